@@ -1,0 +1,20 @@
+//! The first steps of a kernel: the way into 64-bit mode ([`entry!`]), what the loader hands over
+//! ([`handoff`]), words on COM1 ([`console`]), and the ways to end a machine ([`power`]).
+//!
+//! The guest kernel boots with it. So does the stub, which also uses it to hand over to the guest
+//! as a PVH loader would ([`handoff::pvh`]).
+#![cfg_attr(not(test), no_std)]
+
+pub mod console;
+#[cfg(target_os = "none")]
+mod entry;
+pub mod handoff;
+#[cfg(target_os = "none")]
+pub mod power;
+
+/// What lies on each side of the identity map that [`entry!`] leaves: physical memory below this
+/// address is mapped at its own address.
+pub const IDENTITY_BYTES: u64 = 4 << 30;
+
+/// The kernel half of the boot map: [`entry!`] maps the first 2 GiB of physical memory here too.
+pub const HIGH_BASE: u64 = 0xffff_ffff_8000_0000;
