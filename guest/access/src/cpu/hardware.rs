@@ -1,0 +1,103 @@
+//! The machine itself.
+#![expect(unsafe_code, reason = "each function is one privileged instruction or one raw memory access")]
+
+use core::arch::asm;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use loadphys_abi::Call;
+use loadphys_abi::batch::Item;
+use x86_64::VirtAddr;
+use x86_64::instructions::tlb;
+use x86_64::registers::control::Cr3;
+use x86_64::structures::paging::PhysFrame;
+
+use super::Cpu;
+use crate::entry::Entry;
+
+/// The CPU that runs this code.
+#[derive(Clone, Copy, Debug)]
+pub struct Hardware {
+    number: usize,
+    image_offset: u64,
+}
+
+impl Hardware {
+    /// `image_offset` is what an address in the kernel's image is above its physical address;
+    /// batches for the stub lie there.
+    ///
+    /// # Safety
+    /// The code that uses it runs in ring 0, on the CPU with this number; the offset is true.
+    pub const unsafe fn new(number: usize, image_offset: u64) -> Self {
+        Self { number, image_offset }
+    }
+}
+
+/// # Safety
+/// As [`Cpu::load`].
+unsafe fn place<'a>(address: VirtAddr) -> &'a AtomicU64 {
+    // SAFETY: mapped and aligned, says the caller; entries are shared with the walker, hence atomic.
+    unsafe { AtomicU64::from_ptr(address.as_mut_ptr()) }
+}
+
+// SAFETY: each function is the instruction it is named after.
+unsafe impl Cpu for Hardware {
+    #[inline]
+    unsafe fn load(&self, address: VirtAddr) -> Entry {
+        // SAFETY: the caller's duty is the same.
+        Entry(unsafe { place(address) }.load(Ordering::Relaxed))
+    }
+
+    #[inline]
+    unsafe fn exchange(&self, address: VirtAddr, new: Entry) -> Entry {
+        // SAFETY: the caller's duty is the same.
+        Entry(unsafe { place(address) }.swap(new.0, Ordering::SeqCst))
+    }
+
+    #[inline]
+    unsafe fn compare_exchange(
+        &self,
+        address: VirtAddr,
+        expected: Entry,
+        new: Entry,
+    ) -> Result<Entry, Entry> {
+        // SAFETY: the caller's duty is the same.
+        unsafe { place(address) }
+            .compare_exchange(expected.0, new.0, Ordering::SeqCst, Ordering::SeqCst)
+            .map(Entry)
+            .map_err(Entry)
+    }
+
+    #[inline]
+    fn root(&self) -> PhysFrame {
+        Cr3::read_raw().0
+    }
+
+    #[inline]
+    fn number(&self) -> usize {
+        self.number
+    }
+
+    #[inline]
+    fn invlpg(&self, address: VirtAddr) {
+        tlb::flush(address);
+    }
+
+    #[inline]
+    unsafe fn vmcall(&self, call: u64, arguments: [u64; 3]) -> (u64, u64) {
+        let (status, answer);
+        // SAFETY: the stub keeps every register but RAX and RDX; memory is clobbered by default.
+        unsafe {
+            asm!("vmcall", inlateout("rax") call => status, in("rdi") arguments[0],
+                 in("rsi") arguments[1], inlateout("rdx") arguments[2] => answer,
+                 options(nostack));
+        }
+        (status, answer)
+    }
+
+    #[inline]
+    unsafe fn vmcall_batch(&self, items: &mut [Item]) -> (u64, u64) {
+        let physical = (items.as_mut_ptr() as u64).wrapping_sub(self.image_offset);
+        // SAFETY: the caller's duty; the assembly of `vmcall` clobbers memory, so the items are read anew.
+        unsafe { self.vmcall(Call::Batch.number(), [physical, items.len() as u64, 0]) }
+    }
+}

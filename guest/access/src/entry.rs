@@ -1,0 +1,51 @@
+//! A page-table entry of any level (SDM volume 3, section 5.5 "4-Level Paging and 5-Level
+//! Paging", tables 5-15 to 5-20).
+
+use x86_64::PhysAddr;
+use x86_64::structures::paging::{PageTableFlags, PhysFrame};
+
+/// The 64 bits of an entry. Unlike `x86_64::structures::paging::page_table::PageTableEntry` it
+/// is a value, not a place.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+#[repr(transparent)]
+pub struct Entry(pub u64);
+
+impl Entry {
+    /// The entry of nothing: not present, all bits clear.
+    pub const EMPTY: Self = Self(0);
+
+    /// Bits 51:12, the frame of a present entry.
+    pub const FRAME_BITS: u64 = 0x000f_ffff_ffff_f000;
+
+    /// An entry that leads to a frame.
+    pub fn new(frame: PhysFrame, flags: PageTableFlags) -> Self {
+        Self(frame.start_address().as_u64() | flags.bits())
+    }
+
+    /// The flags, those of a present entry if it is one.
+    pub const fn flags(self) -> PageTableFlags {
+        PageTableFlags::from_bits_truncate(self.0)
+    }
+
+    /// Whether the walker uses it.
+    pub const fn is_present(self) -> bool {
+        self.flags().contains(PageTableFlags::PRESENT)
+    }
+
+    /// Whether it is present and maps a large page, if it stands in a table of level two or three.
+    pub const fn is_large(self) -> bool {
+        self.flags().contains(PageTableFlags::PRESENT.union(PageTableFlags::HUGE_PAGE))
+    }
+
+    /// The frame it leads to, if it is present.
+    pub fn frame(self) -> Option<PhysFrame> {
+        self.is_present()
+            .then(|| PhysFrame::containing_address(PhysAddr::new(self.0 & Self::FRAME_BITS)))
+    }
+}
+
+impl core::fmt::Debug for Entry {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Entry({:#018x})", self.0)
+    }
+}

@@ -1,0 +1,133 @@
+//! The batch of operations on entries, and the one trait that every method has.
+
+use x86_64::VirtAddr;
+use x86_64::structures::paging::{PageTableIndex, PageTableLevel, PhysFrame};
+
+use crate::cpu::Cpu;
+use crate::entry::Entry;
+
+/// Which entry: named both ways, since physical methods use the frame of its table and virtual
+/// ones the space and page that it translates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EntryName {
+    /// The frame of the table that holds the entry.
+    pub table: PhysFrame,
+    /// The root of the space that the table belongs to.
+    pub root: PhysFrame,
+    /// An address that the entry takes part in translating.
+    pub page: VirtAddr,
+    /// The level of the table: four holds the root's entries, one those of 4 KiB pages.
+    pub level: PageTableLevel,
+}
+
+impl EntryName {
+    /// Where in its table the entry is.
+    pub fn index(&self) -> PageTableIndex {
+        self.page.page_table_index(self.level)
+    }
+
+    /// The physical address of the entry, in bytes.
+    pub fn physical(&self) -> u64 {
+        self.table.start_address().as_u64() + 8 * u64::from(self.index())
+    }
+}
+
+/// What to do with an entry. Every store is atomic, because the walker sets Accessed and Dirty
+/// in live entries at any time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Load it.
+    Load,
+    /// Put a new entry in its place.
+    Exchange(Entry),
+    /// Put a new entry in its place if it holds exactly what is expected.
+    CompareExchange {
+        /// What must be there.
+        expected: Entry,
+        /// What to store then.
+        new: Entry,
+    },
+}
+
+/// One operation on one entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Operation {
+    /// Which entry.
+    pub name: EntryName,
+    /// What to do.
+    pub action: Action,
+    /// What was there; written when the operation is done, and also when a compare-exchange
+    /// finds something unexpected.
+    pub found: Entry,
+}
+
+impl Operation {
+    /// An operation that is still to be done.
+    pub const fn new(name: EntryName, action: Action) -> Self {
+        Self { name, action, found: Entry::EMPTY }
+    }
+}
+
+/// A batch came to a halt: the operations before `done` were done, the one at `done` was not, and
+/// no later one was tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    /// How many operations were done.
+    pub done: usize,
+    /// Why the next was not.
+    pub refusal: Refusal,
+}
+
+/// Why an operation was not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// A compare-exchange found something else (see [`Operation::found`]).
+    Differs,
+    /// The stub refused, with this status number of `loadphys_abi::Status`.
+    Stub(u64),
+}
+
+/// A way to reach entries of spaces that are not loaded (and of the one that is).
+///
+/// # Safety
+/// Kernels rely on entries being what the method says and on nothing else being touched. An
+/// implementation
+/// - does the operations in order and stops at the first that it cannot do;
+/// - loads and stores the named entry only, whole, and stores atomically;
+/// - writes what was there to [`Operation::found`];
+/// - leaves the loaded root, interrupts and views as they were.
+pub unsafe trait Method<C: Cpu> {
+    /// Does the operations in order.
+    ///
+    /// # Safety
+    /// Each name must be true: `table` is the table of that level on the way from `root` to
+    /// `page`, every upper entry on that way is present and no large page, and it stays so
+    /// until the call returns. Whoever uses the space must be ready for the edits, and the caller
+    /// flushes what they make stale.
+    ///
+    /// # Errors
+    /// [`Stopped`] at the first operation that was refused.
+    unsafe fn apply(&mut self, cpu: &C, operations: &mut [Operation]) -> Result<(), Stopped>;
+
+    /// A frame becomes a table of this level: it is zeroed or filled, and no entry leads to
+    /// it yet. A root is adopted as level four.
+    ///
+    /// # Errors
+    /// The refusal of whoever must agree.
+    fn adopt(
+        &mut self,
+        _cpu: &C,
+        _table: PhysFrame,
+        _level: PageTableLevel,
+    ) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    /// A table ceases to be one: no entry leads to it any more and the flush is acknowledged.
+    ///
+    /// # Errors
+    /// The refusal of whoever must agree.
+    fn release(&mut self, _cpu: &C, _table: PhysFrame) -> Result<(), Refusal> {
+        Ok(())
+    }
+}

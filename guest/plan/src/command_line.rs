@@ -1,0 +1,31 @@
+//! The guest's command line: words `key=value`, separated by spaces.
+//!
+//! ```text
+//! plan=compare methods=recursive,alias sharers=1,2,4,8 batch=1,32 pages=256 seed=7 exit=acpi
+//! ```
+//!
+//! | key | value | without it |
+//! |---|---|---|
+//! | `plan` | a [`PlanName`] | `compare` |
+//! | `methods` | `auto`, `all`, or a list of [`MethodName`] | `auto` |
+//! | `sharers` | a list of numbers from 1 | `1,2,4,8` |
+//! | `batch` | a list of numbers from 1 | `1,32` |
+//! | `pages` | a number from 1 | `256` |
+//! | `rounds` | a number from 1 | `1` |
+//! | `seed` | a number | `1` |
+//! | `check` | `on` or `off` | `on` |
+//! | `exit` | an [`Exit`] | `acpi` |
+//! | `swap-pages` | a number; 0 is as many as are needed | `0` |
+//!
+//! Whatever is not understood is an error, never passed over: a row measured under other
+//! circumstances than those asked for is worse than none.
+
+mod list;
+mod mistake;
+mod names;
+mod plan;
+
+pub use list::{List, MOST};
+pub use mistake::{Mistake, Problem};
+pub use names::{Check, Exit, MethodName, Methods, PlanName};
+pub use plan::Plan;

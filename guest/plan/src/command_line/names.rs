@@ -1,0 +1,132 @@
+//! The closed sets of names.
+
+use core::fmt;
+use core::str::FromStr;
+
+use super::list::List;
+use super::mistake::{Mistake, Problem};
+
+/// Declares a closed set of names, as they stand on the command line and in records.
+macro_rules! names {
+    ($(#[$meta:meta])* $name:ident, $what:literal { $($(#[$doc:meta])* $variant:ident = $text:literal,)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name { $($(#[$doc])* $variant,)* }
+
+        impl $name {
+            /// Every member, in the order in which they are listed to people.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// Its name.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Mistake;
+
+            fn from_str(text: &str) -> Result<Self, Mistake> {
+                let named = Self::ALL.iter().copied().find(|member| member.name() == text);
+                named.ok_or_else(|| Mistake::new(Problem::Unknown, $what, text, concat!($($text, " "),*)))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.name())
+            }
+        }
+    };
+}
+
+names! {
+    /// What the boot is for.
+    PlanName, "plan" {
+        /// Measure eviction for every method, number of sharers and batch size.
+        Compare = "compare",
+        /// Boot, run the conformance checks, say what the machine has, end.
+        Probe = "probe",
+        /// Programs touch more pages than there are frames.
+        Pressure = "pressure",
+        /// One program reads unmapped memory, one jumps to nowhere, one calls the stub from ring 3; others run on.
+        BadProgram = "bad-program",
+        /// Swap is too small for what is to be evicted.
+        SwapFull = "swap-full",
+        /// Every call the stub must refuse.
+        BadCalls = "bad-calls",
+        /// The kernel overflows its stack: the guard page and the double-fault stack end it with a report.
+        StackOverflow = "stack-overflow",
+        /// The guest triple-faults: the stub reports.
+        TripleFault = "triple-fault",
+        /// The guest stops for ever: the host's time limit ends it.
+        Hang = "hang",
+    }
+}
+
+names! {
+    /// A way to reach foreign entries.
+    MethodName, "method" {
+        /// The self slot for the own space, a slot lent to a foreign root for others.
+        Recursive = "recursive",
+        /// Checked calls of the stub.
+        Hypercall = "hypercall",
+        /// The stub's alias of registered tables.
+        Alias = "alias",
+    }
+}
+
+names! {
+    /// How the machine is told that the boot is over.
+    Exit, "exit" {
+        /// ACPI power-off.
+        Acpi = "acpi",
+        /// QEMU's isa-debug-exit device at port 0xf4.
+        IsaDebug = "isa-debug",
+        /// Bochs's port 0x8900.
+        Bochs = "bochs",
+    }
+}
+
+names! {
+    /// Whether freed frames are poisoned and stale translations probed.
+    Check, "check" {
+        /// They are.
+        On = "on",
+        /// They are not.
+        Off = "off",
+    }
+}
+
+/// Which methods to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Methods {
+    /// The best that this machine has.
+    Auto,
+    /// All that this machine has; what it lacks is recorded as skipped.
+    All,
+    /// These; what this machine lacks is recorded as skipped.
+    Named(List<MethodName>),
+}
+
+impl FromStr for Methods {
+    type Err = Mistake;
+
+    fn from_str(text: &str) -> Result<Self, Mistake> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "all" => Ok(Self::All),
+            names => List::parse("methods", names, MethodName::from_str).map(Self::Named),
+        }
+    }
+}
+
+impl fmt::Display for Methods {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::All => f.write_str("all"),
+            Self::Named(names) => names.fmt(f),
+        }
+    }
+}

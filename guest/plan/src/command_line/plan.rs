@@ -1,0 +1,134 @@
+//! The whole of a plan.
+
+use core::fmt;
+use core::str::FromStr;
+
+use super::list::List;
+use super::mistake::{Mistake, Problem};
+use super::names::{Check, Exit, Methods, PlanName};
+
+/// What one boot is to do. Read from a command line, written back as the canonical one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// What the boot is for.
+    pub plan: PlanName,
+    /// Ways to reach foreign entries, one after the other.
+    pub methods: Methods,
+    /// Numbers of mappings of each page, one after the other.
+    pub sharers: List<u32>,
+    /// Numbers of pages evicted together, one after the other.
+    pub batch: List<u32>,
+    /// Pages of the shared segment: each is evicted once a round.
+    pub pages: u32,
+    /// How often the segment is evicted and brought back for one row.
+    pub rounds: u32,
+    /// Where the order of victims and the patterns begin.
+    pub seed: u64,
+    /// Whether freed frames are poisoned and stale translations probed.
+    pub check: bool,
+    /// How the machine is told that the boot is over.
+    pub exit: Exit,
+    /// Pages that swap can hold; 0 is as many as are needed.
+    pub swap_pages: u32,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            plan: PlanName::Compare,
+            methods: Methods::Auto,
+            sharers: List::new([1, 2, 4, 8]).expect("four different numbers"),
+            batch: List::new([1, 32]).expect("two different numbers"),
+            pages: 256,
+            rounds: 1,
+            seed: 1,
+            check: true,
+            exit: Exit::Acpi,
+            swap_pages: 0,
+        }
+    }
+}
+
+/// The keys, in the canonical order.
+const KEYS: [&str; 10] = [
+    "plan",
+    "methods",
+    "sharers",
+    "batch",
+    "pages",
+    "rounds",
+    "seed",
+    "check",
+    "exit",
+    "swap-pages",
+];
+/// [`KEYS`] as they are told to people.
+const KEYS_LISTED: &str =
+    "plan methods sharers batch pages rounds seed check exit swap-pages, each as key=value";
+
+impl FromStr for Plan {
+    type Err = Mistake;
+
+    fn from_str(line: &str) -> Result<Self, Mistake> {
+        let mut plan = Self::default();
+        let mut seen = [false; KEYS.len()];
+        for word in line.split_ascii_whitespace() {
+            let (index, value) = key_and_value(word)?;
+            if core::mem::replace(&mut seen[index], true) {
+                return Err(Mistake::new(Problem::Twice, "key", KEYS[index], "once is enough"));
+            }
+            plan.set(KEYS[index], value)?;
+        }
+        Ok(plan)
+    }
+}
+
+/// Which key a word sets, and to what.
+fn key_and_value(word: &str) -> Result<(usize, &str), Mistake> {
+    let unknown = || Mistake::new(Problem::Unknown, "key", word, KEYS_LISTED);
+    let (key, value) = word.split_once('=').ok_or_else(unknown)?;
+    let index = KEYS.iter().position(|known| *known == key).ok_or_else(unknown)?;
+    Ok((index, value))
+}
+
+impl Plan {
+    fn set(&mut self, key: &'static str, value: &str) -> Result<(), Mistake> {
+        match key {
+            "plan" => self.plan = value.parse()?,
+            "methods" => self.methods = value.parse()?,
+            "sharers" => self.sharers = List::parse(key, value, |word| from_one(key, word))?,
+            "batch" => self.batch = List::parse(key, value, |word| from_one(key, word))?,
+            "pages" => self.pages = from_one(key, value)?,
+            "rounds" => self.rounds = from_one(key, value)?,
+            "seed" => self.seed = number(key, value, "a number from 0 to 18446744073709551615")?,
+            "check" => self.check = value.parse::<Check>()? == Check::On,
+            "exit" => self.exit = value.parse()?,
+            "swap-pages" => self.swap_pages = number(key, value, "a number from 0 to 4294967295")?,
+            _ => unreachable!("'{key}' is one of KEYS"),
+        }
+        Ok(())
+    }
+}
+
+/// A number that must not be zero.
+fn from_one(what: &'static str, text: &str) -> Result<u32, Mistake> {
+    let wanted = "a number from 1 to 4294967295";
+    match number(what, text, wanted)? {
+        0 => Err(Mistake::new(Problem::BadNumber, what, text, wanted)),
+        value => Ok(value),
+    }
+}
+
+fn number<T: FromStr>(what: &'static str, text: &str, wanted: &'static str) -> Result<T, Mistake> {
+    text.parse().map_err(|_| Mistake::new(Problem::BadNumber, what, text, wanted))
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { plan, methods, sharers, batch, pages, rounds, seed, exit, swap_pages, .. } =
+            self;
+        let check = if self.check { Check::On } else { Check::Off };
+        write!(f, "plan={plan} methods={methods} sharers={sharers} batch={batch} pages={pages} ")?;
+        write!(f, "rounds={rounds} seed={seed} check={check} exit={exit} swap-pages={swap_pages}")
+    }
+}

@@ -1,0 +1,202 @@
+//! The records that the guest writes on COM1, one JSON object a line.
+
+use heapless::String;
+use serde::Serialize;
+
+pub mod counts;
+
+/// Room for the longest line.
+pub const LINE_BYTES: usize = 4096;
+
+/// A name in a record: of a method, a path, a plan.
+pub type Name = String<32>;
+
+/// A sentence in a record.
+pub type Sentence = String<160>;
+
+/// One line.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "read", derive(serde::Deserialize))]
+#[serde(tag = "record", rename_all = "snake_case")]
+pub enum Record {
+    /// First: what the guest found below it.
+    Machine(Machine),
+    /// What was measured for one method, number of sharers and batch size.
+    Row(Row),
+    /// What one method needs.
+    Property(Property),
+    /// What was asked for and cannot be had, and why.
+    Skipped(Skipped),
+    /// Something a test looks for: a name and a count.
+    Count(Count),
+    /// Last: how it ended.
+    End(End),
+}
+
+/// What the guest found below it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "read", derive(serde::Deserialize))]
+pub struct Machine {
+    /// `bare`, `vmx` or `svm`.
+    pub path: Name,
+    /// Brand string of the CPU.
+    pub cpu: String<64>,
+    /// CPUs that ACPI lists.
+    pub cpus: u32,
+    /// Usable memory.
+    pub memory_mib: u64,
+    /// Whether address spaces are tagged (PCID).
+    pub pcid: bool,
+    /// How the kernel was loaded: `pvh` or `multiboot2`.
+    pub loader: Name,
+}
+
+/// A distribution of ticks per page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[cfg_attr(feature = "read", derive(serde::Deserialize))]
+pub struct Ticks {
+    /// Arithmetic mean.
+    pub mean: f64,
+    /// Half are at most this.
+    pub p50: f64,
+    /// 90 % are at most this.
+    pub p90: f64,
+    /// 99 % are at most this.
+    pub p99: f64,
+    /// 99.9 % are at most this.
+    pub p999: f64,
+    /// The largest.
+    pub max: f64,
+}
+
+/// Ticks per page, stage by stage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[cfg_attr(feature = "read", derive(serde::Deserialize))]
+pub struct Stages {
+    /// All stages.
+    pub total: Ticks,
+    /// Naming the entries of all sharers and a swap slot.
+    pub find: Ticks,
+    /// Making the entries not-present.
+    pub edit: Ticks,
+    /// Until no CPU can hold a stale entry.
+    pub flush: Ticks,
+    /// Writing pages that are dirty or have no copy.
+    pub write: Ticks,
+    /// Freeing the frames.
+    pub release: Ticks,
+}
+
+/// Means per page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[cfg_attr(feature = "read", derive(serde::Deserialize))]
+pub struct Events {
+    /// Exits to the stub.
+    pub vm_exits: f64,
+    /// VMFUNCs.
+    pub vmfuncs: f64,
+    /// Writes of CR3.
+    pub root_writes: f64,
+    /// INVLPGs and single-address INVPCIDs.
+    pub invlpgs: f64,
+    /// Interrupts sent to other CPUs.
+    pub ipis: f64,
+    /// Entries loaded by the method.
+    pub entry_loads: f64,
+    /// Entries stored by the method, slots of its own among them.
+    pub entry_writes: f64,
+}
+
+/// Ticks per fault that brought a page back from swap.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[cfg_attr(feature = "read", derive(serde::Deserialize))]
+pub struct FaultIn {
+    /// Arithmetic mean.
+    pub mean: f64,
+    /// 99 % are at most this.
+    pub p99: f64,
+}
+
+/// What was measured for one method, number of sharers and batch size.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "read", derive(serde::Deserialize))]
+pub struct Row {
+    /// What ran below.
+    pub path: Name,
+    /// How entries were reached.
+    pub method: Name,
+    /// Mappings of each page.
+    pub sharers: u32,
+    /// Pages evicted together.
+    pub batch: u32,
+    /// CPUs that took part.
+    pub cpus: u32,
+    /// Spaces that existed.
+    pub spaces: u32,
+    /// The swap device.
+    pub swap: Name,
+    /// Pages evicted and measured.
+    pub pages: u64,
+    /// Ticks per page.
+    pub ticks: Stages,
+    /// Events per page.
+    pub events: Events,
+    /// Exits to the stub by the busiest batch.
+    pub vm_exits_per_batch_max: u64,
+    /// Ticks per fault.
+    pub fault_in: FaultIn,
+    /// Longest stretch of ticks for which the method kept interrupts off.
+    pub irq_off_max: u64,
+    /// Pages whose contents a program checked after they came back, all sharers counted.
+    pub verified: u64,
+    /// Pages with wrong contents.
+    pub lost: u64,
+}
+
+/// What one method needs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "read", derive(serde::Deserialize))]
+pub struct Property {
+    /// The method.
+    pub method: Name,
+    /// Bytes of kernel virtual space.
+    pub virtual_bytes: u64,
+    /// Bytes of memory for each space.
+    pub bytes_per_space: u64,
+    /// Whether interrupts are off while it works.
+    pub irqs_off: bool,
+    /// Whether the tables must be usable at every level by the same walker.
+    pub recursive_format: bool,
+}
+
+/// What was asked for and cannot be had.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "read", derive(serde::Deserialize))]
+pub struct Skipped {
+    /// What ran below.
+    pub path: Name,
+    /// The method.
+    pub method: Name,
+    /// Why.
+    pub reason: Sentence,
+}
+
+/// A name and a count.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "read", derive(serde::Deserialize))]
+pub struct Count {
+    /// What was counted.
+    pub name: Name,
+    /// How many.
+    pub count: u64,
+}
+
+/// How it ended.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "read", derive(serde::Deserialize))]
+pub struct End {
+    /// Whether all that was asked was done and nothing was found wrong.
+    pub ok: bool,
+    /// What was found wrong, empty if nothing.
+    pub reason: Sentence,
+}

@@ -1,0 +1,30 @@
+//! The names of [`Count`](super::Count)s.
+
+/// Programs that were ended for what they did.
+pub const ENDED_PROGRAMS: &str = "ended-programs";
+/// Programs that ran to their end.
+pub const FINISHED_PROGRAMS: &str = "finished-programs";
+/// Evictions that were refused because swap is full.
+pub const SWAP_FULL_REFUSALS: &str = "swap-full-refusals";
+/// Audits that found tables and reverse map equal.
+pub const AUDITS: &str = "audits";
+/// What audits found wrong.
+pub const AUDIT_FAULTS: &str = "audit-faults";
+/// Programs interrupted by the timer for another to run.
+pub const PREEMPTIONS: &str = "preemptions";
+/// Stale translations that a probe found.
+pub const STALE: &str = "stale";
+/// Pages evicted.
+pub const EVICTED: &str = "evicted";
+/// Pages brought back from swap.
+pub const FAULTED_IN: &str = "faulted-in";
+/// Pages whose contents a program checked.
+pub const VERIFIED: &str = "verified";
+/// Pages with wrong contents.
+pub const LOST: &str = "lost";
+/// Calls that the stub refused as it must.
+pub const REFUSED_CALLS: &str = "refused-calls";
+/// Calls that the stub should have refused, or refused for another reason.
+pub const WRONG_ANSWERS: &str = "wrong-answers";
+/// Conformance checks that passed.
+pub const CHECKS: &str = "checks";

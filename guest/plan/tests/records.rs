@@ -1,0 +1,76 @@
+//! What the guest writes is what the host reads.
+
+use loadphys_plan::records::{
+    Count, End, Events, LINE_BYTES, Machine, Property, Record, Row, Skipped, Stages, Ticks, counts,
+};
+
+fn name<const N: usize>(text: &str) -> heapless::String<N> {
+    text.try_into().expect("short enough")
+}
+
+fn there_and_back(record: &Record) -> Record {
+    let line = serde_json_core::to_string::<_, LINE_BYTES>(record).expect("it fits in a line");
+    assert!(line.starts_with("{\"record\":"), "{line}");
+    serde_json::from_str(&line).expect("it is JSON")
+}
+
+/// The widest figures, so that the line is about as long as it can be.
+fn wide_row() -> Row {
+    let wide = -1.234_567_890_123_456_7e-200;
+    let ticks = Ticks { mean: wide, p50: wide, p90: wide, p99: wide, p999: wide, max: wide };
+    Row {
+        path: name(&"p".repeat(32)),
+        method: name(&"m".repeat(32)),
+        sharers: u32::MAX,
+        batch: u32::MAX,
+        cpus: u32::MAX,
+        spaces: u32::MAX,
+        swap: name(&"s".repeat(32)),
+        pages: u64::MAX,
+        ticks: Stages {
+            total: ticks,
+            find: ticks,
+            edit: ticks,
+            flush: ticks,
+            write: ticks,
+            release: ticks,
+        },
+        events: Events { vm_exits: wide, entry_writes: wide, ..Events::default() },
+        vm_exits_per_batch_max: u64::MAX,
+        fault_in: Default::default(),
+        irq_off_max: u64::MAX,
+        verified: u64::MAX,
+        lost: 0,
+    }
+}
+
+#[test]
+fn every_record_is_read_as_it_was_written() {
+    let machine = Machine {
+        path: name("bare"),
+        cpu: name("a \"quoted\" brand"),
+        cpus: 1,
+        memory_mib: 255,
+        pcid: false,
+        loader: name("pvh"),
+    };
+    let property = Property {
+        method: name("alias"),
+        virtual_bytes: 1 << 30,
+        bytes_per_space: 4096,
+        irqs_off: true,
+        recursive_format: false,
+    };
+    let skipped = Skipped { path: name("bare"), method: name("alias"), reason: name("no stub") };
+    let records = [
+        Record::Machine(machine),
+        Record::Row(wide_row()),
+        Record::Property(property),
+        Record::Skipped(skipped),
+        Record::Count(Count { name: name(counts::SWAP_FULL_REFUSALS), count: 3 }),
+        Record::End(End { ok: false, reason: name("a line\nand another") }),
+    ];
+    for record in records {
+        assert_eq!(there_and_back(&record), record);
+    }
+}
