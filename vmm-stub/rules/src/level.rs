@@ -1,0 +1,30 @@
+//! Levels of tables.
+
+use loadphys_abi::Status;
+
+/// The level of a table: 1 for those whose entries map 4 KiB pages, 5 for the root of five-level paging.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Level(u8);
+
+impl Level {
+    /// The level of the topmost table there can be.
+    pub const HIGHEST: u8 = 5;
+
+    /// The level with this number.
+    ///
+    /// # Errors
+    /// [`Status::NoSuchLevel`] unless it is 1 to [`Level::HIGHEST`].
+    pub const fn new(number: u64) -> Result<Self, Status> {
+        match number {
+            1..=5 => Ok(Self(number as u8)),
+            _ => Err(Status::NoSuchLevel),
+        }
+    }
+
+    /// Its number.
+    pub const fn number(self) -> u8 {
+        self.0
+    }
+}
+
+const _: () = assert!(Level::HIGHEST == 5, "the range above names it");

@@ -1,0 +1,94 @@
+//! Operations on one entry: as they are wished for, and as they were allowed.
+
+use loadphys_abi::batch::{Action, Item};
+use loadphys_abi::{Call, Status};
+
+use crate::tables::{EntryAt, Tables};
+
+/// What a guest wishes to do with an entry; nothing has been checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Load it.
+    Load,
+    /// Exchange it for this.
+    Exchange(u64),
+    /// Store if it holds what is expected.
+    CompareExchange {
+        /// What must be there.
+        expected: u64,
+        /// What to store then.
+        new: u64,
+    },
+}
+
+impl Wish {
+    /// What an item of a batch wishes for.
+    ///
+    /// # Errors
+    /// [`Status::UnknownAction`].
+    pub fn of_item(item: &Item) -> Result<Self, Status> {
+        let action = Action::from_number(item.action).ok_or(Status::UnknownAction)?;
+        Ok(match action {
+            Action::Load => Self::Load,
+            Action::Exchange => Self::Exchange(item.value),
+            Action::CompareExchange => Self::CompareExchange {
+                expected: item.found,
+                new: item.value,
+            },
+        })
+    }
+
+    /// What a call for one entry wishes for, given its second and third argument; `None` for the
+    /// calls that are about something else.
+    pub const fn of_call(call: Call, second: u64, third: u64) -> Option<Self> {
+        match call {
+            Call::Load => Some(Self::Load),
+            Call::Exchange => Some(Self::Exchange(second)),
+            Call::CompareExchange => Some(Self::CompareExchange {
+                expected: second,
+                new: third,
+            }),
+            _ => None,
+        }
+    }
+}
+
+/// An operation that the rules allow. Only [`Tables::operation`] makes one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Operation {
+    entry: EntryAt,
+    wish: Wish,
+}
+
+impl Operation {
+    /// The entry it is for.
+    pub const fn entry(self) -> EntryAt {
+        self.entry
+    }
+
+    /// What is to be done with it.
+    pub const fn wish(self) -> Wish {
+        self.wish
+    }
+}
+
+impl Tables<'_> {
+    /// Whether this may be done with the entry at this physical address.
+    ///
+    /// # Errors
+    /// As [`Tables::entry`]; `tables` has nothing against any value.
+    pub fn operation(&self, address: u64, wish: Wish) -> Result<Operation, Status> {
+        Ok(Operation {
+            entry: self.entry(address)?,
+            wish,
+        })
+    }
+
+    /// Whether this item of a batch may be done. The item is a copy that the guest cannot reach.
+    ///
+    /// # Errors
+    /// [`Status::UnknownAction`], then as [`Tables::operation`].
+    pub fn item(&self, item: &Item) -> Result<Operation, Status> {
+        self.operation(item.entry, Wish::of_item(item)?)
+    }
+}
