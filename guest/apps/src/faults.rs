@@ -1,0 +1,42 @@
+//! Programs that do what programs must not.
+#![expect(unsafe_code, reason = "these programs misbehave on purpose")]
+
+use core::arch::asm;
+
+use loadphys_apps::places::{CODE, UNMAPPED};
+
+use crate::kernel;
+
+/// Reads where nothing is mapped.
+pub fn read_unmapped() {
+    // SAFETY: it faults, and the kernel ends the program.
+    unsafe { (UNMAPPED as *const u64).read_volatile() };
+}
+
+/// Jumps where nothing is mapped.
+pub fn jump_nowhere() {
+    // SAFETY: it faults, and the kernel ends the program.
+    unsafe { asm!("jmp {}", in(reg) UNMAPPED, options(noreturn)) };
+}
+
+/// Writes to its own code.
+pub fn write_code() {
+    // SAFETY: it faults, and the kernel ends the program.
+    unsafe { (CODE as *mut u64).write_volatile(0) };
+}
+
+/// Executes HLT.
+pub fn privileged() {
+    // SAFETY: it faults, and the kernel ends the program.
+    unsafe { asm!("hlt") };
+}
+
+/// Asks the stub to load the entry at physical address 0. With no stub below, VMCALL faults.
+pub fn call_stub() {
+    let status: u64;
+    // SAFETY: the stub refuses, or the program is ended.
+    unsafe {
+        asm!("vmcall", inlateout("rax") 1u64 => status, in("rdi") 0, inlateout("rdx") 0 => _)
+    };
+    kernel::stub_answered(status);
+}

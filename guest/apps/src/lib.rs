@@ -1,0 +1,72 @@
+//! What the kernel and the ring-3 programs agree on: which programs there are ([`Program`]), what
+//! they are told at the start ([`Start`]), what they may call ([`calls`]), where their memory lies
+//! ([`places`]) and what they write there ([`pattern`]).
+#![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
+
+pub mod calls;
+pub mod pattern;
+pub mod places;
+
+/// The programs of the image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
+pub enum Program {
+    /// Writes and checks the pages of the shared segment and its own, as it is told.
+    Sharer = 0,
+    /// Reads memory that is not mapped.
+    ReadUnmapped = 1,
+    /// Jumps to where no code is.
+    JumpNowhere = 2,
+    /// Writes to its own code.
+    WriteCode = 3,
+    /// Executes an instruction that only ring 0 may.
+    Privileged = 4,
+    /// Calls the stub, which only ring 0 may, and reports the status.
+    CallStub = 5,
+}
+
+impl Program {
+    /// All of them, by number.
+    pub const ALL: [Self; 6] = [
+        Self::Sharer,
+        Self::ReadUnmapped,
+        Self::JumpNowhere,
+        Self::WriteCode,
+        Self::Privileged,
+        Self::CallStub,
+    ];
+
+    /// The program with this number.
+    pub fn from_number(number: u64) -> Option<Self> {
+        Self::ALL.get(usize::try_from(number).ok()?).copied()
+    }
+}
+
+/// What a program is told, in RDI, RSI, RDX, RCX and R8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// Which program it is.
+    pub program: Program,
+    /// Its place among the sharers of the segment, from 0.
+    pub index: u64,
+    /// How many share the segment.
+    pub sharers: u64,
+    /// Pages of the shared segment.
+    pub shared_pages: u64,
+    /// Pages of its own.
+    pub private_pages: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Program;
+
+    #[test]
+    fn programs_are_found_by_number() {
+        for program in Program::ALL {
+            assert_eq!(Program::from_number(program as u64), Some(program));
+        }
+        assert_eq!(Program::from_number(Program::ALL.len() as u64), None);
+    }
+}

@@ -1,0 +1,27 @@
+//! The ring-3 programs of the guest, all in one image without writable data.
+#![no_std]
+#![no_main]
+
+mod enter;
+mod faults;
+mod kernel;
+mod sharer;
+
+use loadphys_apps::{Program, Start};
+
+fn run(start: &Start) -> ! {
+    match start.program {
+        Program::Sharer => sharer::run(start),
+        Program::ReadUnmapped => faults::read_unmapped(),
+        Program::JumpNowhere => faults::jump_nowhere(),
+        Program::WriteCode => faults::write_code(),
+        Program::Privileged => faults::privileged(),
+        Program::CallStub => faults::call_stub(),
+    }
+    kernel::exit()
+}
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    kernel::exit()
+}
