@@ -4,8 +4,10 @@ use loadphys_abi::batch::Item;
 use x86_64::VirtAddr;
 use x86_64::structures::paging::PhysFrame;
 
+mod counted;
 #[cfg(all(target_arch = "x86_64", target_os = "none"))]
 mod hardware;
+pub use counted::{Counted, Events};
 #[cfg(all(target_arch = "x86_64", target_os = "none"))]
 pub use hardware::Hardware;
 
@@ -16,6 +18,7 @@ use crate::entry::Entry;
 ///
 /// # Safety
 /// Methods rely on each of these doing exactly what the instruction does.
+#[expect(unsafe_code, reason = "what a CPU does is trusted and has duties")]
 pub unsafe trait Cpu {
     /// Loads the entry at a virtual address, whole.
     ///
@@ -61,8 +64,8 @@ pub unsafe trait Cpu {
     /// There is a stub, and the kernel is ready for what the call does.
     unsafe fn vmcall(&self, call: u64, arguments: [u64; 3]) -> (u64, u64);
 
-    /// Hands a batch to the stub ([`loadphys_abi::Call::Batch`]): what was there is written to the items;
-    /// gives back the status and how many were done.
+    /// Hands a batch to the stub ([`loadphys_abi::Call::Batch`]): what was there is written to the
+    /// items; gives back the status and how many were done.
     ///
     /// # Safety
     /// As for the operations of [`Cpu::vmcall`]; the items lie in memory whose physical address

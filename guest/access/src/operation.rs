@@ -1,7 +1,8 @@
 //! The batch of operations on entries, and the one trait that every method has.
 
 use x86_64::VirtAddr;
-use x86_64::structures::paging::{PageTableIndex, PageTableLevel, PhysFrame};
+use x86_64::structures::paging::page_table::PageTableLevel;
+use x86_64::structures::paging::{PageTableIndex, PhysFrame};
 
 use crate::cpu::Cpu;
 use crate::entry::Entry;
@@ -64,7 +65,11 @@ pub struct Operation {
 impl Operation {
     /// An operation that is still to be done.
     pub const fn new(name: EntryName, action: Action) -> Self {
-        Self { name, action, found: Entry::EMPTY }
+        Self {
+            name,
+            action,
+            found: Entry::EMPTY,
+        }
     }
 }
 
@@ -96,6 +101,7 @@ pub enum Refusal {
 /// - loads and stores the named entry only, whole, and stores atomically;
 /// - writes what was there to [`Operation::found`];
 /// - leaves the loaded root, interrupts and views as they were.
+#[expect(unsafe_code, reason = "what a method does is trusted and has duties")]
 pub unsafe trait Method<C: Cpu> {
     /// Does the operations in order.
     ///
@@ -130,4 +136,10 @@ pub unsafe trait Method<C: Cpu> {
     fn release(&mut self, _cpu: &C, _table: PhysFrame) -> Result<(), Refusal> {
         Ok(())
     }
+
+    /// Lets go of what the method keeps in the loaded root on this CPU. A kernel calls it before it
+    /// loads another root, and on every CPU before a root is released: an idle root that leads to
+    /// another would let the walker of whoever loads it set Accessed bits in a frame that is a
+    /// table no more.
+    fn detach(&mut self, _cpu: &C) {}
 }

@@ -1,5 +1,8 @@
 //! The machine itself.
-#![expect(unsafe_code, reason = "each function is one privileged instruction or one raw memory access")]
+#![expect(
+    unsafe_code,
+    reason = "each function is one privileged instruction or one raw memory access"
+)]
 
 use core::arch::asm;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -28,14 +31,18 @@ impl Hardware {
     /// # Safety
     /// The code that uses it runs in ring 0, on the CPU with this number; the offset is true.
     pub const unsafe fn new(number: usize, image_offset: u64) -> Self {
-        Self { number, image_offset }
+        Self {
+            number,
+            image_offset,
+        }
     }
 }
 
 /// # Safety
 /// As [`Cpu::load`].
 unsafe fn place<'a>(address: VirtAddr) -> &'a AtomicU64 {
-    // SAFETY: mapped and aligned, says the caller; entries are shared with the walker, hence atomic.
+    // SAFETY: mapped and aligned, says the caller; entries are shared with the walker, hence
+    // atomic.
     unsafe { AtomicU64::from_ptr(address.as_mut_ptr()) }
 }
 
@@ -97,7 +104,8 @@ unsafe impl Cpu for Hardware {
     #[inline]
     unsafe fn vmcall_batch(&self, items: &mut [Item]) -> (u64, u64) {
         let physical = (items.as_mut_ptr() as u64).wrapping_sub(self.image_offset);
-        // SAFETY: the caller's duty; the assembly of `vmcall` clobbers memory, so the items are read anew.
+        // SAFETY: the caller's duty; the assembly of `vmcall` clobbers memory, so the items are
+        // read anew.
         unsafe { self.vmcall(Call::Batch.number(), [physical, items.len() as u64, 0]) }
     }
 }

@@ -1,0 +1,68 @@
+//! The adapter for methods that can lend the virtual address of an entry.
+#![expect(unsafe_code, reason = "loads and stores entries at lent addresses")]
+
+use x86_64::VirtAddr;
+
+use crate::cpu::Cpu;
+use crate::operation::{Action, EntryName, Operation, Refusal, Stopped};
+
+/// Lends addresses of entries, one at a time.
+///
+/// # Safety
+/// If the name is true (see [`crate::Method::apply`]) then the address leads this CPU to the named
+/// entry and nothing else, writable, until the next address is lent.
+pub unsafe trait Lend {
+    /// The address of an entry.
+    fn lend(&mut self, name: &EntryName) -> VirtAddr;
+}
+
+/// Does operations at the addresses that are lent for them.
+///
+/// # Safety
+/// As for [`crate::Method::apply`].
+///
+/// # Errors
+/// [`Stopped`] at the first compare-exchange that finds something else.
+#[inline]
+pub unsafe fn apply<C: Cpu>(
+    lender: &mut impl Lend,
+    cpu: &C,
+    operations: &mut [Operation],
+) -> Result<(), Stopped> {
+    for (done, operation) in operations.iter_mut().enumerate() {
+        let address = lender.lend(&operation.name);
+        // SAFETY: names are true, says the caller, so the lent address leads to the entry, and
+        // whoever uses the entry is ready for the edit.
+        unsafe { act(cpu, address, operation) }.map_err(|refusal| Stopped { done, refusal })?;
+    }
+    Ok(())
+}
+
+/// Does one operation.
+///
+/// # Safety
+/// The address leads to the entry that the operation names, which may be edited.
+#[inline]
+unsafe fn act<C: Cpu>(
+    cpu: &C,
+    address: VirtAddr,
+    operation: &mut Operation,
+) -> Result<(), Refusal> {
+    operation.found = match operation.action {
+        // SAFETY: an entry is mapped and aligned, says the caller.
+        Action::Load => unsafe { cpu.load(address) },
+        // SAFETY: the same, and the edit is allowed.
+        Action::Exchange(new) => unsafe { cpu.exchange(address, new) },
+        Action::CompareExchange { expected, new } => {
+            // SAFETY: the same, and the edit is allowed.
+            match unsafe { cpu.compare_exchange(address, expected, new) } {
+                Ok(found) => found,
+                Err(found) => {
+                    operation.found = found;
+                    return Err(Refusal::Differs);
+                }
+            }
+        }
+    };
+    Ok(())
+}

@@ -1,0 +1,67 @@
+//! The methods, one file each, and the one list of them.
+//!
+//! A method is added by writing its file and one line in the list at the end.
+
+use x86_64::structures::paging::PhysFrame;
+use x86_64::structures::paging::page_table::PageTableLevel;
+
+use crate::cpu::Cpu;
+use crate::operation::{Method, Operation, Refusal, Stopped};
+
+mod registration;
+
+/// Declares the methods and the closed enum of them.
+macro_rules! methods {
+    ($($(#[$doc:meta])* $module:ident: $method:ident $(<$life:lifetime>)? = $name:literal,)*) => {
+        $(mod $module;)*
+        $(pub use $module::$method;)*
+
+        /// Any of the methods, chosen once when the kernel starts: one match a batch, static
+        /// dispatch inside.
+        #[derive(Debug)]
+        pub enum AnyMethod<'a> { $($(#[$doc])* $method($method $(<$life>)?),)* }
+
+        impl AnyMethod<'_> {
+            /// The names of all methods, in the order of the list.
+            pub const NAMES: &'static [&'static str] = &[$($name,)*];
+
+            /// Its name.
+            pub const fn name(&self) -> &'static str {
+                match self { $(Self::$method(_) => $name,)* }
+            }
+        }
+
+        #[expect(unsafe_code, reason = "hands on to the methods")]
+        // SAFETY: each arm hands everything on to a method that keeps the contract.
+        unsafe impl<C: Cpu> Method<C> for AnyMethod<'_> {
+            #[inline]
+            unsafe fn apply(&mut self, cpu: &C, operations: &mut [Operation]) -> Result<(), Stopped> {
+                match self {
+                    // SAFETY: the caller's duty is the same.
+                    $(Self::$method(method) => unsafe { method.apply(cpu, operations) },)*
+                }
+            }
+
+            fn adopt(&mut self, cpu: &C, table: PhysFrame, level: PageTableLevel) -> Result<(), Refusal> {
+                match self { $(Self::$method(method) => method.adopt(cpu, table, level),)* }
+            }
+
+            fn release(&mut self, cpu: &C, table: PhysFrame) -> Result<(), Refusal> {
+                match self { $(Self::$method(method) => method.release(cpu, table),)* }
+            }
+
+            fn detach(&mut self, cpu: &C) {
+                match self { $(Self::$method(method) => method.detach(cpu),)* }
+            }
+        }
+    };
+}
+
+methods! {
+    /// The self slot for the own space, a slot lent to a foreign root for others.
+    recursive: Recursive = "recursive",
+    /// Checked calls of the stub.
+    hypercall: Hypercall<'a> = "hypercall",
+    /// The stub's alias of registered tables.
+    alias: Alias = "alias",
+}

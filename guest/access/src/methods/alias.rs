@@ -1,0 +1,54 @@
+//! The stub's alias: a window on physical memory that shows registered tables and nothing else.
+#![expect(unsafe_code, reason = "a method reaches entries by raw addresses")]
+
+use x86_64::VirtAddr;
+use x86_64::structures::paging::PhysFrame;
+use x86_64::structures::paging::page_table::PageTableLevel;
+
+use super::registration;
+use crate::cpu::Cpu;
+use crate::lend::{self, Lend};
+use crate::operation::{EntryName, Method, Operation, Refusal, Stopped};
+
+/// Entries at a fixed distance from their physical addresses.
+#[derive(Clone, Copy, Debug)]
+pub struct Alias {
+    base: VirtAddr,
+}
+
+impl Alias {
+    /// Through an alias whose first byte is mapped at `base`.
+    ///
+    /// # Safety
+    /// In every space, `base + p` is mapped (supervisor, writable, no-execute) to the stub's
+    /// alias of physical address `p`, for all memory in which tables may lie.
+    pub const unsafe fn new(base: VirtAddr) -> Self {
+        Self { base }
+    }
+}
+
+// SAFETY: the alias shows each adopted table at its physical address; what is mapped where never
+// changes, so no TLB entry of the alias is ever stale.
+unsafe impl Lend for Alias {
+    #[inline]
+    fn lend(&mut self, name: &EntryName) -> VirtAddr {
+        VirtAddr::new_truncate(self.base.as_u64() + name.physical())
+    }
+}
+
+// SAFETY: the adapter does the operations in order, whole and atomically.
+unsafe impl<C: Cpu> Method<C> for Alias {
+    #[inline]
+    unsafe fn apply(&mut self, cpu: &C, operations: &mut [Operation]) -> Result<(), Stopped> {
+        // SAFETY: the caller's duty is the same.
+        unsafe { lend::apply(self, cpu, operations) }
+    }
+
+    fn adopt(&mut self, cpu: &C, table: PhysFrame, level: PageTableLevel) -> Result<(), Refusal> {
+        registration::register(cpu, table, level)
+    }
+
+    fn release(&mut self, cpu: &C, table: PhysFrame) -> Result<(), Refusal> {
+        registration::release(cpu, table)
+    }
+}

@@ -1,0 +1,136 @@
+//! Calls of the stub: it loads and stores for us what it finds allowed.
+#![expect(unsafe_code, reason = "calls the stub")]
+
+use loadphys_abi::Call;
+use loadphys_abi::batch::{Action as Verb, Item, MOST_ITEMS};
+use x86_64::structures::paging::PhysFrame;
+use x86_64::structures::paging::page_table::PageTableLevel;
+
+use super::registration;
+use crate::cpu::Cpu;
+use crate::entry::Entry;
+use crate::operation::{Action, Method, Operation, Refusal, Stopped};
+
+/// One call for a batch of one; one call for each room of items otherwise.
+#[derive(Debug)]
+pub struct Hypercall<'a> {
+    items: &'a mut [Item],
+}
+
+impl<'a> Hypercall<'a> {
+    /// With room in which batches are laid out for the stub; a batch of more operations than
+    /// there are items (or than [`MOST_ITEMS`]) becomes several calls.
+    ///
+    /// # Safety
+    /// There is a stub, and the items lie where [`Cpu::vmcall_batch`] knows their physical address.
+    ///
+    /// # Panics
+    /// If there is no room for a single item.
+    pub const unsafe fn new(items: &'a mut [Item]) -> Self {
+        assert!(!items.is_empty(), "room for at least one item");
+        Self { items }
+    }
+}
+
+// SAFETY: the stub does what is named, in order, whole and atomically, and stops at the first
+// refusal.
+unsafe impl<C: Cpu> Method<C> for Hypercall<'_> {
+    #[inline]
+    unsafe fn apply(&mut self, cpu: &C, operations: &mut [Operation]) -> Result<(), Stopped> {
+        match operations {
+            // SAFETY: the caller's duty is the same.
+            [only] => unsafe { alone(cpu, only) }.map_err(|refusal| Stopped { done: 0, refusal }),
+            // SAFETY: the caller's duty is the same.
+            many => unsafe { in_batches(self.items, cpu, many) },
+        }
+    }
+
+    fn adopt(&mut self, cpu: &C, table: PhysFrame, level: PageTableLevel) -> Result<(), Refusal> {
+        registration::register(cpu, table, level)
+    }
+
+    fn release(&mut self, cpu: &C, table: PhysFrame) -> Result<(), Refusal> {
+        registration::release(cpu, table)
+    }
+}
+
+/// # Safety
+/// As for [`Method::apply`].
+unsafe fn alone<C: Cpu>(cpu: &C, operation: &mut Operation) -> Result<(), Refusal> {
+    let at = operation.name.physical();
+    let (call, arguments) = match operation.action {
+        Action::Load => (Call::Load, [at, 0, 0]),
+        Action::Exchange(new) => (Call::Exchange, [at, new.0, 0]),
+        Action::CompareExchange { expected, new } => {
+            (Call::CompareExchange, [at, expected.0, new.0])
+        }
+    };
+    // SAFETY: the stub changes the named entry only, which the caller allows.
+    let (status, answer) = unsafe { cpu.vmcall(call.number(), arguments) };
+    match registration::refusal(status) {
+        None | Some(Refusal::Differs) => operation.found = Entry(answer),
+        Some(Refusal::Stub(_)) => {}
+    }
+    registration::refusal(status).map_or(Ok(()), Err)
+}
+
+/// # Safety
+/// As for [`Method::apply`].
+unsafe fn in_batches<C: Cpu>(
+    room: &mut [Item],
+    cpu: &C,
+    operations: &mut [Operation],
+) -> Result<(), Stopped> {
+    let most = room.len().min(MOST_ITEMS);
+    for (number, chunk) in operations.chunks_mut(most).enumerate() {
+        // SAFETY: the caller's duty is the same.
+        unsafe { one_batch(&mut room[..chunk.len()], cpu, chunk) }.map_err(|stopped| Stopped {
+            done: number * most + stopped.done,
+            ..stopped
+        })?;
+    }
+    Ok(())
+}
+
+/// # Safety
+/// As for [`Method::apply`].
+unsafe fn one_batch<C: Cpu>(
+    items: &mut [Item],
+    cpu: &C,
+    operations: &mut [Operation],
+) -> Result<(), Stopped> {
+    for (item, operation) in items.iter_mut().zip(operations.iter()) {
+        *item = laid_out(operation);
+    }
+    // SAFETY: the stub changes the named entries only, which the caller allows.
+    let (status, done) = unsafe { cpu.vmcall_batch(items) };
+    let refusal = registration::refusal(status);
+    // A stub that says more were done than were asked for is not believed.
+    let done = usize::try_from(done).unwrap_or(usize::MAX).min(items.len());
+    let told = done + usize::from(refusal == Some(Refusal::Differs));
+    for (operation, item) in operations.iter_mut().zip(items.iter()).take(told) {
+        operation.found = Entry(item.found);
+    }
+    match refusal {
+        Some(refusal) => Err(Stopped { done, refusal }),
+        None if done < items.len() => Err(Stopped {
+            done,
+            refusal: Refusal::Stub(status),
+        }),
+        None => Ok(()),
+    }
+}
+
+fn laid_out(operation: &Operation) -> Item {
+    let (verb, expected, new) = match operation.action {
+        Action::Load => (Verb::Load, Entry::EMPTY, Entry::EMPTY),
+        Action::Exchange(new) => (Verb::Exchange, Entry::EMPTY, new),
+        Action::CompareExchange { expected, new } => (Verb::CompareExchange, expected, new),
+    };
+    Item {
+        entry: operation.name.physical(),
+        action: verb.number(),
+        found: expected.0,
+        value: new.0,
+    }
+}
