@@ -13,7 +13,7 @@ pub use hardware::Hardware;
 
 use crate::entry::Entry;
 
-/// What methods ask of a CPU. On the machine ([`Hardware`]) it is inline assembly and costs
+/// What methods ask of a CPU. On the machine (`Hardware`) it is inline assembly and costs
 /// nothing; in host tests it is a model of the MMU.
 ///
 /// # Safety

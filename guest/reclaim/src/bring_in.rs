@@ -1,0 +1,196 @@
+//! The answer to a page fault: a page gets a frame, from zero, from swap, or from where it is
+//! already.
+
+use foreign_access::{Action, Entry, EntryName, Operation, Stopped};
+
+use crate::Memory;
+use crate::flushed::Flushed;
+use crate::frames::{Marks, State};
+use crate::machine::Machine;
+use crate::number::{FrameNumber, Share, Slot};
+use crate::reverse::Mapping;
+use crate::rights::Rights;
+use crate::shared::Place;
+use crate::swap_entry::slot_of;
+use crate::tables::load;
+
+/// Whose a page is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backing {
+    /// This space's alone.
+    Private,
+    /// It is this shared page.
+    Shared(Share),
+}
+
+/// Where a page came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BroughtIn {
+    /// It is new and all zeros.
+    Zeroed,
+    /// It was read from swap.
+    FromSwap,
+    /// It was in a frame already.
+    FromCache,
+    /// It was mapped already; nothing was done.
+    AlreadyPresent,
+}
+
+/// Why a page could not be brought in. Nothing has changed then, except that a shared page may
+/// be in a frame now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultError {
+    /// No frame is free.
+    NoFrame,
+    /// The reverse map is full.
+    NoMapping,
+    /// The page could not be read from this slot.
+    Device(Slot),
+    /// The entry holds something that was not put there by this crate.
+    Unknown(Entry),
+    /// There is no record for this shared page.
+    NoSuchShare(Share),
+    /// The method stopped.
+    Stopped(Stopped),
+}
+
+impl From<Stopped> for FaultError {
+    fn from(stopped: Stopped) -> Self {
+        Self::Stopped(stopped)
+    }
+}
+
+/// Maps a page at an entry of level one, after finding or making it.
+///
+/// # Errors
+/// [`FaultError`].
+pub fn bring_in<M: Machine>(
+    memory: &mut Memory<'_>,
+    machine: &mut M,
+    name: EntryName,
+    backing: Backing,
+    rights: Rights,
+) -> Result<BroughtIn, FaultError> {
+    let found = load(machine, name)?;
+    if found.is_present() {
+        return Ok(BroughtIn::AlreadyPresent);
+    }
+    let slot = slot_of(found);
+    if slot.is_none() && found != Entry::EMPTY {
+        return Err(FaultError::Unknown(found));
+    }
+    if memory.reverse.free_count() == 0 {
+        return Err(FaultError::NoMapping);
+    }
+    let (frame, how) = residence(memory, machine, slot, backing)?;
+    let mapped = map(memory, machine, name, found, frame, rights);
+    if mapped.is_err() && !memory.is_needed(frame) {
+        memory.drop_page(frame);
+        memory.frames.free(frame, &Flushed::never_mapped());
+        machine.freed(frame.frame());
+    }
+    mapped?;
+    Ok(how)
+}
+
+/// Puts the leaf in its place, and everything that follows from it in the records.
+fn map<M: Machine>(
+    memory: &mut Memory<'_>,
+    machine: &mut M,
+    name: EntryName,
+    found: Entry,
+    frame: FrameNumber,
+    rights: Rights,
+) -> Result<(), FaultError> {
+    let action = Action::CompareExchange {
+        expected: found,
+        new: rights.leaf(frame.frame()),
+    };
+    machine.apply(&mut [Operation::new(name, action)])?;
+    let table = FrameNumber::of(name.table).ok_or(FaultError::Unknown(found))?;
+    memory.add_mapping(frame, Mapping::new(table, u64::from(name.index()), rights));
+    match slot_of(found) {
+        // The frame refers to the slot too, so the slot stays.
+        Some(slot) => memory.swap.release(slot, 1),
+        None => memory.frames.count_live(name.table, 1),
+    }
+    Ok(())
+}
+
+/// The frame that holds a page, and how it came there.
+fn residence<M: Machine>(
+    memory: &mut Memory<'_>,
+    machine: &mut M,
+    slot: Option<Slot>,
+    backing: Backing,
+) -> Result<(FrameNumber, BroughtIn), FaultError> {
+    let share = match backing {
+        Backing::Private => None,
+        Backing::Shared(share) => Some(share),
+    };
+    let place = share.map_or(Ok(Place::Nowhere), |share| place(memory, share))?;
+    let cached = slot.and_then(|slot| memory.swap.cached(slot));
+    match (cached, place, slot) {
+        (Some(frame), _, _) | (None, Place::InFrame(frame), _) => Ok((frame, BroughtIn::FromCache)),
+        (None, Place::InSwap(slot), _) | (None, Place::Nowhere, Some(slot)) => {
+            let frame = read(memory, machine, slot, share)?;
+            Ok((frame, BroughtIn::FromSwap))
+        }
+        (None, Place::Nowhere, None) => Ok((zeroed(memory, machine, share)?, BroughtIn::Zeroed)),
+    }
+}
+
+fn place(memory: &Memory<'_>, share: Share) -> Result<Place, FaultError> {
+    match memory.shared.len() > share.index() as usize {
+        true => Ok(memory.shared.place(share)),
+        false => Err(FaultError::NoSuchShare(share)),
+    }
+}
+
+fn zeroed<M: Machine>(
+    memory: &mut Memory<'_>,
+    machine: &mut M,
+    share: Option<Share>,
+) -> Result<FrameNumber, FaultError> {
+    let page = State::Data {
+        marks: Marks::default(),
+        mappings: None,
+        slot: None,
+        share,
+    };
+    let frame = memory.frames.allocate(page).ok_or(FaultError::NoFrame)?;
+    machine.zero(frame.frame());
+    if let Some(share) = share {
+        memory.shared.set(share, Place::InFrame(frame));
+    }
+    Ok(frame)
+}
+
+/// Reads a page into a new frame. The slot is kept: as long as the page stays clean, it need not
+/// be written again.
+fn read<M: Machine>(
+    memory: &mut Memory<'_>,
+    machine: &mut M,
+    slot: Slot,
+    share: Option<Share>,
+) -> Result<FrameNumber, FaultError> {
+    let page = State::Data {
+        marks: Marks::COPY,
+        mappings: None,
+        slot: Some(slot),
+        share,
+    };
+    let frame = memory.frames.allocate(page).ok_or(FaultError::NoFrame)?;
+    if machine.read_in(slot, frame.frame()).is_err() {
+        memory.frames.free(frame, &Flushed::never_mapped());
+        machine.freed(frame.frame());
+        return Err(FaultError::Device(slot));
+    }
+    memory.swap.set_cached(slot, Some(frame));
+    match share {
+        // What the shared page referred to, its frame refers to now.
+        Some(share) => memory.shared.set(share, Place::InFrame(frame)),
+        None => memory.swap.refer(slot, 1),
+    }
+    Ok(frame)
+}

@@ -1,0 +1,76 @@
+//! What happens to a page that could not go: its mappings come back.
+
+use foreign_access::{Action, Operation};
+
+use crate::Memory;
+use crate::frames::Marks;
+use crate::machine::Machine;
+use crate::number::{FrameNumber, Node, Slot};
+use crate::swap_entry::swap_entry;
+
+/// Maps a page again wherever an entry holds its swap entry. The reverse map still knows where and
+/// with which rights. The page counts as dirty from now on.
+pub fn put_back<M: Machine>(
+    memory: &mut Memory<'_>,
+    machine: &mut M,
+    frame: FrameNumber,
+    room: &mut [Operation],
+) {
+    let page = memory.page(frame);
+    page.marks.clear(Marks::EVICTING);
+    page.marks.clear(Marks::FAILED);
+    page.marks.clear(Marks::COPY);
+    let (slot, mut node) = (*page.slot, *page.mappings);
+    let Some(slot) = slot else { return };
+    while node.is_some() {
+        let filled = fill(memory, frame, slot, &mut node, room);
+        let restored = restore(machine, &mut room[..filled]);
+        memory.swap.release(slot, restored);
+    }
+    give_slot_back(memory, frame, slot);
+}
+
+/// Makes operations for the next mappings of a list.
+fn fill(
+    memory: &Memory<'_>,
+    frame: FrameNumber,
+    slot: Slot,
+    node: &mut Option<Node>,
+    room: &mut [Operation],
+) -> usize {
+    let mut filled = 0;
+    for operation in room {
+        let Some(at) = *node else { break };
+        let (mapping, next) = memory.reverse.at(at);
+        let name = memory.frames.name(mapping.table(), mapping.index());
+        let new = mapping.rights().leaf(frame.frame());
+        let action = Action::CompareExchange {
+            expected: swap_entry(slot),
+            new,
+        };
+        *operation = Operation::new(name, action);
+        *node = next;
+        filled += 1;
+    }
+    filled
+}
+
+/// Does what can be done; gives back how many entries map the page again. One that holds something
+/// else was not exchanged before.
+fn restore<M: Machine>(machine: &mut M, operations: &mut [Operation]) -> u32 {
+    let (mut start, mut skipped) = (0, 0);
+    while let Err(stopped) = machine.apply(&mut operations[start..]) {
+        start += stopped.done + 1;
+        skipped += 1;
+    }
+    operations.len() as u32 - skipped
+}
+
+/// The slot holds nothing of use. If only the frame refers to it, it becomes free.
+fn give_slot_back(memory: &mut Memory<'_>, frame: FrameNumber, slot: Slot) {
+    if memory.swap.references(slot) == 1 {
+        *memory.page(frame).slot = None;
+        memory.swap.set_cached(slot, None);
+        memory.swap.release(slot, 1);
+    }
+}

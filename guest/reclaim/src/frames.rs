@@ -1,0 +1,334 @@
+//! The frame table: what each frame of physical memory is.
+
+use foreign_access::EntryName;
+use foreign_access::walk::ENTRIES;
+use x86_64::VirtAddr;
+use x86_64::structures::paging::PhysFrame;
+use x86_64::structures::paging::page_table::PageTableLevel;
+
+use crate::flushed::Flushed;
+use crate::number::{FrameNumber, Node, Share, Slot};
+
+/// What one frame is; 16 bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FrameRecord(pub(crate) State);
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Not memory, or memory that is not ours to give.
+    #[default]
+    Reserved,
+    /// On the free list.
+    Free { next: Option<FrameNumber> },
+    /// The kernel's own.
+    Kernel,
+    /// A table of a space.
+    Table {
+        level: PageTableLevel,
+        /// Entries (of the lower half) that are not empty.
+        live: u16,
+        root: FrameNumber,
+        /// The first address it serves, divided by 2 MiB.
+        range: u32,
+        /// The table of the same root that was built before it; in a root's record, the newest one.
+        older: Option<FrameNumber>,
+    },
+    /// A page of one or more spaces.
+    Data {
+        marks: Marks,
+        mappings: Option<Node>,
+        slot: Option<Slot>,
+        share: Option<Share>,
+    },
+    /// A page that is not mapped any more and waits for a flush.
+    Retired { next: Option<FrameNumber> },
+}
+
+const _: () = assert!(size_of::<FrameRecord>() <= 16);
+
+impl State {
+    /// Whether both are records of the same table; counts and lists aside.
+    pub const fn same_table(self, other: Self) -> bool {
+        match (self, other) {
+            (
+                Self::Table {
+                    level: a,
+                    root: b,
+                    range: c,
+                    ..
+                },
+                Self::Table {
+                    level: x,
+                    root: y,
+                    range: z,
+                    ..
+                },
+            ) => a as u8 == x as u8 && b.number() == y.number() && c == z,
+            _ => false,
+        }
+    }
+}
+
+/// Address bits below [`State::Table`]'s `range`.
+const RANGE_SHIFT: u32 = 21;
+
+/// Yes or no about a page, eight times.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Marks(u8);
+
+impl Marks {
+    /// It was brought in, or seen to be used, since the clock's hand was there last.
+    pub const RECENT: Self = Self(1);
+    /// It was written since its slot was.
+    pub const DIRTY: Self = Self(2);
+    /// Its slot holds what it held when it was last clean.
+    pub const COPY: Self = Self(4);
+    /// Its entries are being exchanged.
+    pub const EVICTING: Self = Self(8);
+    /// An entry of it could not be exchanged.
+    pub const FAILED: Self = Self(16);
+
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    pub const fn set(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+
+    pub const fn clear(&mut self, other: Self) {
+        self.0 &= !other.0;
+    }
+}
+
+/// The record of a page, to be changed.
+pub(crate) struct Page<'r> {
+    pub marks: &'r mut Marks,
+    pub mappings: &'r mut Option<Node>,
+    pub slot: &'r mut Option<Slot>,
+    pub share: &'r mut Option<Share>,
+}
+
+/// What each frame is, and which are free.
+#[derive(Debug)]
+pub struct Frames<'a> {
+    records: &'a mut [FrameRecord],
+    free: Option<FrameNumber>,
+    free_count: u32,
+}
+
+impl<'a> Frames<'a> {
+    /// One record for each frame from physical address 0, all reserved at first.
+    ///
+    /// # Panics
+    /// If there are more than 2^27 (512 GiB), which is what a word of the reverse map can name.
+    pub fn new(records: &'a mut [FrameRecord]) -> Self {
+        assert!(records.len() <= 1 << 27, "at most 512 GiB of memory");
+        records.fill(FrameRecord::default());
+        Self {
+            records,
+            free: None,
+            free_count: 0,
+        }
+    }
+
+    /// How many frames have records, reserved ones included.
+    pub const fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether there are no records at all.
+    pub const fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// How many frames are free.
+    pub const fn free_count(&self) -> u32 {
+        self.free_count
+    }
+
+    /// Makes a reserved frame free: it is ours from now on.
+    ///
+    /// # Errors
+    /// The frame, if it has no record or is not reserved.
+    pub fn grant(&mut self, frame: PhysFrame) -> Result<(), PhysFrame> {
+        self.free_if(frame, State::Reserved)
+    }
+
+    /// Takes a free frame for the kernel itself.
+    pub fn take_for_kernel(&mut self) -> Option<PhysFrame> {
+        self.allocate(State::Kernel).map(FrameNumber::frame)
+    }
+
+    /// Takes back a frame that the kernel took for itself. Nobody may be able to reach it through
+    /// a TLB any more.
+    ///
+    /// # Errors
+    /// The frame, if it is not the kernel's.
+    pub fn give_back(&mut self, frame: PhysFrame) -> Result<(), PhysFrame> {
+        self.free_if(frame, State::Kernel)
+    }
+
+    fn free_if(&mut self, frame: PhysFrame, state: State) -> Result<(), PhysFrame> {
+        let number = FrameNumber::of(frame).ok_or(frame)?;
+        if self.record(number) != Some(state) {
+            return Err(frame);
+        }
+        self.push_free(number);
+        Ok(())
+    }
+
+    /// The page that a frame holds, if it holds one.
+    pub(crate) fn page(&mut self, number: FrameNumber) -> Option<Page<'_>> {
+        match &mut self.records.get_mut(number.index())?.0 {
+            State::Data {
+                marks,
+                mappings,
+                slot,
+                share,
+            } => Some(Page {
+                marks,
+                mappings,
+                slot,
+                share,
+            }),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn record(&self, number: FrameNumber) -> Option<State> {
+        self.records.get(number.index()).map(|record| record.0)
+    }
+
+    pub(crate) fn set(&mut self, number: FrameNumber, state: State) {
+        self.records[number.index()].0 = state;
+    }
+
+    /// So many more (or, if negative, fewer) entries of a table are not empty.
+    pub(crate) fn count_live(&mut self, table: PhysFrame, more: i16) {
+        if let Some(State::Table { live, .. }) = self.state_of(table) {
+            *live = live.wrapping_add_signed(more);
+        }
+    }
+
+    /// Makes a table the newest one of its root.
+    pub(crate) fn link_table(&mut self, root: FrameNumber, table: FrameNumber) {
+        let newest = self.older(root);
+        if let State::Table { older, .. } = &mut self.records[table.index()].0 {
+            *older = newest;
+        }
+        if let State::Table { older, .. } = &mut self.records[root.index()].0 {
+            *older = Some(table);
+        }
+    }
+
+    /// Takes the newest table off the list of its root.
+    pub(crate) fn unlink_table(&mut self, root: FrameNumber) -> Option<FrameNumber> {
+        let table = self.older(root)?;
+        let next = self.older(table);
+        if let State::Table { older, .. } = &mut self.records[root.index()].0 {
+            *older = next;
+        }
+        Some(table)
+    }
+
+    /// The tables of a root, newest first, without the root itself. A table is newer than the one
+    /// above it.
+    pub(crate) fn tables_of(&self, root: FrameNumber) -> impl Iterator<Item = FrameNumber> {
+        core::iter::successors(self.older(root), |table| self.older(*table))
+    }
+
+    /// The table of the same root that was built before this one; for a root, the newest one.
+    pub(crate) fn older(&self, table: FrameNumber) -> Option<FrameNumber> {
+        match self.record(table)? {
+            State::Table { older, .. } => older,
+            _ => None,
+        }
+    }
+
+    /// How many entries (of the lower half) of a table are not empty.
+    pub(crate) fn live(&self, table: FrameNumber) -> u16 {
+        match self.record(table) {
+            Some(State::Table { live, .. }) => live,
+            _ => 0,
+        }
+    }
+
+    /// The frame that was retired before this one.
+    pub(crate) fn next_retired(&self, frame: FrameNumber) -> Option<FrameNumber> {
+        match self.record(frame)? {
+            State::Retired { next } => next,
+            _ => None,
+        }
+    }
+
+    fn state_of(&mut self, frame: PhysFrame) -> Option<&mut State> {
+        let number = FrameNumber::of(frame)?;
+        self.records
+            .get_mut(number.index())
+            .map(|record| &mut record.0)
+    }
+
+    /// Both names of an entry of a table.
+    #[inline]
+    pub(crate) fn name(&self, table: FrameNumber, index: u64) -> EntryName {
+        let State::Table {
+            root, range, level, ..
+        } = self.records[table.index()].0
+        else {
+            unreachable!("the reverse map names tables only, and {table:?} is none");
+        };
+        let start = u64::from(range) << RANGE_SHIFT;
+        let page = start + (index << (9 * level as u32 + 3));
+        EntryName {
+            table: table.frame(),
+            root: root.frame(),
+            page: VirtAddr::new_truncate(page),
+            level,
+        }
+    }
+
+    /// The record of a table that serves this page at this level.
+    pub(crate) fn table_for(page: VirtAddr, level: PageTableLevel, root: FrameNumber) -> State {
+        let bytes = ENTRIES as u64 * foreign_access::walk::bytes_per_entry(level);
+        let start = page.as_u64() & !(bytes - 1);
+        State::Table {
+            level,
+            live: 0,
+            root,
+            range: (start >> RANGE_SHIFT) as u32,
+            older: None,
+        }
+    }
+
+    /// Takes a free frame.
+    pub(crate) fn allocate(&mut self, becomes: State) -> Option<FrameNumber> {
+        let number = self.free?;
+        let State::Free { next } = self.records[number.index()].0 else {
+            unreachable!("{number:?} is on the free list");
+        };
+        self.free = next;
+        self.free_count -= 1;
+        self.set(number, becomes);
+        Some(number)
+    }
+
+    /// The free frames.
+    pub(crate) fn free_list(&self) -> impl Iterator<Item = FrameNumber> {
+        core::iter::successors(self.free, |number| match self.record(*number)? {
+            State::Free { next } => next,
+            _ => None,
+        })
+    }
+
+    /// Makes a frame free that nobody can reach any more.
+    pub(crate) fn free(&mut self, number: FrameNumber, _proof: &Flushed) {
+        self.push_free(number);
+    }
+
+    fn push_free(&mut self, number: FrameNumber) {
+        self.set(number, State::Free { next: self.free });
+        self.free = Some(number);
+        self.free_count += 1;
+    }
+}

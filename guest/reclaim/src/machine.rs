@@ -1,0 +1,81 @@
+//! What the logic asks of the kernel.
+
+use foreign_access::{Operation, Refusal, Stopped};
+use x86_64::structures::paging::PhysFrame;
+use x86_64::structures::paging::page_table::PageTableLevel;
+
+use crate::number::Slot;
+
+/// The swap device did not do what it was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeviceError;
+
+/// The stages of an eviction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Slots chosen, sharers looked up.
+    Find,
+    /// Entries exchanged, what was in them gathered.
+    Edit,
+    /// TLBs flushed, everywhere.
+    Flush,
+    /// Pages written to swap.
+    Write,
+    /// Frames free.
+    Release,
+}
+
+/// The deeds of a kernel. It must do exactly what is asked: the records are true only as long as
+/// nobody else edits the lower halves of the spaces.
+pub trait Machine {
+    /// Does operations on entries, as [`foreign_access::Method::apply`]. The names are true if the
+    /// records are: this crate names only entries of tables that it built and found by walking from
+    /// roots it was given.
+    ///
+    /// # Errors
+    /// [`Stopped`] at the first operation that was refused.
+    fn apply(&mut self, operations: &mut [Operation]) -> Result<(), Stopped>;
+
+    /// A zeroed frame becomes a table, as [`foreign_access::Method::adopt`]. When it becomes a
+    /// root (level four), the kernel also fills its upper half.
+    ///
+    /// # Errors
+    /// The refusal of whoever must agree.
+    fn adopt(&mut self, table: PhysFrame, level: PageTableLevel) -> Result<(), Refusal>;
+
+    /// A table ceases to be one, as [`foreign_access::Method::release`].
+    ///
+    /// # Errors
+    /// The refusal of whoever must agree.
+    fn release(&mut self, table: PhysFrame) -> Result<(), Refusal>;
+
+    /// These operations were done and took something away: notes what must be flushed. Operations
+    /// whose action is [`foreign_access::Action::Load`] changed nothing.
+    fn edited(&mut self, operations: &[Operation]);
+
+    /// Flushes what was noted: returns only when every CPU that may hold a noted entry has
+    /// acknowledged.
+    fn flush(&mut self);
+
+    /// Fills a frame with zeros.
+    fn zero(&mut self, frame: PhysFrame);
+
+    /// Writes a frame to a slot.
+    ///
+    /// # Errors
+    /// The slot may hold anything then.
+    fn write_out(&mut self, frame: PhysFrame, slot: Slot) -> Result<(), DeviceError>;
+
+    /// Reads a slot into a frame.
+    ///
+    /// # Errors
+    /// The frame may hold anything then.
+    fn read_in(&mut self, slot: Slot, frame: PhysFrame) -> Result<(), DeviceError>;
+
+    /// A frame has become free; in test builds the kernel poisons it.
+    fn freed(&mut self, _frame: PhysFrame) {}
+
+    /// A stage of an eviction ends here. With many sharers [`Stage::Find`] and [`Stage::Edit`] take
+    /// turns.
+    fn stage(&mut self, _stage: Stage) {}
+}

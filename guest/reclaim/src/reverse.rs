@@ -1,0 +1,232 @@
+//! The reverse map: for each frame, where the entries that map it are.
+//!
+//! One word a mapping, singly linked:
+//! ```text
+//! 63         62       61                35 34        26 25           0
+//! | executable | writable | frame of the table | index     | next node   |
+//! ```
+//! The record of the table's frame says which space and which addresses it serves, so a word gives
+//! both names of the entry. The rights are what a failed write needs to put the mapping back.
+
+use crate::number::{FrameNumber, Node};
+use crate::rights::Rights;
+
+const NEXT_BITS: u32 = 26;
+const INDEX_BITS: u32 = 9;
+const TABLE_SHIFT: u32 = NEXT_BITS + INDEX_BITS;
+const TABLE_BITS: u32 = 27;
+const WRITABLE: u64 = 1 << 62;
+const EXECUTABLE: u64 = 1 << 63;
+
+const _: () = assert!(TABLE_SHIFT + TABLE_BITS == 62);
+
+/// Where one entry is that maps a frame, and with which rights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mapping(u64);
+
+impl Mapping {
+    pub fn new(table: FrameNumber, index: u64, rights: Rights) -> Self {
+        let place = u64::from(table.number()) << TABLE_SHIFT | index << NEXT_BITS;
+        let writable = if rights.writable { WRITABLE } else { 0 };
+        let executable = if rights.executable { EXECUTABLE } else { 0 };
+        Self(place | writable | executable)
+    }
+
+    #[inline]
+    pub fn table(self) -> FrameNumber {
+        let number = self.0 >> TABLE_SHIFT & ((1 << TABLE_BITS) - 1);
+        FrameNumber::new(number as u32).unwrap_or_else(|| unreachable!("frame 0 is never a table"))
+    }
+
+    #[inline]
+    pub const fn index(self) -> u64 {
+        self.0 >> NEXT_BITS & ((1 << INDEX_BITS) - 1)
+    }
+
+    pub const fn rights(self) -> Rights {
+        Rights {
+            writable: self.0 & WRITABLE != 0,
+            executable: self.0 & EXECUTABLE != 0,
+        }
+    }
+
+    /// Whether both are about the same entry.
+    pub const fn same_entry(self, other: Self) -> bool {
+        (self.0 ^ other.0) & ((1 << 62) - 1) >> NEXT_BITS << NEXT_BITS == 0
+    }
+
+    #[inline]
+    fn next(self) -> Option<Node> {
+        Node::new((self.0 & ((1 << NEXT_BITS) - 1)) as u32)
+    }
+
+    fn linked(self, next: Option<Node>) -> Self {
+        let next = next.map_or(0, Node::number);
+        Self(self.0 >> NEXT_BITS << NEXT_BITS | u64::from(next))
+    }
+}
+
+/// Where the entries that map frames are.
+#[derive(Debug)]
+pub struct Reverse<'a> {
+    words: &'a mut [u64],
+    free: Option<Node>,
+    free_count: usize,
+}
+
+impl<'a> Reverse<'a> {
+    /// One word for each mapping there can be, and one that is not used.
+    ///
+    /// # Panics
+    /// If there are more than 2^26, which is what a word can link to.
+    pub fn new(words: &'a mut [u64]) -> Self {
+        assert!(words.len() <= 1 << NEXT_BITS, "at most 2^26 mappings");
+        let mut map = Self {
+            words,
+            free: None,
+            free_count: 0,
+        };
+        for number in (1..map.words.len() as u32).rev() {
+            map.push_free(number);
+        }
+        map
+    }
+
+    /// For how many more mappings there is room.
+    pub const fn free_count(&self) -> usize {
+        self.free_count
+    }
+
+    /// How many mappings there are.
+    pub const fn used(&self) -> usize {
+        self.words.len().saturating_sub(1) - self.free_count
+    }
+
+    /// The mapping at a node, and the node after it.
+    #[inline]
+    pub(crate) fn at(&self, node: Node) -> (Mapping, Option<Node>) {
+        let mapping = Mapping(self.words[node.index()]);
+        (mapping, mapping.next())
+    }
+
+    /// The mappings of a list.
+    pub(crate) fn list(&self, head: Option<Node>) -> impl Iterator<Item = Mapping> {
+        let mut node = head;
+        core::iter::from_fn(move || {
+            let (mapping, next) = self.at(node?);
+            node = next;
+            Some(mapping)
+        })
+    }
+
+    /// Adds a mapping to a list; gives back the new head, or nothing if there is no room.
+    pub(crate) fn add(&mut self, head: Option<Node>, mapping: Mapping) -> Option<Node> {
+        let node = self.free?;
+        self.free = self.at(node).1;
+        self.free_count -= 1;
+        self.words[node.index()] = mapping.linked(head).0;
+        Some(node)
+    }
+
+    /// Takes a mapping out of a list; gives back the new head, or nothing if it is not there.
+    pub(crate) fn remove(&mut self, head: Option<Node>, gone: Mapping) -> Option<Option<Node>> {
+        let mut before = None;
+        let mut node = head?;
+        loop {
+            let (mapping, next) = self.at(node);
+            if mapping.same_entry(gone) {
+                self.push_free(node.number());
+                let Some(before) = before else {
+                    return Some(next);
+                };
+                self.link(before, next);
+                return Some(head);
+            }
+            before = Some(node);
+            node = next?;
+        }
+    }
+
+    /// Takes away a whole list.
+    #[inline]
+    pub(crate) fn remove_all(&mut self, head: Option<Node>) {
+        let Some(mut last) = head else { return };
+        let mut count = 1;
+        while let (_, Some(next)) = self.at(last) {
+            last = next;
+            count += 1;
+        }
+        self.link(last, self.free);
+        self.free = head;
+        self.free_count += count;
+    }
+
+    fn link(&mut self, node: Node, next: Option<Node>) {
+        let word = &mut self.words[node.index()];
+        *word = Mapping(*word).linked(next).0;
+    }
+
+    fn push_free(&mut self, number: u32) {
+        if let Some(node) = Node::new(number) {
+            self.words[node.index()] = Mapping(0).linked(self.free).0;
+            self.free = Some(node);
+            self.free_count += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Mapping, Reverse};
+    use crate::number::FrameNumber;
+    use crate::rights::Rights;
+
+    fn mapping(table: u32, index: u64) -> Mapping {
+        Mapping::new(FrameNumber::new(table).unwrap(), index, Rights::DATA)
+    }
+
+    #[test]
+    fn a_word_keeps_what_is_put_in() {
+        for (table, index) in [(1, 0), (77, 511), ((1 << 27) - 1, 300)] {
+            for rights in [Rights::DATA, Rights::CODE] {
+                let kept = Mapping::new(FrameNumber::new(table).unwrap(), index, rights);
+                assert_eq!(kept.table().number(), table);
+                assert_eq!((kept.index(), kept.rights()), (index, rights));
+                assert!(kept.same_entry(mapping(table, index)));
+                assert!(!kept.same_entry(mapping(table, index ^ 1)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_list_is_what_was_added_and_not_removed() {
+        let mut words = [0; 5];
+        let mut map = Reverse::new(&mut words);
+        let mut head = None;
+        for index in 0..4 {
+            head = Some(map.add(head, mapping(9, index)).unwrap());
+        }
+        assert_eq!(map.add(head, mapping(9, 4)), None, "no room for a fifth");
+        for gone in [2, 3, 0] {
+            head = map.remove(head, mapping(9, gone)).unwrap();
+        }
+        assert!(
+            map.remove(head, mapping(9, 2)).is_none(),
+            "it is gone already"
+        );
+        let left: Vec<u64> = map.list(head).map(Mapping::index).collect();
+        assert_eq!((left, map.used(), map.free_count()), (vec![1], 1, 3));
+    }
+
+    #[test]
+    fn a_list_that_is_taken_away_leaves_all_its_room() {
+        let mut words = [0; 4];
+        let mut map = Reverse::new(&mut words);
+        for _ in 0..3 {
+            let head = (0..3).fold(None, |head, index| map.add(head, mapping(1, index)));
+            assert_eq!((map.used(), map.free_count()), (3, 0));
+            map.remove_all(head);
+            assert_eq!((map.used(), map.free_count()), (0, 3));
+        }
+    }
+}
