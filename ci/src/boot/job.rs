@@ -1,0 +1,95 @@
+//! What one boot is.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use loadphys_plan::command_line::{Plan, PlanName};
+
+use crate::build::Programs;
+use crate::machines::{MachineName, Path};
+
+/// A file that the loader hands to the kernel.
+#[derive(Clone, Debug)]
+pub struct Module {
+    /// The file.
+    pub file: PathBuf,
+    /// Its command line, where the loader can give it one of its own.
+    pub line: String,
+}
+
+/// One boot.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// What people know it by.
+    pub name: String,
+    /// What it runs on.
+    pub machine: MachineName,
+    /// What is booted: a guest on bare metal, or the stub.
+    pub kernel: PathBuf,
+    /// The kernel's command line.
+    pub line: String,
+    /// The stub's guest.
+    pub module: Option<Module>,
+    /// Memory of the machine.
+    pub memory_mib: u32,
+    /// CPUs of the machine.
+    pub cpus: u32,
+    /// A CPU model other than the usual one, in the emulator's own words.
+    pub cpu: Option<&'static str>,
+    /// Wait for a debugger before the first instruction.
+    pub debugger: bool,
+    /// When it is ended by force.
+    pub time_limit: Duration,
+}
+
+/// Memory of a machine unless something else is asked for.
+pub const USUAL_MEMORY_MIB: u32 = 256;
+
+impl Job {
+    /// Boots the guest on a path with this command line.
+    pub fn of_guest(
+        path: Path,
+        machine: MachineName,
+        programs: &Programs,
+        line: String,
+        time_limit: Duration,
+    ) -> Self {
+        let (kernel, module) = match path {
+            Path::Bare => (programs.guest.clone(), None),
+            Path::Vmx => {
+                let module = Module {
+                    file: programs.guest.clone(),
+                    line: line.clone(),
+                };
+                (programs.stub.clone(), Some(module))
+            }
+        };
+        Self {
+            name: format!("{path} on {machine}"),
+            machine,
+            kernel,
+            line,
+            module,
+            memory_mib: USUAL_MEMORY_MIB,
+            cpus: 1,
+            cpu: None,
+            debugger: false,
+            time_limit,
+        }
+    }
+
+    /// Boots the guest on a path for it to say what it finds.
+    pub fn probe(
+        path: Path,
+        machine: MachineName,
+        programs: &Programs,
+        time_limit: Duration,
+    ) -> Self {
+        let plan = Plan {
+            plan: PlanName::Probe,
+            exit: machine.exit(),
+            ..Plan::default()
+        };
+        Self::of_guest(path, machine, programs, plan.to_string(), time_limit)
+    }
+}

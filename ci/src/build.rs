@@ -1,0 +1,109 @@
+//! Builds the bare-metal programs.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use crate::boot::children;
+use crate::progress::Progress;
+use crate::{tools, workspace};
+
+/// The target of everything that runs below or as the guest.
+pub const BARE_METAL: &str = "x86_64-unknown-none";
+
+/// What can be booted.
+#[derive(Clone, Debug)]
+pub struct Programs {
+    /// The guest kernel with its programs inside.
+    pub guest: PathBuf,
+    /// The hypervisor.
+    pub stub: PathBuf,
+}
+
+impl Programs {
+    /// Builds both.
+    pub fn build() -> Result<Self> {
+        let guest = guest(&[])?;
+        let stub = executable("loadphys-stub", &[], None)?;
+        Ok(Self { guest, stub })
+    }
+}
+
+/// Builds the guest with these cargo features, which break it on purpose.
+pub fn guest(features: &[&str]) -> Result<PathBuf> {
+    let apps = apps()?;
+    let guest = executable("loadphys-guest", features, Some(&apps))?;
+    if features.is_empty() {
+        return Ok(guest);
+    }
+    // The next build of the guest writes to the same place.
+    let kept = guest.with_file_name(format!("loadphys-guest-{}", features.join("-")));
+    std::fs::copy(&guest, &kept).with_context(|| format!("cannot write {}", kept.display()))?;
+    Ok(kept)
+}
+
+/// Builds the ring-3 programs, which the build of the guest needs.
+pub fn apps() -> Result<PathBuf> {
+    tools::rust_target(BARE_METAL)?;
+    executable("loadphys-apps", &[], None)
+}
+
+/// The SHA-256 of a file, in hexadecimal.
+pub fn sha256(file: &Path) -> Result<String> {
+    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    Ok(format!("{:x}", Sha256::digest(bytes)))
+}
+
+fn executable(package: &str, features: &[&str], apps: Option<&Path>) -> Result<PathBuf> {
+    let progress = Progress::start(format!("build {package}"), 0);
+    let mut cargo = cargo_build(package, features);
+    if let Some(apps) = apps {
+        cargo.env("LOADPHYS_APPS", apps);
+    }
+    let output = children::output(&mut cargo)?;
+    if !output.status.success() {
+        progress.finish("failed");
+        eprint!("{}", String::from_utf8_lossy(&output.stderr));
+        bail!("{package} does not build");
+    }
+    progress.finish("done");
+    let messages = String::from_utf8_lossy(&output.stdout).into_owned();
+    executable_in(&messages).with_context(|| format!("cargo named no executable of {package}"))
+}
+
+fn cargo_build(package: &str, features: &[&str]) -> Command {
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(workspace::root());
+    cargo.args([
+        "build",
+        "--release",
+        "--package",
+        package,
+        "--target",
+        BARE_METAL,
+    ]);
+    cargo.args(["--message-format", "json-render-diagnostics"]);
+    if !features.is_empty() {
+        cargo.args(["--features", &features.join(",")]);
+    }
+    // It would replace the flags that the target needs.
+    cargo
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS");
+    cargo.stdin(Stdio::null());
+    cargo
+}
+
+#[derive(Deserialize)]
+struct Message {
+    executable: Option<PathBuf>,
+}
+
+/// The last executable that cargo's messages name.
+pub fn executable_in(messages: &str) -> Option<PathBuf> {
+    let read = |line: &str| serde_json::from_str::<Message>(line).ok()?.executable;
+    messages.lines().filter_map(read).next_back()
+}

@@ -1,0 +1,10 @@
+//! The commands, a file each.
+
+pub mod build;
+pub mod compare;
+pub mod doctor;
+pub mod image;
+pub mod run;
+pub mod test;
+
+mod options;

@@ -1,0 +1,217 @@
+//! `cargo xtask compare`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use clap::Args;
+use loadphys_plan::command_line::{List, MethodName};
+
+use super::options::{list, number, numbers};
+use crate::boot::{Job, USUAL_MEMORY_MIB};
+use crate::build::{Programs, sha256};
+use crate::compare::{self, Asked, Document, Measured, Request};
+use crate::machines::choose::choose;
+use crate::machines::{MachineName, Path};
+use crate::outcome::bad_input;
+use crate::{tools, workspace};
+
+/// Boot what is needed, evict shared pages by every method, and print one table.
+///
+/// Rows are machine, path, method, sharers and batch. Columns are ticks per page (median, 99th
+/// percentile, mean, then the mean of each stage), exits, flushes and interrupts to other CPUs per
+/// page, and the mean against that of recursive mapping. On an emulator a tick is an instruction.
+///
+/// Writes compare.json, compare.csv, report.html and its pictures. Exit code: 0 if all that was
+/// asked ran, every page was verified and none was lost; 1 for a failed run; 2 for bad arguments or
+/// a missing tool.
+#[derive(Args)]
+pub struct Arguments {
+    /// What runs below the guest: a list of bare, vmx
+    #[arg(long, value_name = "LIST", default_value = "bare,vmx")]
+    path: String,
+    /// What runs below that: auto, qemu-kvm, qemu-tcg or bochs
+    #[arg(long, default_value = "auto")]
+    machine: String,
+    /// Methods: a list of recursive, hypercall, alias; or all [default: recursive on bare, all on vmx]
+    #[arg(long, value_name = "LIST")]
+    methods: Option<String>,
+    /// How many spaces share each page [default: 1,2,4,8]
+    #[arg(long, value_name = "LIST")]
+    sharers: Option<String>,
+    /// How many pages are evicted together [default: 1,32]
+    #[arg(long, value_name = "LIST")]
+    batch: Option<String>,
+    /// Pages to evict for each row [default: 256]
+    #[arg(long, value_name = "N")]
+    pages: Option<String>,
+    /// CPUs of the machine; only 1 so far
+    #[arg(long, value_name = "N", default_value = "1")]
+    cpus: String,
+    /// Memory of the machine
+    #[arg(long, value_name = "MIB", default_value_t = USUAL_MEMORY_MIB.to_string())]
+    memory: String,
+    /// Where evicted pages go; only ram so far
+    #[arg(long, default_value = "ram")]
+    swap: String,
+    /// Where patterns and the order of victims begin
+    #[arg(long, value_name = "N", default_value = "1")]
+    seed: String,
+    /// Fewer sharers and pages
+    #[arg(long)]
+    quick: bool,
+    /// End a boot by force after so many seconds
+    #[arg(long, value_name = "SECONDS", default_value = "600")]
+    time_limit: String,
+    /// Where to write the files [default: target/compare]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+impl Arguments {
+    /// Does it.
+    pub fn run(self) -> Result<()> {
+        let request = self.request()?;
+        let asked = MachineName::named(&self.machine)?;
+        self.refuse_later()?;
+        let (memory, limit) = self.machine_limits()?;
+        let programs = Programs::build()?;
+        let hash = sha256(&programs.guest)?;
+        eprintln!(
+            "revision {}, guest sha256 {hash} on every path",
+            workspace::revision()
+        );
+        let jobs = jobs(&request, asked, &programs, memory, limit)?;
+        let boots = compare::measure(&request, &jobs)?;
+        let document = compare::gather(&request, &boots, hash);
+        show(&document);
+        let out = self
+            .out
+            .unwrap_or_else(|| workspace::target().join("compare"));
+        for file in compare::write(&document, &out)? {
+            eprintln!("wrote {}", file.display());
+        }
+        conclude(&document, &boots)
+    }
+
+    fn request(&self) -> Result<Request> {
+        let (sharers, batch, pages) = usual(self.quick);
+        Ok(Request {
+            paths: list(&self.path, Path::named)?,
+            methods: self.methods.as_deref().map_or(Ok(Asked::Usual), asked)?,
+            sharers: numbers("--sharers", self.sharers.as_deref().unwrap_or(sharers))?,
+            batch: numbers("--batch", self.batch.as_deref().unwrap_or(batch))?,
+            pages: number(
+                "--pages",
+                self.pages.as_deref().unwrap_or(pages),
+                1,
+                MOST_PAGES,
+            )? as u32,
+            seed: number("--seed", &self.seed, 0, u64::MAX)?,
+        })
+    }
+
+    fn machine_limits(&self) -> Result<(u32, Duration)> {
+        let memory = number("--memory", &self.memory, 16, 1 << 20)? as u32;
+        let seconds = number("--time-limit", &self.time_limit, 1, 1 << 20)?;
+        Ok((memory, Duration::from_secs(seconds)))
+    }
+
+    /// What is designed but not built.
+    fn refuse_later(&self) -> Result<()> {
+        match (self.swap.as_str(), self.cpus.as_str()) {
+            ("ram", "1") => Ok(()),
+            ("virtio" | "ata", _) => Err(bad_input(format!(
+                "--swap '{}' is not built yet: there is ram",
+                self.swap
+            ))),
+            ("ram", _) => {
+                number("--cpus", &self.cpus, 1, 64)?;
+                Err(bad_input(format!(
+                    "--cpus {} is not built yet: there is 1",
+                    self.cpus
+                )))
+            }
+            (other, _) => Err(bad_input(format!("unknown --swap '{other}': there is ram"))),
+        }
+    }
+}
+
+/// The most pages that the guest's segments have addresses for.
+const MOST_PAGES: u64 = 1 << 20;
+
+/// Sharers, batch sizes and pages unless something else is asked for.
+const fn usual(quick: bool) -> (&'static str, &'static str, &'static str) {
+    if quick {
+        ("1,4", "1,32", "64")
+    } else {
+        ("1,2,4,8", "1,32", "256")
+    }
+}
+
+fn asked(methods: &str) -> Result<Asked> {
+    if methods == "all" {
+        return Ok(Asked::All);
+    }
+    let named = |word: &str| word.parse::<MethodName>().map_err(super::options::refused);
+    let names = list(methods, named)?;
+    Ok(Asked::Named(
+        List::new(names).expect("there are fewer methods than a list can hold"),
+    ))
+}
+
+fn jobs(
+    request: &Request,
+    asked: Option<MachineName>,
+    programs: &Programs,
+    memory_mib: u32,
+    limit: Duration,
+) -> Result<Vec<(Path, Job)>> {
+    let job = |&path: &Path| {
+        let choice = choose(path, asked, programs)?;
+        eprintln!("{path}: {} ({})", choice.machine, choice.reason);
+        tools::ensure(tools::Need::of(choice.machine))?;
+        let line = request.plan(path, choice.machine).to_string();
+        let job = Job::of_guest(path, choice.machine, programs, line, limit);
+        Ok((path, Job { memory_mib, ..job }))
+    };
+    request.paths.iter().map(job).collect()
+}
+
+fn show(document: &Document) {
+    println!("{}", compare::table(&document.rows));
+    for machine in &document.machines {
+        println!("{}: a tick is one {}", machine.id, machine.tick);
+    }
+    println!("ratio: mean against recursive of the same machine and path; * against that of bare");
+    for it in &document.skipped {
+        let skipped = &it.skipped;
+        println!(
+            "skipped {} on {} ({}): {}",
+            skipped.method, skipped.path, it.machine, skipped.reason
+        );
+    }
+}
+
+fn conclude(document: &Document, boots: &[Measured]) -> Result<()> {
+    for Measured {
+        path,
+        machine,
+        report,
+        ..
+    } in boots
+    {
+        if report.verdict().is_err() {
+            eprintln!("last lines of {path} on {machine}:");
+            report.tail().iter().for_each(|line| eprintln!("  {line}"));
+        }
+    }
+    for line in &document.wrong {
+        eprintln!("wrong: {line}");
+    }
+    match document.wrong.as_slice() {
+        [] => Ok(()),
+        [only] => bail!("the comparison failed: {only}"),
+        [first, others @ ..] => bail!("the comparison failed: {first}; and {} more", others.len()),
+    }
+}

@@ -1,0 +1,109 @@
+//! `cargo xtask doctor`.
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use crate::boot::{self, Job};
+use crate::build::{BARE_METAL, Programs};
+use crate::machines::{MachineName, Path, kvm};
+use crate::tools::{self, Need};
+
+/// Say what this host can run, and why it cannot run the rest.
+///
+/// Whatever looks usable is tried with a short boot. Nothing is installed. Exit code: 0 if every
+/// path can run on some machine.
+#[derive(Args)]
+pub struct Arguments {
+    /// Leave out the boots
+    #[arg(long)]
+    no_boot: bool,
+}
+
+/// How long a boot may take that only says what it finds.
+const PROBE_LIMIT: Duration = Duration::from_secs(60);
+
+impl Arguments {
+    /// Does it.
+    pub fn run(self) -> Result<()> {
+        tools();
+        let programs = if self.no_boot {
+            None
+        } else {
+            Some(Programs::build()?)
+        };
+        let mut unusable = Vec::new();
+        for path in Path::ALL {
+            let usable = MachineName::ALL.map(|machine| examine(path, machine, programs.as_ref()));
+            match MachineName::ALL
+                .into_iter()
+                .zip(usable)
+                .find(|(_, usable)| *usable)
+            {
+                Some((machine, _)) => println!("{path}: compare takes {machine}"),
+                None => unusable.push(path.name()),
+            }
+        }
+        println!("svm: not built yet");
+        if !unusable.is_empty() {
+            bail!("no machine here runs {}", unusable.join(", "));
+        }
+        Ok(())
+    }
+}
+
+fn tools() {
+    for need in [Need::Qemu, Need::Bochs, Need::Image, Need::UefiImage] {
+        let packages = need.packages().join(" ");
+        let there = if need.is_there() {
+            "there"
+        } else {
+            "missing (installed when needed)"
+        };
+        println!("tools: {packages}: {there}");
+    }
+    let target = if tools::has_target(BARE_METAL) {
+        "there"
+    } else {
+        "missing"
+    };
+    println!("tools: Rust target {BARE_METAL}: {target}");
+}
+
+/// Says whether a machine runs a path.
+fn examine(path: Path, machine: MachineName, programs: Option<&Programs>) -> bool {
+    let usable = usable(path, machine, programs);
+    match &usable {
+        Ok(how) => println!("{path} on {machine}: yes, {how}"),
+        Err(reason) => println!("{path} on {machine}: no: {reason}"),
+    }
+    usable.is_ok()
+}
+
+fn usable(path: Path, machine: MachineName, programs: Option<&Programs>) -> Result<String, String> {
+    let missing = Need::of(machine).iter().filter(|need| !need.is_there());
+    let packages: Vec<&str> = missing.flat_map(|need| need.packages()).copied().collect();
+    match machine {
+        MachineName::QemuTcg if path == Path::Vmx => return Err("it has no VMX".into()),
+        MachineName::QemuKvm => kvm::usable(path, None)?,
+        _ => {}
+    }
+    if !packages.is_empty() {
+        return Err(format!("missing packages {}", packages.join(" ")));
+    }
+    programs.map_or(Ok("not tried".into()), |programs| {
+        probe(path, machine, programs)
+    })
+}
+
+fn probe(path: Path, machine: MachineName, programs: &Programs) -> Result<String, String> {
+    let job = Job::probe(path, machine, programs, PROBE_LIMIT);
+    let report = boot::boot(&job, |_, _| ()).map_err(|error| format!("{error:#}"))?;
+    let seconds = report.elapsed.as_secs_f64();
+    let failed = |reason| format!("a probe boot failed: {reason}");
+    report
+        .verdict()
+        .map(|()| format!("a probe boot took {seconds:.1} s"))
+        .map_err(failed)
+}

@@ -1,0 +1,49 @@
+//! Options that several commands have, read by hand so that a mistake is one clear line.
+
+use anyhow::Result;
+use loadphys_plan::command_line::{List, MOST, Mistake};
+
+use crate::outcome::bad_input;
+
+/// Reads each word of a list separated by commas.
+pub fn list<T: PartialEq>(text: &str, one: impl Fn(&str) -> Result<T>) -> Result<Vec<T>> {
+    let mut values = Vec::new();
+    for word in text.split(',') {
+        let value = one(word.trim())?;
+        if values.contains(&value) {
+            return Err(bad_input(format!("'{word}' is given twice in '{text}'")));
+        }
+        values.push(value);
+    }
+    Ok(values)
+}
+
+/// Reads a list of numbers from 1, as many as the guest's command line can hold.
+pub fn numbers(what: &str, text: &str) -> Result<List<u32>> {
+    let one = |word: &str| Ok(number(what, word, 1, u32::MAX.into())? as u32);
+    let values = list(text, one)?;
+    let count = values.len();
+    List::new(values).ok_or_else(|| {
+        bad_input(format!(
+            "{what} has {count} numbers: {MOST} is the most that a list can hold"
+        ))
+    })
+}
+
+/// Reads a number within bounds.
+pub fn number(what: &str, text: &str, least: u64, most: u64) -> Result<u64> {
+    let number = text
+        .parse()
+        .ok()
+        .filter(|number| (least..=most).contains(number));
+    number.ok_or_else(|| {
+        bad_input(format!(
+            "{what} '{text}': a number from {least} to {most} is wanted"
+        ))
+    })
+}
+
+/// The guest's own refusal of a word, as a refusal of ours.
+pub fn refused(mistake: Mistake) -> anyhow::Error {
+    bad_input(mistake.to_string())
+}

@@ -1,0 +1,123 @@
+//! `cargo xtask run`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use clap::Args;
+use loadphys_plan::command_line::Plan;
+
+use super::options::{number, refused};
+use crate::boot::{self, Job, Report, USUAL_MEMORY_MIB};
+use crate::build::Programs;
+use crate::machines::choose::choose;
+use crate::machines::{MachineName, Path};
+use crate::outcome::bad_input;
+use crate::tools;
+
+/// Boot the guest once, with its console in the terminal.
+#[derive(Args)]
+pub struct Arguments {
+    /// What runs below the guest: bare or vmx
+    #[arg(long, default_value = "bare")]
+    path: String,
+    /// What runs below that: auto, qemu-kvm, qemu-tcg or bochs
+    #[arg(long, default_value = "auto")]
+    machine: String,
+    /// Boot this kernel under the hypervisor instead of our guest (multiboot2 or PVH)
+    #[arg(long, value_name = "FILE")]
+    guest: Option<PathBuf>,
+    /// The guest's command line, for example "plan=probe"
+    #[arg(long, value_name = "WORDS", default_value = "")]
+    append: String,
+    /// Memory of the machine
+    #[arg(long, value_name = "MIB", default_value_t = USUAL_MEMORY_MIB.to_string())]
+    memory: String,
+    /// Wait for a debugger on TCP port 1234 before the first instruction (QEMU)
+    #[arg(long)]
+    gdb: bool,
+    /// End the boot by force after so many seconds
+    #[arg(long, value_name = "SECONDS", default_value = "600")]
+    time_limit: String,
+}
+
+impl Arguments {
+    /// Does it.
+    pub fn run(self) -> Result<()> {
+        let path = Path::named(&self.path)?;
+        let asked = MachineName::named(&self.machine)?;
+        self.check(path)?;
+        let job = self.job(path, asked)?;
+        let report = boot::boot(&job, |line, _| println!("{line}"))?;
+        conclude(&report, self.guest.is_some())
+    }
+
+    /// What can be known to be wrong before anything is built.
+    fn check(&self, path: Path) -> Result<()> {
+        match &self.guest {
+            Some(_) if path == Path::Bare => {
+                return Err(bad_input(
+                    "--guest needs --path vmx: it boots under the hypervisor",
+                ));
+            }
+            Some(file) if !file.is_file() => {
+                return Err(bad_input(format!("no kernel file {}", file.display())));
+            }
+            Some(_) => {}
+            None => drop(self.plan()?),
+        }
+        self.memory_mib().map(drop)
+    }
+
+    fn plan(&self) -> Result<Plan> {
+        self.append.parse().map_err(refused)
+    }
+
+    fn memory_mib(&self) -> Result<u32> {
+        Ok(number("--memory", &self.memory, 1, 1 << 20)? as u32)
+    }
+
+    fn job(&self, path: Path, asked: Option<MachineName>) -> Result<Job> {
+        let seconds = number("--time-limit", &self.time_limit, 1, 1 << 20)?;
+        let mut programs = Programs::build()?;
+        let choice = choose(path, asked, &programs)?;
+        let machine = choice.machine;
+        eprintln!("{path}: {machine} ({})", choice.reason);
+        if self.gdb && machine == MachineName::Bochs {
+            return Err(bad_input("--gdb works on qemu-tcg and qemu-kvm only"));
+        }
+        tools::ensure(tools::Need::of(machine))?;
+        if let Some(guest) = &self.guest {
+            programs.guest = std::path::absolute(guest)?;
+        }
+        let limit = Duration::from_secs(seconds);
+        let mut job = Job::of_guest(path, machine, &programs, self.line(machine)?, limit);
+        // The stub reads its own word; a foreign kernel gets its line as it was given.
+        if let (true, Some(_)) = (self.guest.is_some(), &job.module) {
+            job.line = format!("exit={}", machine.exit());
+        }
+        (job.memory_mib, job.debugger) = (self.memory_mib()?, self.gdb);
+        Ok(job)
+    }
+
+    /// The guest's line: its own words, with the way to end this machine unless one was given.
+    fn line(&self, machine: MachineName) -> Result<String> {
+        if self.guest.is_some() {
+            return Ok(self.append.clone());
+        }
+        let mut plan = self.plan()?;
+        if !self.append.contains("exit=") {
+            plan.exit = machine.exit();
+        }
+        Ok(plan.to_string())
+    }
+}
+
+/// A foreign kernel gives no verdict: only that it ended counts.
+fn conclude(report: &Report, foreign: bool) -> Result<()> {
+    match (report.verdict(), report.ending) {
+        (Err(_), boot::Ending::ByItself(_)) if foreign => Ok(()),
+        (Err(reason), _) => bail!("the boot failed: {reason}"),
+        (Ok(()), _) => Ok(()),
+    }
+}

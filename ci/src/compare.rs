@@ -1,0 +1,50 @@
+//! From a request to tables and files: which boots it takes, what they said, what it means.
+
+mod boots;
+mod csv;
+mod document;
+mod gather;
+mod pictures;
+mod ratio;
+mod report;
+mod request;
+mod stages;
+mod table;
+mod wrong;
+
+pub use boots::{Measured, measure};
+pub use document::Document;
+pub use gather::gather;
+pub use request::{Asked, Request};
+pub use table::table;
+pub use wrong::wrong;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+/// Writes every file of a comparison and returns where they are.
+pub fn write(document: &Document, directory: &Path) -> Result<Vec<PathBuf>> {
+    let pictures = pictures::draw(&document.rows)?;
+    let mut files = vec![
+        (
+            "compare.json".to_owned(),
+            serde_json::to_string_pretty(document)? + "\n",
+        ),
+        ("compare.csv".to_owned(), csv::csv(&document.rows)),
+        ("report.html".to_owned(), report::html(document, &pictures)),
+    ];
+    files.extend(
+        pictures
+            .into_iter()
+            .map(|picture| (picture.file, picture.svg)),
+    );
+    let make = || format!("cannot write to {}", directory.display());
+    fs::create_dir_all(directory).with_context(make)?;
+    let write = |(name, text): (String, String)| {
+        let path = directory.join(name);
+        fs::write(&path, text).with_context(make).map(|()| path)
+    };
+    files.into_iter().map(write).collect()
+}

@@ -1,0 +1,83 @@
+//! The boots of a comparison, side by side.
+
+use std::thread;
+
+use anyhow::{Result, anyhow};
+use loadphys_plan::records::{Record, Row};
+
+use super::Request;
+use crate::boot::{self, Job, Report};
+use crate::machines::{MachineName, Path};
+use crate::progress::Progress;
+
+/// What one boot of a comparison said.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    /// What ran below the guest.
+    pub path: Path,
+    /// What ran below that.
+    pub machine: MachineName,
+    /// Memory of the machine.
+    pub memory_mib: u32,
+    /// What it said.
+    pub report: Report,
+}
+
+/// Runs all boots at the same time. Emulated ticks do not depend on the host's load; where ticks
+/// are cycles, boots are run one after the other.
+pub fn measure(request: &Request, jobs: &[(Path, Job)]) -> Result<Vec<Measured>> {
+    let noisy = jobs.iter().any(|(_, job)| job.machine.tick() == "cycle");
+    if noisy {
+        return jobs
+            .iter()
+            .map(|(path, job)| one(request, *path, job))
+            .collect();
+    }
+    thread::scope(|scope| {
+        let threads: Vec<_> = jobs
+            .iter()
+            .map(|(path, job)| scope.spawn(|| one(request, *path, job)))
+            .collect();
+        let joined = threads.into_iter().map(thread::ScopedJoinHandle::join);
+        joined
+            .map(|measured| measured.map_err(|_| anyhow!("a boot panicked"))?)
+            .collect()
+    })
+}
+
+fn one(request: &Request, path: Path, job: &Job) -> Result<Measured> {
+    let progress = Progress::start(&job.name, request.most_rows(path) as u64);
+    let report = boot::boot(job, |_, record| {
+        if let Some(Record::Row(row)) = record {
+            progress.step(summary(row));
+        }
+    })?;
+    let rows = report
+        .records
+        .iter()
+        .filter(|record| matches!(record, Record::Row(_)))
+        .count();
+    match report.verdict() {
+        Ok(()) => progress.finish(&format!("measured {rows} rows")),
+        Err(reason) => progress.finish(&format!("FAILED after {rows} rows: {reason}")),
+    }
+    Ok(Measured {
+        path,
+        machine: job.machine,
+        memory_mib: job.memory_mib,
+        report,
+    })
+}
+
+fn summary(row: &Row) -> String {
+    let Row {
+        method,
+        sharers,
+        batch,
+        ..
+    } = row;
+    format!(
+        "{method}, sharers {sharers}, batch {batch}: {:.0} ticks a page",
+        row.ticks.total.mean
+    )
+}

@@ -1,0 +1,89 @@
+//! `compare.json`.
+
+use loadphys_plan::records::{Property, Row, Skipped};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// The name and version of the format.
+pub const SCHEMA: &str = "loadphys.compare/1";
+
+/// All that is known after a comparison.
+#[derive(Clone, Debug, Serialize)]
+pub struct Document {
+    /// [`SCHEMA`].
+    pub schema: &'static str,
+    /// The git id of the sources.
+    pub revision: String,
+    /// Where patterns and orders began.
+    pub seed: u64,
+    /// The guest that ran, the same file on all paths.
+    pub guest: Program,
+    /// What it ran on.
+    pub machines: Vec<Machine>,
+    /// What was measured.
+    pub rows: Vec<MeasuredRow>,
+    /// What methods need.
+    pub properties: Vec<MeasuredProperty>,
+    /// What was asked for and could not be had.
+    pub skipped: Vec<SkippedRow>,
+    /// What was found wrong; empty after a good run.
+    pub wrong: Vec<String>,
+}
+
+/// A file that ran.
+#[derive(Clone, Debug, Serialize)]
+pub struct Program {
+    /// Its hash.
+    pub sha256: String,
+}
+
+/// A machine that was used.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Machine {
+    /// Its name.
+    pub id: &'static str,
+    /// The emulator's version.
+    pub version: String,
+    /// The CPU as the guest saw it.
+    pub cpu: String,
+    /// What one tick is: `instruction` or `cycle`.
+    pub tick: &'static str,
+    /// CPUs that it had.
+    pub cpus: u32,
+    /// Memory that it had.
+    pub memory_mib: u32,
+}
+
+/// A row, where it was measured, and how it compares.
+#[derive(Clone, Debug, Serialize)]
+pub struct MeasuredRow {
+    /// The machine.
+    pub machine: &'static str,
+    /// What the guest recorded.
+    #[serde(flatten)]
+    pub row: Row,
+    /// Mean ticks, divided by those of `recursive` with as many sharers and as large a batch.
+    pub ratio: Option<f64>,
+    /// Where that `recursive` was measured: machine and path.
+    pub ratio_to: Option<String>,
+}
+
+/// What a method needs and what it withstands.
+#[derive(Clone, Debug, Serialize)]
+pub struct MeasuredProperty {
+    /// What the guest recorded.
+    #[serde(flatten)]
+    pub property: Property,
+    /// Attacks by name, and whether they are stopped; those that are not listed were not tried.
+    pub stops: Map<String, Value>,
+}
+
+/// What could not be had on a machine.
+#[derive(Clone, Debug, Serialize)]
+pub struct SkippedRow {
+    /// The machine.
+    pub machine: &'static str,
+    /// What the guest recorded.
+    #[serde(flatten)]
+    pub skipped: Skipped,
+}

@@ -1,0 +1,120 @@
+//! `report.html`: one file, with everything in it.
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::document::Document;
+use super::pictures::Picture;
+use super::table::{FIGURES, NAMES, figures, names};
+
+/// The page.
+pub fn html(document: &Document, pictures: &[Picture]) -> String {
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                title { "loadphys: what eviction costs" }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                h1 { "loadphys: what eviction costs" }
+                p {
+                    "Revision " code { (document.revision) } ", seed " (document.seed)
+                    ", guest " code { (document.guest.sha256) } ", the same file on every path."
+                }
+                (wrong(document))
+                (machines(document))
+                @for picture in pictures { figure { (PreEscaped(&picture.svg)) figcaption { (picture.title) } } }
+                (rows(document))
+                (properties(document))
+                (skipped(document))
+            }
+        }
+    };
+    page.into_string()
+}
+
+const STYLE: &str = "body{font-family:sans-serif;margin:2em auto;max-width:75em}\
+    table{border-collapse:collapse;margin:1em 0}th,td{padding:.2em .6em;border-bottom:1px solid #ccc}\
+    td.figure{text-align:right;font-variant-numeric:tabular-nums}.wrong{color:#a00}\
+    figure{margin:1em 0}svg{max-width:100%;height:auto}";
+
+fn wrong(document: &Document) -> Markup {
+    html! {
+        @if !document.wrong.is_empty() {
+            h2.wrong { "Wrong" }
+            ul.wrong { @for line in &document.wrong { li { (line) } } }
+        }
+    }
+}
+
+fn machines(document: &Document) -> Markup {
+    html! {
+        h2 { "Machines" }
+        p { "A tick is one step of the time stamp counter. Where that is an instruction, it is a count of work, not a time." }
+        table {
+            tr { @for heading in ["machine", "version", "CPU", "a tick is", "CPUs", "MiB"] { th { (heading) } } }
+            @for it in &document.machines {
+                tr {
+                    td { (it.id) } td { (it.version) } td { (it.cpu) }
+                    td { "one " (it.tick) } td.figure { (it.cpus) } td.figure { (it.memory_mib) }
+                }
+            }
+        }
+    }
+}
+
+fn rows(document: &Document) -> Markup {
+    html! {
+        h2 { "Rows" }
+        p {
+            "Ticks per page: median, 99th percentile and mean of all stages, then the mean of each stage; "
+            "events per page; mean against " code { "recursive" } " (* measured on bare metal)."
+        }
+        table {
+            tr { @for heading in NAMES.iter().chain(&FIGURES) { th { (heading) } } }
+            @for row in &document.rows {
+                tr {
+                    @for name in names(row) { td { (name) } }
+                    @for figure in figures(row) { td.figure { (figure) } }
+                }
+            }
+        }
+    }
+}
+
+fn properties(document: &Document) -> Markup {
+    html! {
+        h2 { "What the methods need" }
+        table {
+            tr {
+                @for heading in ["method", "kernel virtual bytes", "bytes a space", "interrupts off", "recursive format"] {
+                    th { (heading) }
+                }
+            }
+            @for it in document.properties.iter().map(|it| &it.property) {
+                tr {
+                    td { (it.method) } td.figure { (it.virtual_bytes) } td.figure { (it.bytes_per_space) }
+                    td { (yes(it.irqs_off)) } td { (yes(it.recursive_format)) }
+                }
+            }
+        }
+    }
+}
+
+fn skipped(document: &Document) -> Markup {
+    html! {
+        @if !document.skipped.is_empty() {
+            h2 { "Skipped" }
+            ul {
+                @for row in &document.skipped {
+                    li { (row.skipped.method) " on " (row.skipped.path) " (" (row.machine) "): " (row.skipped.reason) }
+                }
+            }
+        }
+    }
+}
+
+const fn yes(it: bool) -> &'static str {
+    if it { "yes" } else { "no" }
+}

@@ -1,0 +1,103 @@
+//! What is to be compared.
+
+use loadphys_plan::command_line::{List, MethodName, Methods, Plan, PlanName};
+
+use crate::machines::{MachineName, Path};
+
+/// Which methods are asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// Those that each path is known for.
+    Usual,
+    /// All that each path has.
+    All,
+    /// These, where a path has them.
+    Named(List<MethodName>),
+}
+
+/// What is to be compared.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// On which paths.
+    pub paths: Vec<Path>,
+    /// By which methods.
+    pub methods: Asked,
+    /// With how many sharers.
+    pub sharers: List<u32>,
+    /// In batches of how many pages.
+    pub batch: List<u32>,
+    /// Pages for each row.
+    pub pages: u32,
+    /// Where patterns and orders begin.
+    pub seed: u64,
+}
+
+/// Hardware is noisy: rows measured in cycles are measured that often.
+const ROUNDS_ON_HARDWARE: u32 = 16;
+
+impl Request {
+    /// The plan of the boot on this path and machine.
+    pub fn plan(&self, path: Path, machine: MachineName) -> Plan {
+        Plan {
+            plan: PlanName::Compare,
+            methods: self.methods_on(path),
+            sharers: self.sharers.clone(),
+            batch: self.batch.clone(),
+            pages: self.pages,
+            rounds: if machine.tick() == "cycle" {
+                ROUNDS_ON_HARDWARE
+            } else {
+                1
+            },
+            seed: self.seed,
+            exit: machine.exit(),
+            ..Plan::default()
+        }
+    }
+
+    fn methods_on(&self, path: Path) -> Methods {
+        let named = |names: &[MethodName]| {
+            Methods::Named(List::new(names.iter().copied()).expect("different names"))
+        };
+        match &self.methods {
+            Asked::All => Methods::All,
+            Asked::Named(names) => Methods::Named(names.clone()),
+            Asked::Usual => named(usual(path)),
+        }
+    }
+
+    /// How many rows a method has on a path.
+    pub fn rows_for_each_method(&self) -> usize {
+        self.sharers.len() * self.batch.len()
+    }
+
+    /// How many rows a path has, at most.
+    pub fn most_rows(&self, path: Path) -> usize {
+        let methods = match &self.methods {
+            Asked::All => MethodName::ALL.len(),
+            Asked::Named(names) => names.len(),
+            Asked::Usual => usual(path).len(),
+        };
+        methods * self.rows_for_each_method()
+    }
+
+    /// The methods that were asked for by name on a path; none if whatever there is will do.
+    pub fn named_on(&self, path: Path) -> Vec<MethodName> {
+        match &self.methods {
+            Asked::All => Vec::new(),
+            Asked::Named(names) => names.to_vec(),
+            Asked::Usual => usual(path).to_vec(),
+        }
+    }
+}
+
+const fn usual(path: Path) -> &'static [MethodName] {
+    match path {
+        Path::Bare => &[MethodName::Recursive],
+        Path::Vmx => &[
+            MethodName::Alias,
+            MethodName::Hypercall,
+            MethodName::Recursive,
+        ],
+    }
+}

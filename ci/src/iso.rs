@@ -1,0 +1,79 @@
+//! ISO images that GRUB boots, by BIOS and by UEFI.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::boot::children;
+
+/// One entry of the menu: a multiboot2 kernel, perhaps with a module.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// What people read in the menu.
+    pub title: String,
+    /// The kernel's file and its command line.
+    pub kernel: (PathBuf, String),
+    /// The module's file and its command line.
+    pub module: Option<(PathBuf, String)>,
+}
+
+/// Writes an image; GRUB starts the first entry after `timeout` seconds.
+///
+/// GRUB speaks on COM1 too, so that its own errors are seen where the guest's words are.
+pub fn write(image: &Path, entries: &[Entry], timeout: u32) -> Result<()> {
+    let tree = tempfile::tempdir().context("no temporary directory")?;
+    let boot = tree.path().join("boot");
+    fs::create_dir_all(boot.join("grub"))?;
+    let mut menu = preamble(timeout);
+    for (number, entry) in entries.iter().enumerate() {
+        menu.push_str(&place(&boot, number, entry)?);
+    }
+    fs::write(boot.join("grub/grub.cfg"), menu)?;
+    grub_mkrescue(image, tree.path())
+}
+
+fn preamble(timeout: u32) -> String {
+    // With a menu that people wait at, the screen shows it as well.
+    let terminals = if timeout == 0 {
+        "serial"
+    } else {
+        "console serial"
+    };
+    format!(
+        "serial --unit=0 --speed=115200\n\
+         terminal_input {terminals}\nterminal_output {terminals}\n\
+         set timeout={timeout}\nset default=0\n"
+    )
+}
+
+/// Puts an entry's files into the tree and says how the menu starts them.
+fn place(boot: &Path, number: usize, entry: &Entry) -> Result<String> {
+    let mut lines = format!("menuentry \"{}\" {{\n", entry.title);
+    let files = [
+        ("multiboot2", Some(&entry.kernel)),
+        ("module2", entry.module.as_ref()),
+    ];
+    for (word, file) in files {
+        let Some((file, line)) = file else { continue };
+        let name = format!("{number}-{word}");
+        fs::copy(file, boot.join(&name))
+            .with_context(|| format!("cannot read {}", file.display()))?;
+        lines.push_str(&format!("  {word} /boot/{name} {line}\n"));
+    }
+    lines.push_str("  boot\n}\n");
+    Ok(lines)
+}
+
+fn grub_mkrescue(image: &Path, tree: &Path) -> Result<()> {
+    let mut mkrescue = Command::new("grub-mkrescue");
+    mkrescue.arg("-o").arg(image).arg(tree).stdin(Stdio::null());
+    let output = children::output(&mut mkrescue)?;
+    if !output.status.success() {
+        let words = String::from_utf8_lossy(&output.stderr).into_owned();
+        let last = words.lines().last().unwrap_or("it gave no reason");
+        bail!("grub-mkrescue could not write {}: {last}", image.display());
+    }
+    Ok(())
+}

@@ -1,0 +1,25 @@
+//! The one entry point of the project: everything is built, booted, compared and tested by
+//! `cargo xtask`.
+//!
+//! From the top down: [`commands`], one file each; [`compare`], which turns records of boots into
+//! tables and files; [`checks`], the steps of a test run; [`boot`], which runs one emulator under a time limit; [`machines`], where all
+//! emulator arguments are; [`build`] and [`tools`], which see to it that there is something to boot
+//! and something to boot it with.
+#![forbid(unsafe_code)]
+
+pub mod boot;
+pub mod build;
+pub mod checks;
+pub mod commands;
+pub mod compare;
+pub mod interrupt;
+pub mod iso;
+pub mod machines;
+pub mod outcome;
+pub mod progress;
+pub mod tools;
+pub mod workspace;
+
+mod cli;
+
+pub use cli::run;

@@ -1,0 +1,34 @@
+//! The machines: which there are, how each is started, which one suits a path.
+
+use std::path::Path as FilePath;
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::boot::Job;
+
+pub mod choose;
+pub mod kvm;
+
+mod bochs;
+mod names;
+mod qemu;
+
+pub use bochs::{FIRMWARE as BOCHS_FIRMWARE, NO_VMX as BOCHS_WITHOUT_VMX};
+pub use names::{MachineName, Path};
+
+/// The command that runs a job, with its files in `place` and its console in the file `console`.
+pub fn command(job: &Job, place: &FilePath, console: &FilePath) -> Result<Command> {
+    match job.machine {
+        MachineName::QemuTcg | MachineName::QemuKvm => Ok(qemu::command(job, console)),
+        MachineName::Bochs => bochs::command(job, place, console),
+    }
+}
+
+/// The emulator's version, as it states it.
+pub fn version(machine: MachineName) -> String {
+    match machine {
+        MachineName::QemuTcg | MachineName::QemuKvm => qemu::version(),
+        MachineName::Bochs => bochs::version(),
+    }
+}

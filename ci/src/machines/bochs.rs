@@ -1,0 +1,96 @@
+//! Bochs: every argument and every line of configuration that it is ever given.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::Result;
+
+use crate::boot::{Job, children};
+use crate::iso::{self, Entry};
+
+/// The emulator.
+pub const PROGRAM: &str = "bochs";
+
+/// What it needs on the host beside its program: system BIOS and VGA BIOS.
+pub const FIRMWARE: [&str; 2] = [
+    "/usr/share/bochs/BIOS-bochs-latest",
+    "/usr/share/bochs/VGABIOS-lgpl-latest",
+];
+
+/// A model that has VMX with EPT, VPID and VMFUNC.
+const USUAL_CPU: &str = "corei7_skylake_x";
+
+/// A model of the same word size that has no VMX.
+pub const NO_VMX: &str = "athlon64_venice";
+
+/// The command that runs a job, with its files in `place` and its console in a file.
+///
+/// Debian's build has the debugger in it and waits at the first instruction: the debugger is told
+/// to continue, and to quit when the machine has stopped.
+pub fn command(job: &Job, place: &Path, console: &Path) -> Result<Command> {
+    let image = place.join("boot.iso");
+    iso::write(&image, &[entry(job)], 0)?;
+    fs::write(place.join("bochsrc"), configuration(job, &image, console))?;
+    fs::write(place.join("go"), "c\nq\n")?;
+    let mut bochs = children::mortal(PROGRAM);
+    bochs
+        .args(["-q", "-f"])
+        .arg(place.join("bochsrc"))
+        .arg("-rc")
+        .arg(place.join("go"));
+    Ok(bochs)
+}
+
+fn entry(job: &Job) -> Entry {
+    Entry {
+        title: job.name.clone(),
+        kernel: (job.kernel.clone(), job.line.clone()),
+        module: job.module.clone().map(|module| (module.file, module.line)),
+    }
+}
+
+fn configuration(job: &Job, image: &Path, console: &Path) -> String {
+    let Job {
+        cpus, memory_mib, ..
+    } = job;
+    let cpu = job.cpu.unwrap_or(USUAL_CPU);
+    let [bios, vga_bios] = FIRMWARE;
+    let (image, console) = (image.display(), console.display());
+    // The sound driver is named since the default one looks for a sound card and may die of it.
+    format!(
+        "config_interface: textconfig\n\
+         display_library: rfb, options=\"timeout=0\"\n\
+         romimage: file={bios}\n\
+         vgaromimage: file={vga_bios}\n\
+         cpu: model={cpu}, count={cpus}, ips=50000000, reset_on_triple_fault=0, ignore_bad_msrs=1\n\
+         memory: guest={memory_mib}, host={memory_mib}\n\
+         ata1-master: type=cdrom, path=\"{image}\", status=inserted\n\
+         boot: cdrom\n\
+         com1: enabled=1, mode=file, dev={console}\n\
+         port_e9_hack: enabled=1\n\
+         speaker: enabled=0\n\
+         sound: driver=dummy\n\
+         log: bochs.log\n\
+         panic: action=fatal\n\
+         error: action=report\n"
+    )
+}
+
+/// What Bochs says of itself, shortened to the number.
+pub fn version() -> String {
+    let output = Command::new(PROGRAM)
+        .arg("--help")
+        .stdin(Stdio::null())
+        .output();
+    let text = output.map(|output| {
+        let both = [output.stdout, output.stderr].concat();
+        String::from_utf8_lossy(&both).into_owned()
+    });
+    let text = text.unwrap_or_default();
+    let number = text
+        .split_whitespace()
+        .skip_while(|word| *word != "Emulator")
+        .nth(1);
+    number.unwrap_or("unknown").to_owned()
+}

@@ -1,0 +1,77 @@
+//! Which machine runs which path.
+
+use super::{MachineName, Path, kvm};
+use crate::build::Programs;
+use crate::outcome::bad_input;
+
+/// A machine, and why it.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    /// The machine.
+    pub machine: MachineName,
+    /// Why.
+    pub reason: String,
+}
+
+/// The machine that was asked for, or the best for the path. `programs` are needed for the probe
+/// boot that has to vouch for KVM.
+pub fn choose(
+    path: Path,
+    asked: Option<MachineName>,
+    programs: &Programs,
+) -> anyhow::Result<Choice> {
+    match asked {
+        Some(MachineName::QemuKvm) => match kvm::usable(path, Some(programs)) {
+            Ok(()) => Ok(by_request(MachineName::QemuKvm)),
+            Err(reason) => Err(bad_input(format!(
+                "machine 'qemu-kvm' cannot run path '{path}': {reason}"
+            ))),
+        },
+        Some(MachineName::QemuTcg) if path == Path::Vmx => Err(bad_input(
+            "machine 'qemu-tcg' cannot run path 'vmx': it has no VMX; there is bochs, qemu-kvm",
+        )),
+        Some(machine) => Ok(by_request(machine)),
+        None => Ok(best(path, kvm::usable(path, Some(programs)))),
+    }
+}
+
+fn by_request(machine: MachineName) -> Choice {
+    Choice {
+        machine,
+        reason: "asked for".into(),
+    }
+}
+
+fn best(path: Path, kvm: Result<(), String>) -> Choice {
+    match kvm {
+        Ok(()) => Choice {
+            machine: MachineName::QemuKvm,
+            reason: "the host's KVM offers what the path needs".into(),
+        },
+        Err(reason) => Choice {
+            machine: emulator(path),
+            reason: format!("not qemu-kvm: {reason}"),
+        },
+    }
+}
+
+/// What runs the path on any host.
+pub const fn emulator(path: Path) -> MachineName {
+    match path {
+        Path::Bare => MachineName::QemuTcg,
+        Path::Vmx => MachineName::Bochs,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MachineName, Path, best};
+
+    #[test]
+    fn kvm_is_taken_only_where_it_is_usable() {
+        assert_eq!(best(Path::Vmx, Ok(())).machine, MachineName::QemuKvm);
+        let without = |path| best(path, Err("no".into())).machine;
+        assert_eq!(without(Path::Vmx), MachineName::Bochs);
+        assert_eq!(without(Path::Bare), MachineName::QemuTcg);
+    }
+}

@@ -1,0 +1,64 @@
+//! Whether the host's KVM can run a path.
+
+use std::fs::{self, OpenOptions};
+use std::time::Duration;
+
+use super::{MachineName, Path};
+use crate::boot::{self, Job};
+use crate::build::Programs;
+
+/// How long a probe boot may take.
+const PROBE_LIMIT: Duration = Duration::from_secs(20);
+
+/// Nothing, or why KVM cannot be used for this path. What the host says of itself is asked first; a
+/// probe boot has the last word, if there are programs to boot.
+pub fn usable(path: Path, programs: Option<&Programs>) -> Result<(), String> {
+    cpu(path)?;
+    device()?;
+    if path == Path::Vmx {
+        nested()?;
+    }
+    programs.map_or(Ok(()), |programs| probe(path, programs))
+}
+
+/// Without hardware virtualization KVM is missing, or a stand-in that lacks instructions.
+fn cpu(path: Path) -> Result<(), String> {
+    let wanted: &[&str] = match path {
+        Path::Bare => &["vmx", "svm"],
+        Path::Vmx => &["vmx"],
+    };
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let flags = info
+        .lines()
+        .find(|line| line.starts_with("flags"))
+        .unwrap_or_default();
+    let offered = flags.split_whitespace().any(|flag| wanted.contains(&flag));
+    let wanted = wanted.join(" or ");
+    offered
+        .then_some(())
+        .ok_or(format!("/proc/cpuinfo shows no {wanted} flag"))
+}
+
+fn device() -> Result<(), String> {
+    let opened = OpenOptions::new().read(true).write(true).open("/dev/kvm");
+    opened
+        .map(drop)
+        .map_err(|error| format!("/dev/kvm cannot be opened: {error}"))
+}
+
+fn nested() -> Result<(), String> {
+    let file = "/sys/module/kvm_intel/parameters/nested";
+    let setting = fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
+    match setting.trim() {
+        "Y" | "1" => Ok(()),
+        other => Err(format!("{file} is {other}: nested VMX is off")),
+    }
+}
+
+fn probe(path: Path, programs: &Programs) -> Result<(), String> {
+    let job = Job::probe(path, MachineName::QemuKvm, programs, PROBE_LIMIT);
+    let report = boot::boot(&job, |_, _| ()).map_err(|error| format!("{error:#}"))?;
+    report
+        .verdict()
+        .map_err(|reason| format!("a probe boot failed: {reason}"))
+}

@@ -1,0 +1,68 @@
+//! QEMU: every argument that it is ever given.
+
+use std::path::Path;
+use std::process::Command;
+
+use loadphys_plan::exit_code;
+
+use super::MachineName;
+use crate::boot::{Job, children};
+
+/// The emulator.
+pub const PROGRAM: &str = "qemu-system-x86_64";
+
+/// The command that runs a job, with its console in a file.
+pub fn command(job: &Job, console: &Path) -> Command {
+    let mut qemu = children::mortal(PROGRAM);
+    qemu.args(["-nodefaults", "-no-user-config", "-no-reboot"]);
+    qemu.args(["-display", "none", "-monitor", "none"]);
+    qemu.args(["-machine", "pc", "-m", &format!("{}M", job.memory_mib)]);
+    qemu.args(["-smp", &job.cpus.to_string()]);
+    qemu.args(accelerator(job.machine));
+    qemu.args(["-cpu", job.cpu.unwrap_or(usual_cpu(job.machine))]);
+    qemu.args([
+        "-device",
+        &format!("isa-debug-exit,iobase={:#x},iosize=1", exit_code::PORT),
+    ]);
+    qemu.arg("-serial")
+        .arg(format!("file:{}", console.display()));
+    qemu.arg("-kernel")
+        .arg(&job.kernel)
+        .args(["-append", &job.line]);
+    if let Some(module) = &job.module {
+        // PVH hands over the file alone: its command line is the kernel's.
+        qemu.arg("-initrd").arg(&module.file);
+    }
+    if job.debugger {
+        qemu.args(["-s", "-S"]);
+    }
+    qemu
+}
+
+/// One instruction is one tick without KVM, so that a run can be repeated exactly.
+const fn accelerator(machine: MachineName) -> &'static [&'static str] {
+    match machine {
+        MachineName::QemuKvm => &["-accel", "kvm"],
+        _ => &["-accel", "tcg", "-icount", "shift=0"],
+    }
+}
+
+const fn usual_cpu(machine: MachineName) -> &'static str {
+    match machine {
+        MachineName::QemuKvm => "host",
+        // TCG counts one instruction for each byte of a fast string copy.
+        _ => "max,-erms",
+    }
+}
+
+/// What QEMU says of itself, shortened to the number.
+pub fn version() -> String {
+    let output = Command::new(PROGRAM).arg("--version").output();
+    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    let text = text.unwrap_or_default();
+    let number = text
+        .split_whitespace()
+        .skip_while(|word| *word != "version")
+        .nth(1);
+    number.unwrap_or("unknown").to_owned()
+}
