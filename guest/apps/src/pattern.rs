@@ -9,7 +9,7 @@ pub const SHARED_SEGMENT: u64 = 1;
 
 /// The segment of a program's own pages, by its index.
 pub const fn private_segment(index: u64) -> u64 {
-    0x1_0000 + index
+    SHARED_SEGMENT + 1 + index
 }
 
 /// The pattern of one page in one generation.
@@ -22,9 +22,9 @@ pub struct Pattern {
 const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl Pattern {
-    /// Of page `page` of segment `segment` in a generation.
+    /// Of page `page` (below 2^28) of segment `segment` (below 2^16) in a generation (below 2^20).
     pub const fn new(segment: u64, page: u64, generation: u64) -> Self {
-        let name = segment << 48 ^ page << 16 ^ generation;
+        let name = segment << 48 ^ page << 20 ^ generation;
         Self {
             first: mix(mix(name)),
         }
@@ -51,7 +51,7 @@ mod tests {
     #[test]
     fn no_two_pages_or_generations_share_a_word() {
         let mut seen = HashSet::new();
-        for segment in [1, 2, 0x1_0000] {
+        for segment in [1, 2, 4097] {
             for page in 0..8 {
                 for generation in 0..4 {
                     let pattern = Pattern::new(segment, page, generation);

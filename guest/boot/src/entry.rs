@@ -7,7 +7,8 @@
 /// information (PVH: "x86/HVM direct boot ABI", `hvm_start_info`; multiboot2 specification 2.0, section
 /// 3.3 "I386 machine state", with the magic number in EAX). At the call: 64-bit mode, the first 4 GiB
 /// mapped at their own addresses and the first 2 GiB at [`crate::HIGH_BASE`] as well, all writable and
-/// executable, interrupts off, a stack of 16 KiB inside the identity map.
+/// executable, interrupts off, a stack of
+/// [`crate::STACK_BYTES`] inside the identity map.
 ///
 /// The program's linker script places `.boot.header`, `.boot.text` and `.boot.bss` at equal virtual and
 /// physical addresses below 4 GiB, the header within the first 32 KiB of the file, `.note.Xen` under a
@@ -25,7 +26,7 @@ macro_rules! entry {
             // The multiboot2 header: magic, architecture, length, checksum, end tag.
             ".section .boot.header, \"a\"",
             ".balign 8",
-            "0: .long 0xe85250d6, 0, 24, -(0xe85250d6 + 24)",
+            ".long {magic}, 0, 24, {checksum}",
             ".word 0, 0",
             ".long 8",
             // Tables: identity map of 4 GiB by 2 MiB pages, its first 2 GiB once more at -2 GiB.
@@ -35,7 +36,7 @@ macro_rules! entry {
             "boot_low_directory_pointers: .skip 4096",
             "boot_high_directory_pointers: .skip 4096",
             "boot_directories: .skip 4 * 4096",
-            "boot_stack: .skip 16384",
+            "boot_stack: .skip {stack}",
             "boot_stack_top:",
             ".section .boot.text, \"ax\"",
             ".balign 8",
@@ -104,7 +105,7 @@ macro_rules! entry {
             "lgdt [boot_gdt_pointer]",
             // A far return stands in for the far jump that the assembler's Intel syntax lacks.
             "push 8",
-            "mov eax, offset 5f",
+            "mov eax, offset boot_long_mode",
             "push eax",
             "retf",
             // No 64-bit mode: say so on COM1 and stop.
@@ -128,7 +129,7 @@ macro_rules! entry {
             "hlt",
             "jmp 9b",
             ".code64",
-            "5:",
+            "boot_long_mode:",
             "mov eax, 16",
             "mov ds, eax",
             "mov es, eax",
@@ -142,6 +143,10 @@ macro_rules! entry {
             "call rax",
             "ud2",
             ".text",
+            magic = const $crate::HEADER_MAGIC,
+            // The four words of the header add up to zero.
+            checksum = const 0u32.wrapping_sub($crate::HEADER_MAGIC + 24),
+            stack = const $crate::STACK_BYTES,
             main = sym $main,
             pvh = const $crate::handoff::pvh::MAGIC,
         );

@@ -11,10 +11,10 @@ use heapless::{String, Vec};
 pub const MOST_REGIONS: usize = 128;
 
 /// Most modules.
-pub const MOST_MODULES: usize = 8;
+pub const MOST_MODULES: usize = 4;
 
 /// A command line, at most so many bytes.
-pub type CommandLine = String<2048>;
+pub type CommandLine = String<1024>;
 
 /// How the kernel was loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,7 +130,7 @@ impl Handoff {
 
 /// Copies text that must fit.
 fn command_line(text: &str) -> Result<CommandLine, HandoffError> {
-    CommandLine::try_from(text).map_err(|_| HandoffError::TooMuch("a command line over 2048 bytes"))
+    CommandLine::try_from(text).map_err(|_| HandoffError::TooMuch("a command line over 1024 bytes"))
 }
 
 /// Adds to a list that must have room.

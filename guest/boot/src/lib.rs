@@ -16,5 +16,11 @@ pub mod power;
 /// address is mapped at its own address.
 pub const IDENTITY_BYTES: u64 = 4 << 30;
 
+/// Bytes of the stack on which `main` begins: the handoff passes through it by value.
+pub const STACK_BYTES: usize = 128 << 10;
+
+/// First word of the multiboot2 header (specification 2.0, section 3.1.2).
+pub const HEADER_MAGIC: u32 = 0xe852_50d6;
+
 /// The kernel half of the boot map: [`entry!`] maps the first 2 GiB of physical memory here too.
 pub const HIGH_BASE: u64 = 0xffff_ffff_8000_0000;

@@ -1,0 +1,178 @@
+//! The kernel's areas for records, swap, windows and the alias: mapped under the boot tables, taken
+//! into use under the kernel's own.
+#![expect(
+    unsafe_code,
+    reason = "makes slices of areas that were mapped for them"
+)]
+
+use core::mem::size_of;
+
+use loadphys_boot::handoff::{Handoff, Region};
+use loadphys_plan::command_line::Plan;
+use page_reclaim::{
+    FrameRecord, Frames, Memory, Reverse, SharedPage, SharedPages, SlotRecord, SwapMap,
+};
+use x86_64::structures::paging::PhysFrame;
+use x86_64::{PhysAddr, VirtAddr};
+
+use crate::cpu::Features;
+use crate::early::{Image, KernelMap, TooLittle};
+use crate::layout::{ALIAS_SLOT, SLOT_BYTES, slot_base};
+use crate::ram_swap::RamSwap;
+use crate::window::Window;
+
+/// Bytes of a frame.
+const FRAME: u64 = 4096;
+
+/// Pages that programs have besides the shared segment: code, stacks and their own.
+const PAGES_BESIDES: u32 = 16;
+
+/// Mappings for which there is room even if memory is small.
+const LEAST_MAPPINGS: usize = 1 << 16;
+
+/// An area for so many `T`.
+struct Area<T> {
+    start: VirtAddr,
+    count: usize,
+    kind: core::marker::PhantomData<T>,
+}
+
+impl<T> Area<T> {
+    fn reserve(map: &mut KernelMap, count: usize) -> Result<Self, TooLittle> {
+        let start = map.area((count * size_of::<T>()) as u64)?;
+        Ok(Self {
+            start,
+            count,
+            kind: core::marker::PhantomData,
+        })
+    }
+
+    /// # Safety
+    /// The area's map is loaded; all bytes zero are a `T`.
+    unsafe fn raise(self) -> &'static mut [T] {
+        // SAFETY: mapped for this, zeroed, and `self` is the only way to it.
+        unsafe { core::slice::from_raw_parts_mut(self.start.as_mut_ptr(), self.count) }
+    }
+}
+
+/// The areas, not yet in use.
+pub struct Areas {
+    frames: Area<FrameRecord>,
+    mappings: Area<u64>,
+    slots: Area<SlotRecord>,
+    shares: Area<SharedPage>,
+    swap: Area<[u64; 512]>,
+    windows: VirtAddr,
+    /// The kernel's root.
+    pub root: PhysFrame,
+    taken: Region,
+}
+
+/// What the areas become.
+pub struct Estate {
+    /// The records.
+    pub memory: Memory<'static>,
+    /// The swap device.
+    pub swap: RamSwap,
+    /// The window of the boot CPU.
+    pub window: Window,
+    /// The kernel's root.
+    pub root: PhysFrame,
+}
+
+impl Areas {
+    /// Maps all areas.
+    ///
+    /// # Errors
+    /// [`TooLittle`] memory.
+    pub fn reserve(
+        mut map: KernelMap,
+        handoff: &Handoff,
+        plan: &Plan,
+        features: &Features,
+    ) -> Result<Self, TooLittle> {
+        let end = handoff.usable().map(|r| r.end).max().unwrap_or(0);
+        let frames = (end / FRAME) as usize;
+        let slots = slots(plan) as usize + 1;
+        if let Some(base) = features.stub.and_then(|stub| stub.alias_base()) {
+            let bytes = end.min(SLOT_BYTES);
+            map.range(
+                slot_base(ALIAS_SLOT),
+                PhysAddr::new(base),
+                bytes,
+                features.gigabyte_pages,
+            )?;
+        }
+        Ok(Self {
+            frames: Area::reserve(&mut map, frames)?,
+            mappings: Area::reserve(&mut map, frames.max(LEAST_MAPPINGS))?,
+            slots: Area::reserve(&mut map, slots)?,
+            shares: Area::reserve(&mut map, (plan.pages + PAGES_BESIDES) as usize)?,
+            swap: Area::reserve(&mut map, slots)?,
+            windows: map.windows()?,
+            root: map.root(),
+            taken: map.taken(),
+        })
+    }
+
+    /// Takes the areas into use and grants every usable frame that is not taken.
+    ///
+    /// # Safety
+    /// The map is loaded.
+    pub unsafe fn raise(self, handoff: &Handoff) -> Estate {
+        // SAFETY: the map is loaded, and records of zero bytes are as good as any: each `new` writes
+        // its own.
+        let (mut memory, swap, window) = unsafe {
+            let memory = Memory {
+                frames: Frames::new(self.frames.raise()),
+                reverse: Reverse::new(self.mappings.raise()),
+                swap: SwapMap::new(self.slots.raise()),
+                shared: SharedPages::new(self.shares.raise()),
+            };
+            (
+                memory,
+                RamSwap::new(self.swap.raise()),
+                Window::new(self.windows, 0),
+            )
+        };
+        let image = Region {
+            start: 0,
+            end: Image::physical_end(),
+            usable: false,
+        };
+        for frame in handoff.usable().flat_map(frames_of) {
+            let at = frame.start_address().as_u64();
+            if ![image, self.taken]
+                .iter()
+                .any(|r| (r.start..r.end).contains(&at))
+            {
+                memory
+                    .frames
+                    .grant(frame)
+                    .expect("each usable frame has a record and comes once");
+            }
+        }
+        Estate {
+            memory,
+            swap,
+            window,
+            root: self.root,
+        }
+    }
+}
+
+/// Pages of swap: as asked, or enough for everything that programs can have.
+fn slots(plan: &Plan) -> u32 {
+    let sharers = plan.sharers.iter().copied().max().unwrap_or(1);
+    if plan.swap_pages == 0 {
+        plan.pages + (sharers + 1) * PAGES_BESIDES
+    } else {
+        plan.swap_pages
+    }
+}
+
+fn frames_of(region: Region) -> impl Iterator<Item = PhysFrame> {
+    let first = PhysFrame::containing_address(PhysAddr::new(region.start));
+    let end = PhysFrame::containing_address(PhysAddr::new(region.end));
+    PhysFrame::range(first, end)
+}

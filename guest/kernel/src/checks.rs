@@ -1,0 +1,69 @@
+//! A test mode: freed frames are poisoned, and at the moment a frame is freed the pages that led to
+//! it are probed, because nothing may answer for them any more, the TLB least of all.
+
+use foreign_access::{Action, Operation};
+use heapless::Vec;
+use x86_64::VirtAddr;
+use x86_64::structures::paging::PhysFrame;
+
+use crate::interrupts::probe;
+
+/// What freed frames are filled with.
+pub const POISON: u64 = 0xdead_f4ee_dead_f4ee;
+
+/// Pages of the loaded space that are probed; of a larger batch, the first so many.
+const MOST_PAGES: usize = 64;
+
+/// The state of the test mode.
+#[derive(Debug)]
+pub struct Checks {
+    on: bool,
+    smap: bool,
+    pages: Vec<VirtAddr, MOST_PAGES>,
+    /// Stale translations found.
+    pub stale: u64,
+}
+
+impl Checks {
+    /// Off; `smap` says whether the kernel must ask before it reads a program's page.
+    pub fn new(smap: bool) -> Self {
+        Self {
+            on: false,
+            smap,
+            pages: Vec::new(),
+            stale: 0,
+        }
+    }
+
+    /// Whether frames are checked.
+    pub fn on(&self) -> bool {
+        self.on
+    }
+
+    /// Turns the mode on or off.
+    pub fn set(&mut self, on: bool) {
+        self.on = on;
+        self.pages.clear();
+    }
+
+    /// Pages of the loaded space lose their frames.
+    #[inline]
+    pub fn edited(&mut self, operations: &[Operation], loaded: PhysFrame) {
+        if self.on {
+            let lost = operations
+                .iter()
+                .filter(|o| o.name.root == loaded && o.action != Action::Load);
+            lost.for_each(|operation| self.pages.push(operation.name.page).unwrap_or(()));
+        }
+    }
+
+    /// The first frame of a batch is being freed: probes all pages that lost theirs.
+    pub fn probe(&mut self) {
+        let stale = self
+            .pages
+            .iter()
+            .filter(|page| probe(**page, self.smap).is_some());
+        self.stale += stale.count() as u64;
+        self.pages.clear();
+    }
+}

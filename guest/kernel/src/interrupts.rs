@@ -1,0 +1,15 @@
+//! Interrupts and exceptions: the way in ([`entry`]), the table ([`table`]), and what happens when
+//! the kernel itself is interrupted ([`kernel_trap`]).
+
+mod entry;
+mod kernel_trap;
+mod lock;
+mod probe;
+mod table;
+pub mod vector;
+
+pub(crate) use entry::pop_registers;
+pub use kernel_trap::nmis;
+pub use lock::MaskingLock;
+pub use probe::probe;
+pub use table::load;

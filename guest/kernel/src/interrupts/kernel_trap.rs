@@ -1,0 +1,52 @@
+//! What happens when the kernel itself is interrupted.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use x86_64::registers::control::Cr2;
+
+use super::{probe, vector};
+use crate::cpu::LocalApic;
+use crate::panic::die;
+use crate::user::Context;
+
+static NMIS: AtomicU64 = AtomicU64::new(0);
+
+/// How many NMIs have arrived.
+pub fn nmis() -> u64 {
+    NMIS.load(Ordering::Relaxed)
+}
+
+/// An interrupt or exception in the kernel. The timer needs no more than its end: the kernel
+/// hands the CPU on when it is done, not before.
+pub extern "C" fn kernel_trap(context: &mut Context) {
+    let vector = context.vector;
+    match vector {
+        vector::TIMER => LocalApic::boot().end_of_interrupt(),
+        vector::SPURIOUS => {}
+        _ if probe::caught(context) => {}
+        _ => report(context),
+    }
+}
+
+/// NMI, double fault or machine check, whoever was running. It must not use GS.
+pub extern "C" fn strike(context: &mut Context) {
+    match context.vector {
+        vector::NMI => {
+            NMIS.fetch_add(1, Ordering::Relaxed);
+        }
+        _ => report(context),
+    }
+}
+
+fn report(context: &Context) -> ! {
+    die(format_args!(
+        "{} in the kernel: vector {}, error {:#x}, RIP {:#x}, RSP {:#x}, RBP {:#x}, CR2 {:#x}",
+        vector::name(context.vector),
+        context.vector,
+        context.error,
+        context.rip,
+        context.rsp,
+        context.rbp,
+        Cr2::read_raw(),
+    ))
+}

@@ -1,0 +1,44 @@
+//! Vectors: exceptions as the manual numbers them (SDM volume 3, table 7-1), ours above.
+
+/// Non-maskable interrupt.
+pub const NMI: u64 = 2;
+/// An exception while another was being delivered.
+pub const DOUBLE_FAULT: u64 = 8;
+/// Page fault; CR2 holds the address.
+pub const PAGE_FAULT: u64 = 14;
+/// Machine check.
+pub const MACHINE_CHECK: u64 = 18;
+/// The timer of the local APIC.
+pub const TIMER: u64 = 32;
+/// The local APIC's interrupt for nothing.
+pub const SPURIOUS: u64 = 255;
+/// No vector: the program came by SYSCALL.
+pub const SYSCALL: u64 = 256;
+
+/// What an exception is called.
+pub const fn name(vector: u64) -> &'static str {
+    match vector {
+        0 => "divide error",
+        1 => "debug exception",
+        NMI => "non-maskable interrupt",
+        3 => "breakpoint",
+        4 => "overflow",
+        5 => "bound range exceeded",
+        6 => "invalid opcode",
+        7 => "device not available",
+        DOUBLE_FAULT => "double fault",
+        10 => "invalid TSS",
+        11 => "segment not present",
+        12 => "stack fault",
+        13 => "general protection fault",
+        PAGE_FAULT => "page fault",
+        16 => "floating-point error",
+        17 => "alignment check",
+        MACHINE_CHECK => "machine check",
+        19 => "SIMD floating-point exception",
+        20 => "virtualization exception",
+        21 => "control protection exception",
+        TIMER => "timer",
+        _ => "unexpected vector",
+    }
+}

@@ -1,0 +1,105 @@
+//! A page fault of a program: the page is brought in, or the program is ended.
+
+use core::fmt;
+
+use page_reclaim::tables::TableError;
+use page_reclaim::{BroughtIn, FaultError};
+use x86_64::VirtAddr;
+use x86_64::structures::idt::PageFaultErrorCode;
+
+use super::Kernel;
+use crate::measure::clock;
+
+/// Why a page cannot be had.
+#[derive(Clone, Copy, Debug)]
+pub enum Unmapped {
+    /// Nothing belongs there.
+    Nothing,
+    /// The program may not do that there.
+    Forbidden,
+    /// No frame is free, and no page can be evicted.
+    OutOfMemory,
+    /// The tables do not allow it.
+    Table(TableError),
+    /// The page does not.
+    Page(FaultError),
+}
+
+impl fmt::Display for Unmapped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => f.write_str("nothing is mapped there"),
+            Self::Forbidden => f.write_str("it may not do that there"),
+            Self::OutOfMemory => f.write_str("out of memory, and swap is full"),
+            Self::Table(why) => write!(f, "{why:?}"),
+            Self::Page(why) => write!(f, "{why:?}"),
+        }
+    }
+}
+
+impl From<TableError> for Unmapped {
+    fn from(why: TableError) -> Self {
+        if why == TableError::NoFrame {
+            Self::OutOfMemory
+        } else {
+            Self::Table(why)
+        }
+    }
+}
+
+impl From<FaultError> for Unmapped {
+    fn from(why: FaultError) -> Self {
+        if why == FaultError::NoFrame {
+            Self::OutOfMemory
+        } else {
+            Self::Page(why)
+        }
+    }
+}
+
+impl Kernel {
+    /// Answers a page fault at an address, with the CPU's error code.
+    pub fn fault(&mut self, number: usize, address: u64, error: u64) {
+        let began = clock::now();
+        let error = PageFaultErrorCode::from_bits_truncate(error);
+        let answer = match VirtAddr::try_new(address) {
+            _ if error.contains(PageFaultErrorCode::PROTECTION_VIOLATION) => {
+                Err(Unmapped::Forbidden)
+            }
+            Ok(address) => self.bring(number, address),
+            Err(_) => Err(Unmapped::Nothing),
+        };
+        match answer {
+            Ok(BroughtIn::FromSwap) => {
+                let ticks = clock::now() - began;
+                self.fault_in
+                    .record(ticks.saturating_sub(self.machine.stopwatch.cost()));
+                self.tally.faulted_in += 1;
+            }
+            Ok(_) => {}
+            Err(why) => self.end_program(
+                number,
+                Some(format_args!(
+                    "page fault at {address:#x} ({error:?}): {why}"
+                )),
+            ),
+        }
+    }
+
+    /// Brings in what belongs at an address, evicting others where no frame is free.
+    ///
+    /// # Errors
+    /// [`Unmapped`].
+    pub fn bring(&mut self, number: usize, address: VirtAddr) -> Result<BroughtIn, Unmapped> {
+        let belongs = self.processes[number]
+            .space
+            .at(address)
+            .ok_or(Unmapped::Nothing)?;
+        loop {
+            match self.map(number, address.align_down(4096u64), belongs) {
+                Err(Unmapped::OutOfMemory) if self.make_room() > 0 => {}
+                answer => return answer,
+            }
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! Eviction, by choice of the clock or of a plan.
+
+use page_reclaim::{Evicted, evict};
+use x86_64::PhysAddr;
+use x86_64::structures::paging::PhysFrame;
+
+use super::Kernel;
+
+/// Pages that are evicted together where memory is short.
+const BATCH: usize = 32;
+
+/// Pages that a plan evicts together, at most.
+pub const MOST_VICTIMS: usize = 512;
+
+impl Kernel {
+    /// Evicts some pages of the clock's choice; gives how many frames became free.
+    pub fn make_room(&mut self) -> u32 {
+        let mut victims = [PhysFrame::containing_address(PhysAddr::zero()); BATCH];
+        let chosen = self.clock.choose(&mut self.memory.frames, &mut victims);
+        self.evict(&victims[..chosen]).evicted
+    }
+
+    /// Evicts these pages.
+    pub fn evict(&mut self, victims: &[PhysFrame]) -> Evicted {
+        self.machine.stopwatch.start();
+        let evicted = evict(&mut self.memory, &mut self.machine, victims, &mut self.room);
+        self.tally.evicted += u64::from(evicted.evicted);
+        self.tally.swap_full += u64::from(evicted.swap_full);
+        evicted
+    }
+}

@@ -1,0 +1,105 @@
+//! Programs take turns: each runs for a slice, until it waits, or until it is at its end.
+#![expect(unsafe_code, reason = "lets programs run")]
+
+use loadphys_apps::calls::Call;
+use x86_64::instructions::interrupts;
+use x86_64::registers::control::Cr2;
+
+use super::{Kernel, State};
+use crate::console::log;
+use crate::interrupts::vector;
+use crate::user::{Context, enter};
+
+/// Mismatches that are told; the rest are counted.
+const MOST_TOLD: u64 = 8;
+
+impl Kernel {
+    /// Runs programs until none can run any more.
+    pub fn run(&mut self) {
+        while let Some(number) = self.ready.pop_front() {
+            let number = usize::from(number);
+            self.run_slice(number);
+            if self.processes[number].state == State::Ready {
+                self.tally.preemptions += u64::from(!self.ready.is_empty());
+                self.make_ready(number);
+            }
+        }
+    }
+
+    pub(super) fn make_ready(&mut self, number: usize) {
+        self.ready
+            .push_back(number as u16)
+            .expect("room for every program");
+    }
+
+    /// Runs one program until its slice is over or it cannot go on. There is a slice even for one
+    /// that runs alone.
+    fn run_slice(&mut self, number: usize) {
+        let process = &mut self.processes[number];
+        self.machine
+            .load(process.space.root, &mut process.space.tag);
+        self.timer.arm();
+        while self.processes[number].state == State::Ready {
+            let context = &mut *self.processes[number].context;
+            // SAFETY: the program's space is loaded, and its registers are its own.
+            unsafe { enter(context) };
+            let (vector, error, address) = (context.vector, context.error, Cr2::read_raw());
+            if vector == vector::TIMER {
+                self.timer.acknowledge();
+                interrupts::enable();
+                return;
+            }
+            interrupts::enable();
+            self.answer(number, vector, error, address);
+        }
+        self.timer.disarm();
+    }
+
+    /// Answers whatever made the program come back.
+    fn answer(&mut self, number: usize, vector: u64, error: u64, address: u64) {
+        match vector {
+            vector::SYSCALL => self.call(number),
+            vector::PAGE_FAULT => self.fault(number, address, error),
+            vector::SPURIOUS => {}
+            other => {
+                let name = vector::name(other);
+                self.end_program(number, Some(format_args!("{name}, error {error:#x}")));
+            }
+        }
+    }
+
+    fn call(&mut self, number: usize) {
+        let process = &mut self.processes[number];
+        let Context {
+            rax,
+            rdi,
+            rsi,
+            rdx,
+            r10,
+            ..
+        } = *process.context;
+        match Call::from_number(rax) {
+            Some(Call::Wait) => process.state = State::Waiting,
+            Some(Call::Verified) => self.tally.verified += rdi,
+            Some(Call::Mismatch) => self.mismatch(number, [rdi, rsi, rdx, r10]),
+            Some(Call::Exit) => self.end_program(number, None),
+            Some(Call::StubAnswered) => self.stub_answered(number, rdi),
+            None => self.end_program(number, Some(format_args!("there is no system call {rax}"))),
+        }
+    }
+
+    fn mismatch(&mut self, number: usize, [segment, page, found, word]: [u64; 4]) {
+        if self.tally.lost < MOST_TOLD {
+            log!(
+                "program {number}: page {page} of segment {segment} has {found:#x} in word {word}"
+            );
+        }
+        self.tally.lost += 1;
+    }
+
+    fn stub_answered(&mut self, number: usize, status: u64) {
+        let refused = status == loadphys_abi::Status::NotPrivileged.number();
+        log!("program {number}: the stub answered ring 3 with status {status}");
+        self.tally.refused_in_ring_3 += u64::from(refused);
+    }
+}

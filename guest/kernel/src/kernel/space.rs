@@ -1,0 +1,100 @@
+//! An address space: a root, and what may be at which address.
+
+use heapless::Vec;
+use loadphys_apps::places::{CODE, PAGE, PRIVATE, SHARED, STACK_PAGES, STACK_TOP};
+use page_reclaim::{Backing, Rights, Share};
+use x86_64::VirtAddr;
+use x86_64::instructions::tlb::Pcid;
+use x86_64::structures::paging::PhysFrame;
+
+use crate::tlb::Tag;
+
+/// A run of pages.
+#[derive(Clone, Copy, Debug)]
+struct Region {
+    start: u64,
+    pages: u64,
+    rights: Rights,
+    /// The first of its shared pages; `None` for a program's own.
+    share: Option<u32>,
+}
+
+/// How many pages of which kind a space has, and where the shared ones' records are.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// Pages of the shared segment; their records begin at 0.
+    pub shared: u32,
+    /// Pages of code; their records begin behind those of the segment.
+    pub code: u32,
+    /// Pages of its own.
+    pub private: u64,
+}
+
+/// An address space.
+#[derive(Debug)]
+pub struct Space {
+    /// Its root.
+    pub root: PhysFrame,
+    /// What the TLB knows it by.
+    pub tag: Tag,
+    regions: Vec<Region, 4>,
+}
+
+impl Space {
+    /// With this root; `number` counts spaces and becomes the PCID.
+    pub fn new(root: PhysFrame, number: u16, shape: Shape) -> Self {
+        let pcid = Pcid::new(number + 1).expect("fewer than 4,095 spaces");
+        let stack = STACK_TOP - STACK_PAGES * PAGE;
+        let data = Rights::DATA;
+        let regions = Vec::from_array([
+            Region {
+                start: CODE,
+                pages: shape.code.into(),
+                rights: Rights::CODE,
+                share: Some(shape.shared),
+            },
+            Region {
+                start: SHARED,
+                pages: shape.shared.into(),
+                rights: data,
+                share: Some(0),
+            },
+            Region {
+                start: PRIVATE,
+                pages: shape.private,
+                rights: data,
+                share: None,
+            },
+            Region {
+                start: stack,
+                pages: STACK_PAGES,
+                rights: data,
+                share: None,
+            },
+        ]);
+        Self {
+            root,
+            tag: Tag::new(pcid),
+            regions,
+        }
+    }
+
+    /// What belongs at an address, and with which rights.
+    pub fn at(&self, address: VirtAddr) -> Option<(Backing, Rights)> {
+        self.regions
+            .iter()
+            .find_map(|region| region.at(address.as_u64()))
+    }
+}
+
+impl Region {
+    fn at(&self, address: u64) -> Option<(Backing, Rights)> {
+        let page = address.checked_sub(self.start)? / PAGE;
+        let backing = match self.share {
+            _ if page >= self.pages => return None,
+            Some(first) => Backing::Shared(Share::new(first + page as u32)),
+            None => Backing::Private,
+        };
+        Some((backing, self.rights))
+    }
+}

@@ -1,0 +1,216 @@
+//! The deeds that `page_reclaim` asks of a kernel: entries by the chosen method, flushes, pages
+//! through a window, swap in memory.
+#![expect(
+    unsafe_code,
+    reason = "edits tables and touches frames on behalf of the records"
+)]
+
+use foreign_access::cpu::{Counted, Events, Hardware};
+use foreign_access::methods::AnyMethod;
+use foreign_access::{Method, Operation, Refusal, Stopped};
+use page_reclaim::{DeviceError, Machine as Deeds, Slot, Stage};
+use x86_64::instructions::interrupts;
+use x86_64::structures::paging::PhysFrame;
+use x86_64::structures::paging::page_table::PageTableLevel;
+
+use crate::checks::Checks;
+use crate::layout::IMAGE_OFFSET;
+use crate::measure::clock;
+use crate::measure::stopwatch::Stopwatch;
+use crate::ram_swap::RamSwap;
+use crate::roots::Roots;
+use crate::tlb::{Tag, Tlb};
+use crate::window::{Window, fill};
+
+/// The machine of one CPU.
+pub struct Machine {
+    hardware: Hardware,
+    counted: Counted<Hardware>,
+    /// Whether what the method does is counted, in rounds that are not timed.
+    counting: bool,
+    /// Ticks of the longest use of the method that began with interrupts off, while counting.
+    longest_masked: u64,
+    method: AnyMethod<'static>,
+    roots: Roots,
+    window: Window,
+    swap: RamSwap,
+    /// What the TLB may hold.
+    pub tlb: Tlb,
+    /// Ticks of the stages.
+    pub stopwatch: Stopwatch,
+    /// Poison and probes.
+    pub checks: Checks,
+}
+
+impl Machine {
+    /// With a method, on the boot CPU.
+    pub fn new(
+        method: AnyMethod<'static>,
+        tlb: Tlb,
+        mut window: Window,
+        swap: RamSwap,
+        checks: Checks,
+    ) -> Self {
+        // SAFETY: this is the boot CPU in ring 0; the image lies where the linker script says.
+        let hardware = unsafe { Hardware::new(0, IMAGE_OFFSET) };
+        let mut roots = Roots::new(&hardware, &mut window, tlb.loaded());
+        roots.fit(&hardware, &mut window, &method);
+        let counted = Counted::new(hardware);
+        let stopwatch = Stopwatch::new();
+        Self {
+            hardware,
+            counted,
+            counting: false,
+            longest_masked: 0,
+            method,
+            roots,
+            window,
+            swap,
+            tlb,
+            stopwatch,
+            checks,
+        }
+    }
+
+    /// Uses another method from now on. No space exists but the kernel's, which is loaded.
+    pub fn choose(&mut self, method: AnyMethod<'static>) {
+        self.method.detach(&self.hardware);
+        self.method = method;
+        self.roots
+            .fit(&self.hardware, &mut self.window, &self.method);
+    }
+
+    /// What the method is called.
+    pub fn method(&self) -> &'static str {
+        self.method.name()
+    }
+
+    /// Begins or ends counting; gives what was counted since it began.
+    pub fn count(&mut self, on: bool) -> Events {
+        self.counting = on;
+        self.longest_masked = if on { 0 } else { self.longest_masked };
+        self.counted.take()
+    }
+
+    /// Ticks of the longest use of the method that began with interrupts off, since counting began.
+    pub fn longest_masked(&self) -> u64 {
+        self.longest_masked
+    }
+
+    fn apply_counted(&mut self, operations: &mut [Operation]) -> Result<(), Stopped> {
+        let (masked, began) = (!interrupts::are_enabled(), clock::now());
+        // SAFETY: as in `apply`.
+        let done = unsafe { self.method.apply(&self.counted, operations) };
+        if masked {
+            self.longest_masked = self.longest_masked.max(clock::now() - began);
+        }
+        done
+    }
+
+    /// Loads a space.
+    pub fn load(&mut self, root: PhysFrame, tag: &mut Tag) {
+        // SAFETY: every root gets the kernel's upper half when it is adopted.
+        unsafe { self.tlb.load(root, tag) };
+    }
+
+    /// Loads the kernel's own root, in which no program's page is mapped.
+    pub fn load_kernel(&mut self) {
+        let (root, tag) = self.roots.kernel();
+        // SAFETY: it is the kernel's.
+        unsafe { self.tlb.load(root, tag) };
+    }
+
+    /// The CPU, for calls of the stub.
+    pub fn cpu(&self) -> &Hardware {
+        &self.hardware
+    }
+
+    /// Looks at a frame that belongs to a program, through the window.
+    pub fn show<R>(
+        &mut self,
+        frame: PhysFrame,
+        look: impl FnOnce(&mut crate::window::Words) -> R,
+    ) -> R {
+        // SAFETY: programs' frames hold words; nothing in the kernel relies on them.
+        unsafe { self.window.show(&self.hardware, frame, look) }
+    }
+}
+
+impl Deeds for Machine {
+    #[inline]
+    fn apply(&mut self, operations: &mut [Operation]) -> Result<(), Stopped> {
+        if self.counting {
+            return self.apply_counted(operations);
+        }
+        // SAFETY: `page_reclaim` names entries of tables that it built and walked to.
+        unsafe { self.method.apply(&self.hardware, operations) }
+    }
+
+    fn adopt(&mut self, table: PhysFrame, level: PageTableLevel) -> Result<(), Refusal> {
+        if level == PageTableLevel::Four {
+            self.roots
+                .fill(&self.hardware, &mut self.window, &self.method, table);
+        }
+        self.method.adopt(&self.hardware, table, level)
+    }
+
+    fn release(&mut self, table: PhysFrame) -> Result<(), Refusal> {
+        self.method.release(&self.hardware, table)
+    }
+
+    #[inline]
+    fn edited(&mut self, operations: &[Operation]) {
+        self.tlb.edited(operations);
+        self.checks.edited(operations, self.tlb.loaded());
+    }
+
+    #[inline]
+    fn flush(&mut self) {
+        if self.counting {
+            self.tlb.flush(&self.counted);
+        } else {
+            self.tlb.flush(&self.hardware);
+        }
+    }
+
+    fn zero(&mut self, frame: PhysFrame) {
+        self.show(frame, |words| fill(words, 0));
+    }
+
+    fn write_out(&mut self, frame: PhysFrame, slot: Slot) -> Result<(), DeviceError> {
+        let Self {
+            window,
+            swap,
+            hardware,
+            ..
+        } = self;
+        // SAFETY: as for `show`.
+        unsafe { window.show(hardware, frame, |words| swap.write(slot, words)) };
+        Ok(())
+    }
+
+    fn read_in(&mut self, slot: Slot, frame: PhysFrame) -> Result<(), DeviceError> {
+        let Self {
+            window,
+            swap,
+            hardware,
+            ..
+        } = self;
+        // SAFETY: as for `show`.
+        unsafe { window.show(hardware, frame, |words| swap.read(slot, words)) };
+        Ok(())
+    }
+
+    #[inline]
+    fn freed(&mut self, frame: PhysFrame) {
+        if self.checks.on() {
+            self.checks.probe();
+            self.show(frame, |words| fill(words, crate::checks::POISON));
+        }
+    }
+
+    #[inline]
+    fn stage(&mut self, stage: Stage) {
+        self.stopwatch.stage(stage);
+    }
+}

@@ -1,0 +1,35 @@
+//! The guest: a kernel in one image with its programs, for measuring what it costs to edit the
+//! page tables of spaces that are not loaded.
+//!
+//! Boot runs top down in [`start`]; a [`plans`] module is chosen by the command line and ends the boot.
+#![no_std]
+#![no_main]
+
+extern crate alloc;
+
+mod areas;
+mod checks;
+mod console;
+mod cpu;
+mod early;
+mod firmware;
+mod heap;
+mod interrupts;
+mod kernel;
+mod layout;
+mod machine;
+mod measure;
+mod methods;
+mod panic;
+mod plans;
+mod power;
+mod ram_swap;
+mod roots;
+mod start;
+mod stub;
+mod timer;
+mod tlb;
+mod user;
+mod window;
+
+loadphys_boot::entry!(start::main);

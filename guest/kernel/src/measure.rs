@@ -1,0 +1,5 @@
+//! Ticks, stage by stage, and the records made of them.
+
+pub mod clock;
+pub mod report;
+pub mod stopwatch;

@@ -1,0 +1,74 @@
+//! What a boot can be for: one file a plan. Each ends with a verdict.
+
+mod bad_calls;
+mod bad_program;
+mod compare;
+mod events;
+mod last_resorts;
+mod pressure;
+mod probe;
+mod row;
+mod scene;
+mod swap_full;
+
+use loadphys_boot::handoff::Handoff;
+use loadphys_plan::command_line::{Plan, PlanName};
+use loadphys_plan::records::{Machine, Record};
+
+use crate::areas::Estate;
+use crate::cpu::Features;
+use crate::firmware::Firmware;
+use crate::kernel::Kernel;
+use crate::measure::report::{self, name};
+use crate::start::{below, loader};
+use crate::timer::Timer;
+use crate::{methods, power};
+
+pub use scene::{Failure, Scene};
+
+/// Carries the plan out and ends the boot.
+pub fn run(
+    estate: Estate,
+    plan: Plan,
+    features: Features,
+    firmware: Firmware,
+    timer: Timer,
+    handoff: &Handoff,
+) -> ! {
+    report::record(&Record::Machine(machine(&features, &firmware, handoff)));
+    let kernel = Kernel::new(estate, methods::recursive(), &features, timer, plan.pages);
+    let mut scene = Scene::new(kernel, plan, features);
+    match carry_out(&mut scene) {
+        Ok(()) => power::end(true, format_args!("")),
+        Err(why) => {
+            crate::console::log!("the plan failed: {why}");
+            power::end(false, format_args!("{why}"))
+        }
+    }
+}
+
+fn carry_out(scene: &mut Scene) -> Result<(), Failure> {
+    match scene.plan.plan {
+        PlanName::Compare => compare::run(scene),
+        PlanName::Probe => probe::run(scene),
+        PlanName::Pressure => pressure::run(scene),
+        PlanName::BadProgram => bad_program::run(scene),
+        PlanName::SwapFull => swap_full::run(scene),
+        PlanName::BadCalls => bad_calls::run(scene),
+        PlanName::StackOverflow => last_resorts::overflow_stack(),
+        PlanName::TripleFault => last_resorts::triple_fault(),
+        PlanName::Hang => last_resorts::hang(),
+    }
+}
+
+fn machine(features: &Features, firmware: &Firmware, handoff: &Handoff) -> Machine {
+    let bytes: u64 = handoff.usable().map(|r| r.end - r.start).sum();
+    Machine {
+        path: name(below(features)),
+        cpu: features.brand.clone(),
+        cpus: firmware.cpus,
+        memory_mib: bytes >> 20,
+        pcid: features.pcid,
+        loader: name(loader(handoff)),
+    }
+}

@@ -1,0 +1,47 @@
+//! Programs that do what programs must not are ended; others run on.
+
+use loadphys_apps::Program;
+use loadphys_apps::calls::Command;
+use loadphys_plan::records::counts;
+
+use super::{Failure, Scene};
+use crate::measure::report;
+use crate::methods;
+
+/// Programs that behave.
+const SHARERS: u32 = 2;
+
+/// Runs every bad program beside good ones.
+pub fn run(scene: &mut Scene) -> Result<(), Failure> {
+    let best = methods::make(methods::best(&scene.features), &scene.features);
+    scene.choose(best.map_err(|why| Failure::new(format_args!("{why}")))?);
+    scene.start_sharers(SHARERS)?;
+    let bad = Program::ALL
+        .into_iter()
+        .filter(|program| *program != Program::Sharer);
+    let count = bad.clone().count() as u64;
+    for program in bad {
+        let started = scene.kernel.start(program, SHARERS.into(), 0);
+        started.map_err(|why| Failure::new(format_args!("{why}")))?;
+    }
+    scene.tell(Command::Write, 1);
+    scene.tell(Command::Verify, 1);
+    scene.audit()?;
+    judge(scene, count)?;
+    scene.clear()?;
+    scene.conclude()
+}
+
+/// Under the stub, the program that calls it is refused and comes to its end.
+fn judge(scene: &Scene, bad: u64) -> Result<(), Failure> {
+    let tally = scene.kernel.tally;
+    let refused = u64::from(scene.features.stub.is_some());
+    report::count(counts::REFUSED_CALLS, tally.refused_in_ring_3);
+    if (tally.ended, tally.refused_in_ring_3) == (bad - refused, refused) {
+        return Ok(());
+    }
+    let (ended, refusals) = (tally.ended, tally.refused_in_ring_3);
+    Err(Failure::new(format_args!(
+        "of {bad} bad programs {ended} were ended and {refusals} refused"
+    )))
+}

@@ -1,0 +1,59 @@
+//! Programs touch more pages than there are frames: faults evict, under every method.
+
+use alloc::vec::Vec;
+
+use loadphys_apps::calls::Command;
+use x86_64::structures::paging::PhysFrame;
+
+use super::{Failure, Scene};
+use crate::methods;
+
+/// Of the shared pages, one in so many finds a frame.
+const SCARCITY: u32 = 2;
+
+/// Programs of the scene.
+const SHARERS: u32 = 3;
+
+/// Writes and checks with half the frames that would be needed.
+pub fn run(scene: &mut Scene) -> Result<(), Failure> {
+    let kept = take_frames(scene);
+    for method in methods::asked(&scene.plan, &scene.features) {
+        let method = methods::make(method, &scene.features);
+        scene.choose(method.map_err(|why| Failure::new(format_args!("{why}")))?);
+        scene.kernel.machine.checks.set(scene.plan.check);
+        scene.start_sharers(SHARERS)?;
+        for generation in 1..=u64::from(scene.plan.rounds) + 1 {
+            scene.tell(Command::Write, generation);
+            scene.tell(Command::Verify, generation);
+            scene.audit()?;
+        }
+        must_have_evicted(scene)?;
+        scene.clear()?;
+    }
+    drop(kept);
+    scene.conclude()
+}
+
+/// Takes frames for the kernel until so few are left that pages must go.
+fn take_frames(scene: &mut Scene) -> Vec<PhysFrame> {
+    let left = scene.plan.pages / SCARCITY + SHARERS * 16;
+    let frames = &mut scene.kernel.memory.frames;
+    let count = frames.free_count().saturating_sub(left);
+    let taken = (0..count)
+        .filter_map(|_| frames.take_for_kernel())
+        .collect();
+    let free = frames.free_count();
+    scene.expect_free(free);
+    taken
+}
+
+fn must_have_evicted(scene: &Scene) -> Result<(), Failure> {
+    if scene.kernel.tally.evicted > 0 && scene.kernel.tally.ended == 0 {
+        return Ok(());
+    }
+    let tally = scene.kernel.tally;
+    Err(Failure::new(format_args!(
+        "{} pages evicted, {} programs ended",
+        tally.evicted, tally.ended
+    )))
+}

@@ -1,0 +1,48 @@
+//! A short look at whether this machine can run what the others need: every method that it has
+//! evicts a page and brings it back, checked.
+
+use loadphys_apps::calls::Command;
+use loadphys_plan::records::counts;
+
+use super::{Failure, Scene};
+use crate::console::log;
+use crate::measure::report;
+use crate::methods;
+
+/// Programs of the scene.
+const SHARERS: u32 = 2;
+
+/// Runs every method once.
+pub fn run(scene: &mut Scene) -> Result<(), Failure> {
+    let mut checks = 0;
+    for name in methods::asked(&scene.plan, &scene.features) {
+        match methods::make(name, &scene.features) {
+            Err(why) => log!("{name}: {why}"),
+            Ok(method) => {
+                scene.choose(method);
+                once(scene)?;
+                checks += 1;
+            }
+        }
+    }
+    report::count(counts::CHECKS, checks);
+    scene.conclude()
+}
+
+fn once(scene: &mut Scene) -> Result<(), Failure> {
+    scene.kernel.machine.checks.set(scene.plan.check);
+    scene.start_sharers(SHARERS)?;
+    scene.tell(Command::Write, 1);
+    let frames = scene.shared_frames();
+    let evicted = scene.kernel.evict(&frames);
+    scene.tell(Command::Verify, 1);
+    scene.audit()?;
+    scene.clear()?;
+    if evicted.evicted as usize == frames.len() {
+        return Ok(());
+    }
+    Err(Failure::new(format_args!(
+        "{evicted:?} of {} pages",
+        frames.len()
+    )))
+}

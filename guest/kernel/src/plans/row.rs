@@ -1,0 +1,188 @@
+//! One row: the shared segment is written, evicted batch by batch, brought back and checked, as
+//! many rounds as asked; then once more while events are counted instead of ticks.
+
+use alloc::boxed::Box;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use loadphys_apps::calls::Command;
+use loadphys_plan::command_line::MethodName;
+use loadphys_plan::histogram::Histogram;
+use loadphys_plan::records::{FaultIn, Row, Stages};
+use x86_64::structures::paging::PhysFrame;
+
+use super::events::EventCounter;
+use super::scene::PRIVATE_PAGES;
+use super::{Failure, Scene};
+use crate::kernel::MOST_VICTIMS;
+use crate::measure::report::name;
+use crate::measure::stopwatch::STAGES;
+use crate::start::below;
+
+/// A row being measured.
+pub struct Measure<'s> {
+    scene: &'s mut Scene,
+    method: MethodName,
+    sharers: u32,
+    batch: u32,
+    /// By stage; last, all of them.
+    ticks: Vec<Histogram>,
+    events: Box<EventCounter>,
+}
+
+impl<'s> Measure<'s> {
+    /// Nothing measured yet.
+    pub fn new(scene: &'s mut Scene, method: MethodName, sharers: u32, batch: u32) -> Self {
+        let ticks = vec![Histogram::new(); STAGES + 1];
+        let events = Box::new(EventCounter::new(scene.features.stub.is_some()));
+        Self {
+            scene,
+            method,
+            sharers,
+            batch,
+            ticks,
+            events,
+        }
+    }
+
+    /// Measures it.
+    ///
+    /// # Errors
+    /// If a page is lost, the audit finds something, or the row cannot be set up.
+    pub fn row(mut self) -> Result<Row, Failure> {
+        if self.batch as usize > MOST_VICTIMS {
+            return Err(Failure::new(format_args!(
+                "at most {MOST_VICTIMS} pages are evicted together"
+            )));
+        }
+        let before = self.scene.kernel.tally;
+        self.scene.kernel.fault_in.clear();
+        self.scene.start_sharers(self.sharers)?;
+        for round in 1..=self.scene.plan.rounds {
+            self.round(round.into(), false)?;
+        }
+        let fault_in = self.scene.kernel.fault_in.ticks();
+        self.round(u64::from(self.scene.plan.rounds) + 1, true)?;
+        self.scene.audit()?;
+        self.scene.clear()?;
+        let after = self.scene.kernel.tally;
+        let (verified, lost) = (after.verified - before.verified, after.lost - before.lost);
+        self.check(verified, lost)?;
+        Ok(self.finish(
+            FaultIn {
+                mean: fault_in.mean,
+                p99: fault_in.p99,
+            },
+            verified,
+            lost,
+        ))
+    }
+
+    fn round(&mut self, generation: u64, counting: bool) -> Result<(), Failure> {
+        self.scene.tell(Command::Write, generation);
+        let frames = self.victims();
+        if frames.len() != self.scene.plan.pages as usize {
+            return Err(Failure::new(format_args!(
+                "memory too small: only {} of {} pages stay in memory at once",
+                frames.len(),
+                self.scene.plan.pages
+            )));
+        }
+        for victims in frames.chunks(self.batch as usize) {
+            if counting {
+                self.evict_counted(victims)?
+            } else {
+                self.evict_timed(victims)?
+            }
+        }
+        self.scene.tell(Command::Verify, generation);
+        Ok(())
+    }
+
+    /// The segment's frames in an order that the seed decides, so that no method profits from
+    /// neighbours.
+    fn victims(&mut self) -> Vec<PhysFrame> {
+        let mut frames = self.scene.shared_frames();
+        let mut state = self.scene.plan.seed;
+        for last in (1..frames.len()).rev() {
+            // Knuth's 64-bit linear congruential generator; its high bits are good enough for an order.
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            frames.swap(last, (state >> 33) as usize % (last + 1));
+        }
+        frames
+    }
+
+    fn evict_timed(&mut self, victims: &[PhysFrame]) -> Result<(), Failure> {
+        let evicted = self.scene.kernel.evict(victims);
+        let stages = *self.scene.kernel.machine.stopwatch.ticks();
+        let pages = victims.len() as u32;
+        for (histogram, ticks) in self.ticks.iter_mut().zip(stages) {
+            histogram.record_per(ticks, pages);
+        }
+        self.ticks[STAGES].record_per(stages.iter().sum(), pages);
+        all(evicted.evicted, pages)
+    }
+
+    fn evict_counted(&mut self, victims: &[PhysFrame]) -> Result<(), Failure> {
+        let (kernel, check) = (&mut self.scene.kernel, self.scene.plan.check);
+        kernel.machine.checks.set(check);
+        self.events.begin(&mut kernel.machine);
+        let evicted = kernel.evict(victims);
+        self.events.end(&mut kernel.machine, victims.len() as u64);
+        kernel.machine.checks.set(false);
+        all(evicted.evicted, victims.len() as u32)
+    }
+
+    /// Every page that a sharer has must have been checked once a round.
+    fn check(&self, verified: u64, lost: u64) -> Result<(), Failure> {
+        let pages = u64::from(self.scene.plan.pages) + PRIVATE_PAGES;
+        let expected = u64::from(self.sharers) * pages * (u64::from(self.scene.plan.rounds) + 1);
+        if (verified, lost) == (expected, 0) {
+            return Ok(());
+        }
+        Err(Failure::new(format_args!(
+            "{} with {} sharers and batch {}: {verified} of {expected} pages verified, {lost} lost",
+            self.method, self.sharers, self.batch
+        )))
+    }
+
+    fn finish(self, fault_in: FaultIn, verified: u64, lost: u64) -> Row {
+        let [find, edit, flush, write, release, total] =
+            [0, 1, 2, 3, 4, 5].map(|i| self.ticks[i].ticks());
+        Row {
+            path: name(below(&self.scene.features)),
+            method: name(self.method.name()),
+            sharers: self.sharers,
+            batch: self.batch,
+            cpus: 1,
+            spaces: self.sharers,
+            swap: name("ram"),
+            pages: self.ticks[STAGES].pages(),
+            ticks: Stages {
+                total,
+                find,
+                edit,
+                flush,
+                write,
+                release,
+            },
+            events: self.events.per_page(),
+            vm_exits_per_batch_max: self.events.most_exits(),
+            fault_in,
+            irq_off_max: self.events.longest_masked(),
+            verified,
+            lost,
+        }
+    }
+}
+
+fn all(evicted: u32, wanted: u32) -> Result<(), Failure> {
+    if evicted == wanted {
+        return Ok(());
+    }
+    Err(Failure::new(format_args!(
+        "only {evicted} of {wanted} victims were evicted"
+    )))
+}

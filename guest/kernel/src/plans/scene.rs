@@ -1,0 +1,181 @@
+//! What plans have in common: a kernel with programs that take commands, and an audit.
+
+use alloc::vec;
+use alloc::vec::Vec;
+use core::fmt;
+
+use foreign_access::methods::AnyMethod;
+use loadphys_apps::Program;
+use loadphys_apps::calls::Command;
+use loadphys_apps::places::SHARED;
+use loadphys_plan::command_line::Plan;
+use loadphys_plan::records::{Sentence, counts};
+use page_reclaim::audit;
+use page_reclaim::tables;
+use x86_64::VirtAddr;
+use x86_64::structures::paging::PhysFrame;
+
+use crate::cpu::Features;
+use crate::kernel::{Kernel, Tally};
+use crate::measure::report;
+use crate::power::sentence;
+
+/// Pages that each program has of its own.
+pub const PRIVATE_PAGES: u64 = 4;
+
+/// Why a plan failed.
+#[derive(Debug)]
+pub struct Failure(Sentence);
+
+impl Failure {
+    /// In words.
+    pub fn new(why: fmt::Arguments<'_>) -> Self {
+        Self(sentence(why))
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A kernel, and what is asked of it.
+pub struct Scene {
+    /// The kernel.
+    pub kernel: Kernel,
+    /// What is asked.
+    pub plan: Plan,
+    /// What the CPU has.
+    pub features: Features,
+    /// Frames that are free while no program runs.
+    free: u32,
+    audits: u64,
+}
+
+impl Scene {
+    /// Before the first program.
+    pub fn new(kernel: Kernel, plan: Plan, features: Features) -> Self {
+        let free = kernel.memory.frames.free_count();
+        Self {
+            kernel,
+            plan,
+            features,
+            free,
+            audits: 0,
+        }
+    }
+
+    /// Uses a method from now on.
+    pub fn choose(&mut self, method: AnyMethod<'static>) {
+        self.kernel.machine.choose(method);
+        self.kernel.tally = Tally::default();
+    }
+
+    /// Starts so many sharers and lets them run until they wait.
+    ///
+    /// # Errors
+    /// If one cannot be started.
+    pub fn start_sharers(&mut self, sharers: u32) -> Result<(), Failure> {
+        for _ in 0..sharers {
+            let started = self
+                .kernel
+                .start(Program::Sharer, sharers.into(), PRIVATE_PAGES);
+            started.map_err(|why| Failure::new(format_args!("{why}")))?;
+        }
+        self.kernel.run();
+        Ok(())
+    }
+
+    /// Tells every sharer what to do and lets all run until they wait again.
+    pub fn tell(&mut self, command: Command, generation: u64) {
+        self.kernel.tell_all(command, generation);
+        self.kernel.run();
+    }
+
+    /// The frames of the shared segment's pages, by page; a page that is in no frame is left out.
+    pub fn shared_frames(&mut self) -> Vec<PhysFrame> {
+        let root = self.kernel.processes[0].space.root;
+        let pages = (0..self.kernel.shared_pages)
+            .map(|page| VirtAddr::new(SHARED + u64::from(page) * 4096));
+        let machine = &mut self.kernel.machine;
+        pages
+            .filter_map(|page| tables::find(machine, root, page).ok()?.1.frame())
+            .collect()
+    }
+
+    /// Ends all programs and their spaces; every frame must come back.
+    ///
+    /// # Errors
+    /// If frames are missing, or the audit finds something.
+    pub fn clear(&mut self) -> Result<(), Failure> {
+        self.tell(Command::Exit, 0);
+        self.kernel.clear();
+        self.audit()?;
+        let free = self.kernel.memory.frames.free_count();
+        if free == self.free {
+            return Ok(());
+        }
+        Err(Failure::new(format_args!(
+            "{} frames were free before the programs, {free} are after",
+            self.free
+        )))
+    }
+
+    /// Frames that leave for good, or come back: what is free while no program runs changes.
+    pub fn expect_free(&mut self, free: u32) {
+        self.free = free;
+    }
+
+    /// Walks all tables, independently of the reverse map, and compares.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn audit(&mut self) -> Result<(), Failure> {
+        let Kernel {
+            memory,
+            machine,
+            room,
+            processes,
+            ..
+        } = &mut self.kernel;
+        let roots: Vec<PhysFrame> = processes.iter().map(|process| process.space.root).collect();
+        let mut scratch = vec![0; memory.swap.len()];
+        let found = audit(memory, machine, &roots, &mut scratch, room);
+        self.audits += 1;
+        found.map(drop).map_err(|wrong| {
+            report::count(counts::AUDIT_FAULTS, 1);
+            Failure::new(format_args!("the audit found {wrong:?}"))
+        })
+    }
+
+    /// What every plan counts, as records, and the verdict on the counts that must be zero.
+    ///
+    /// # Errors
+    /// If a page was lost or a stale translation found.
+    pub fn conclude(&self) -> Result<(), Failure> {
+        let tally = self.kernel.tally;
+        let stale = self.kernel.machine.checks.stale;
+        for (name, count) in [
+            (counts::AUDITS, self.audits),
+            (counts::VERIFIED, tally.verified),
+            (counts::LOST, tally.lost),
+            (counts::STALE, stale),
+            (counts::EVICTED, tally.evicted),
+            (counts::FAULTED_IN, tally.faulted_in),
+            (counts::PREEMPTIONS, tally.preemptions),
+            (counts::FINISHED_PROGRAMS, tally.finished),
+            (counts::ENDED_PROGRAMS, tally.ended),
+            (counts::SWAP_FULL_REFUSALS, tally.swap_full),
+        ] {
+            report::count(name, count);
+        }
+        if tally.lost + stale == 0 {
+            return Ok(());
+        }
+        Err(Failure::new(format_args!(
+            "{} pages lost, {stale} stale translations",
+            tally.lost
+        )))
+    }
+}

@@ -1,0 +1,28 @@
+//! A swap device that is memory: slot `n` is page `n` of an area.
+
+use page_reclaim::Slot;
+
+use crate::window::{Words, copy};
+
+/// The device.
+#[derive(Debug)]
+pub struct RamSwap {
+    pages: &'static mut [Words],
+}
+
+impl RamSwap {
+    /// On these pages; page 0 is not used.
+    pub fn new(pages: &'static mut [Words]) -> Self {
+        Self { pages }
+    }
+
+    /// Copies a page to its slot.
+    pub fn write(&mut self, slot: Slot, page: &Words) {
+        copy(page, &mut self.pages[slot.number() as usize]);
+    }
+
+    /// Copies a slot to a page.
+    pub fn read(&self, slot: Slot, page: &mut Words) {
+        copy(&self.pages[slot.number() as usize], page);
+    }
+}

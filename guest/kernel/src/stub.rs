@@ -1,0 +1,46 @@
+//! Calls of the stub that are not a method's.
+#![expect(unsafe_code, reason = "VMCALL, and memory that the stub writes to")]
+
+use foreign_access::Cpu;
+use loadphys_abi::batch::Item;
+use loadphys_abi::{Call, Status, counters::Counters};
+
+use crate::layout::IMAGE_OFFSET;
+
+static mut COUNTERS: Counters = Counters::ZERO;
+
+static mut ITEMS: [Item; 4] = [Item {
+    entry: 0,
+    action: 0,
+    found: 0,
+    value: 0,
+}; 4];
+
+/// What the stub has counted. It costs one exit.
+///
+/// # Panics
+/// If the stub refuses, which it has no reason for.
+pub fn counters(cpu: &impl Cpu) -> Counters {
+    let place = &raw mut COUNTERS;
+    let (status, _) = call(
+        cpu,
+        Call::Counters.number(),
+        [place as u64 - IMAGE_OFFSET, 0, 0],
+    );
+    assert_eq!(status, Some(Status::Done), "the stub gives its counters");
+    // SAFETY: the stub has written it, and there is one CPU.
+    unsafe { place.read_volatile() }
+}
+
+/// Calls the stub. The answer's status is `None` for a number that no status has.
+pub fn call(cpu: &impl Cpu, number: u64, arguments: [u64; 3]) -> (Option<Status>, u64) {
+    // SAFETY: callers know that there is a stub; what the calls do to memory is theirs to know.
+    let (status, answer) = unsafe { cpu.vmcall(number, arguments) };
+    (Status::from_number(status), answer)
+}
+
+/// Room for a batch whose physical address is known.
+pub fn items() -> &'static mut [Item; 4] {
+    // SAFETY: one plan uses it, and there is one CPU; the stub writes to it during a call only.
+    unsafe { &mut *(&raw mut ITEMS) }
+}
