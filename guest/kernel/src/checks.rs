@@ -46,6 +46,14 @@ impl Checks {
         self.pages.clear();
     }
 
+    /// Looks at pages of the loaded space while they are still mapped, so that there is something to be stale
+    /// (QEMU's TCG keeps what programs have looked up apart from what the kernel has).
+    pub fn look(&self, pages: impl Iterator<Item = VirtAddr>) {
+        if self.on {
+            pages.for_each(|page| drop(probe(page, self.smap)));
+        }
+    }
+
     /// Pages of the loaded space lose their frames.
     #[inline]
     pub fn edited(&mut self, operations: &[Operation], loaded: PhysFrame) {

@@ -30,9 +30,9 @@ pub fn run(scene: &mut Scene) -> Result<(), Failure> {
 }
 
 fn once(scene: &mut Scene) -> Result<(), Failure> {
-    scene.kernel.machine.checks.set(scene.plan.check);
     scene.start_sharers(SHARERS)?;
     scene.tell(Command::Write, 1);
+    scene.check();
     let frames = scene.shared_frames();
     let evicted = scene.kernel.evict(&frames);
     scene.tell(Command::Verify, 1);

@@ -25,6 +25,8 @@ pub struct Measure<'s> {
     method: MethodName,
     sharers: u32,
     batch: u32,
+    /// Pages evicted for the row, or before it; any other eviction was for want of memory.
+    evicted: u64,
     /// By stage; last, all of them.
     ticks: Vec<Histogram>,
     events: Box<EventCounter>,
@@ -35,11 +37,13 @@ impl<'s> Measure<'s> {
     pub fn new(scene: &'s mut Scene, method: MethodName, sharers: u32, batch: u32) -> Self {
         let ticks = vec![Histogram::new(); STAGES + 1];
         let events = Box::new(EventCounter::new(scene.features.stub.is_some()));
+        let evicted = scene.kernel.tally.evicted;
         Self {
             scene,
             method,
             sharers,
             batch,
+            evicted,
             ticks,
             events,
         }
@@ -81,22 +85,35 @@ impl<'s> Measure<'s> {
     fn round(&mut self, generation: u64, counting: bool) -> Result<(), Failure> {
         self.scene.tell(Command::Write, generation);
         let frames = self.victims();
-        if frames.len() != self.scene.plan.pages as usize {
-            return Err(Failure::new(format_args!(
-                "memory too small: only {} of {} pages stay in memory at once",
-                frames.len(),
-                self.scene.plan.pages
-            )));
+        self.all_mapped(frames.len())?;
+        if counting {
+            self.scene.check();
         }
         for victims in frames.chunks(self.batch as usize) {
             if counting {
-                self.evict_counted(victims)?
+                self.evict_counted(victims)?;
             } else {
-                self.evict_timed(victims)?
+                self.evict_timed(victims)?;
             }
         }
+        self.scene.kernel.machine.checks.set(false);
         self.scene.tell(Command::Verify, generation);
         Ok(())
+    }
+
+    /// Programs have just written every page, so every page must be mapped.
+    fn all_mapped(&self, mapped: usize) -> Result<(), Failure> {
+        let pages = self.scene.plan.pages;
+        if mapped == pages as usize {
+            return Ok(());
+        }
+        let why = match self.scene.kernel.tally.evicted == self.evicted {
+            true => "the rest was written through stale translations",
+            false => "memory is too small for the rest",
+        };
+        Err(Failure::new(format_args!(
+            "programs wrote {pages} pages, {mapped} are mapped: {why}"
+        )))
     }
 
     /// The segment's frames in an order that the seed decides, so that no method profits from
@@ -122,17 +139,25 @@ impl<'s> Measure<'s> {
             histogram.record_per(ticks, pages);
         }
         self.ticks[STAGES].record_per(stages.iter().sum(), pages);
-        all(evicted.evicted, pages)
+        self.all_evicted(evicted.evicted, pages)
     }
 
     fn evict_counted(&mut self, victims: &[PhysFrame]) -> Result<(), Failure> {
-        let (kernel, check) = (&mut self.scene.kernel, self.scene.plan.check);
-        kernel.machine.checks.set(check);
+        let kernel = &mut self.scene.kernel;
         self.events.begin(&mut kernel.machine);
         let evicted = kernel.evict(victims);
         self.events.end(&mut kernel.machine, victims.len() as u64);
-        kernel.machine.checks.set(false);
-        all(evicted.evicted, victims.len() as u32)
+        self.all_evicted(evicted.evicted, victims.len() as u32)
+    }
+
+    fn all_evicted(&mut self, evicted: u32, wanted: u32) -> Result<(), Failure> {
+        self.evicted += u64::from(evicted);
+        if evicted == wanted {
+            return Ok(());
+        }
+        Err(Failure::new(format_args!(
+            "only {evicted} of {wanted} victims were evicted"
+        )))
     }
 
     /// Every page that a sharer has must have been checked once a round.
@@ -176,13 +201,4 @@ impl<'s> Measure<'s> {
             lost,
         }
     }
-}
-
-fn all(evicted: u32, wanted: u32) -> Result<(), Failure> {
-    if evicted == wanted {
-        return Ok(());
-    }
-    Err(Failure::new(format_args!(
-        "only {evicted} of {wanted} victims were evicted"
-    )))
 }

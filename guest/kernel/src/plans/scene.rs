@@ -96,12 +96,21 @@ impl Scene {
     /// The frames of the shared segment's pages, by page; a page that is in no frame is left out.
     pub fn shared_frames(&mut self) -> Vec<PhysFrame> {
         let root = self.kernel.processes[0].space.root;
-        let pages = (0..self.kernel.shared_pages)
-            .map(|page| VirtAddr::new(SHARED + u64::from(page) * 4096));
+        let pages = self.shared_addresses();
         let machine = &mut self.kernel.machine;
         pages
             .filter_map(|page| tables::find(machine, root, page).ok()?.1.frame())
             .collect()
+    }
+
+    fn shared_addresses(&self) -> impl Iterator<Item = VirtAddr> + use<> {
+        (0..self.kernel.shared_pages).map(|page| VirtAddr::new(SHARED + u64::from(page) * 4096))
+    }
+
+    /// Checks evictions from now on, if the plan asks for it.
+    pub fn check(&mut self) {
+        self.kernel.machine.checks.set(self.plan.check);
+        self.kernel.machine.checks.look(self.shared_addresses());
     }
 
     /// Ends all programs and their spaces; every frame must come back.
