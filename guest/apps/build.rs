@@ -5,12 +5,9 @@ fn main() {
     let here = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
     println!("cargo:rerun-if-changed=link.ld");
     if target == "x86_64-unknown-none" {
-        for argument in [
-            &format!("-T{here}/link.ld"),
-            "-no-pie",
-            "-zmax-page-size=4096",
-            "-znorelro",
-        ] {
+        for argument in
+            [&format!("-T{here}/link.ld"), "-no-pie", "-zmax-page-size=4096", "-znorelro"]
+        {
             println!("cargo:rustc-link-arg-bins={argument}");
         }
     }

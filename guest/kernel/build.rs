@@ -11,12 +11,7 @@ fn main() {
     println!("cargo:rerun-if-changed={apps}");
     println!("cargo:rustc-env=LOADPHYS_APPS={apps}");
     let here = env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
-    for argument in [
-        &format!("-T{here}/link.ld"),
-        "-no-pie",
-        "-zmax-page-size=4096",
-        "-znorelro",
-    ] {
+    for argument in [&format!("-T{here}/link.ld"), "-no-pie", "-zmax-page-size=4096", "-znorelro"] {
         println!("cargo:rustc-link-arg-bins={argument}");
     }
 }

@@ -19,13 +19,8 @@ pub enum Call {
 
 impl Call {
     /// All of them, from number 1 on.
-    pub const ALL: [Self; 5] = [
-        Self::Wait,
-        Self::Verified,
-        Self::Mismatch,
-        Self::Exit,
-        Self::StubAnswered,
-    ];
+    pub const ALL: [Self; 5] =
+        [Self::Wait, Self::Verified, Self::Mismatch, Self::Exit, Self::StubAnswered];
 
     /// The call with this number.
     pub fn from_number(number: u64) -> Option<Self> {
@@ -52,8 +47,6 @@ impl Command {
 
     /// The command with this number.
     pub fn from_number(number: u64) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|command| *command as u64 == number)
+        Self::ALL.into_iter().find(|command| *command as u64 == number)
     }
 }

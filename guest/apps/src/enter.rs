@@ -15,14 +15,6 @@ extern "C" fn _start() -> ! {
 }
 
 extern "C" fn begin(number: u64, index: u64, sharers: u64, shared: u64, private: u64) -> ! {
-    let Some(program) = Program::from_number(number) else {
-        kernel::exit()
-    };
-    run(&Start {
-        program,
-        index,
-        sharers,
-        shared_pages: shared,
-        private_pages: private,
-    })
+    let Some(program) = Program::from_number(number) else { kernel::exit() };
+    run(&Start { program, index, sharers, shared_pages: shared, private_pages: private })
 }

@@ -19,10 +19,7 @@ fn call(call: Call, arguments: [u64; 4]) -> (u64, u64) {
 /// Sleeps until there is something to do, in some generation.
 pub fn wait() -> (Command, u64) {
     let (command, generation) = call(Call::Wait, [0; 4]);
-    (
-        Command::from_number(command).unwrap_or(Command::Exit),
-        generation,
-    )
+    (Command::from_number(command).unwrap_or(Command::Exit), generation)
 }
 
 /// So many pages held what they should.

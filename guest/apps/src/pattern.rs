@@ -25,9 +25,7 @@ impl Pattern {
     /// Of page `page` (below 2^28) of segment `segment` (below 2^16) in a generation (below 2^20).
     pub const fn new(segment: u64, page: u64, generation: u64) -> Self {
         let name = segment << 48 ^ page << 20 ^ generation;
-        Self {
-            first: mix(mix(name)),
-        }
+        Self { first: mix(mix(name)) }
     }
 
     /// The word at this index, 0 to [`WORDS`] - 1.
@@ -59,9 +57,6 @@ mod tests {
                 }
             }
         }
-        assert!(
-            !seen.contains(&0),
-            "a zeroed page must never pass for a written one"
-        );
+        assert!(!seen.contains(&0), "a zeroed page must never pass for a written one");
     }
 }

@@ -62,9 +62,7 @@ impl Segment {
 
     /// How many pages hold the pattern of this generation.
     fn verify(&self, generation: u64) -> u64 {
-        (0..self.pages)
-            .filter(|page| self.verify_page(*page, generation))
-            .count() as u64
+        (0..self.pages).filter(|page| self.verify_page(*page, generation)).count() as u64
     }
 
     fn verify_page(&self, page: u64, generation: u64) -> bool {

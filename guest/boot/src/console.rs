@@ -25,15 +25,9 @@ impl Console {
 
     /// Sets 115,200 baud, 8 data bits, no parity, FIFOs on, no interrupts.
     pub fn initialise(&self) {
-        for (register, value) in [
-            (1, 0),
-            (3, 0x80),
-            (0, 1),
-            (1, 0),
-            (3, 0x03),
-            (2, 0xc7),
-            (4, 0x03),
-        ] {
+        for (register, value) in
+            [(1, 0), (3, 0x80), (0, 1), (1, 0), (3, 0x03), (2, 0xc7), (4, 0x03)]
+        {
             // SAFETY: these registers of the UART have no effect on memory.
             unsafe { Port::<u8>::new(self.base + register).write(value) };
         }

@@ -77,10 +77,7 @@ impl fmt::Display for HandoffError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownLoader(magic) => {
-                write!(
-                    f,
-                    "loaded with magic {magic:#x}: neither PVH nor multiboot2"
-                )
+                write!(f, "loaded with magic {magic:#x}: neither PVH nor multiboot2")
             }
             Self::Damaged(what) => write!(f, "the boot information is damaged: {what}"),
             Self::TooMuch(what) => write!(f, "the boot information has too much: {what}"),
@@ -97,10 +94,7 @@ impl Handoff {
     /// # Safety
     /// `loader` and `info` are what the entry code passed, the identity map is in place, and
     /// nothing has written to the loader's structures.
-    #[expect(
-        unsafe_code,
-        reason = "reads structures that the loader left in memory"
-    )]
+    #[expect(unsafe_code, reason = "reads structures that the loader left in memory")]
     pub unsafe fn read(loader: u32, info: u32) -> Result<Self, HandoffError> {
         let mut handoff = match loader {
             // SAFETY: the caller's promise.
@@ -120,11 +114,7 @@ impl Handoff {
             end: r.end & !4095,
             usable: true,
         };
-        self.memory
-            .iter()
-            .filter(|r| r.usable)
-            .map(whole)
-            .filter(|r| r.start < r.end)
+        self.memory.iter().filter(|r| r.usable).map(whole).filter(|r| r.start < r.end)
     }
 }
 

@@ -1,9 +1,6 @@
 //! The kernel's areas for records, swap, windows and the alias: mapped under the boot tables, taken
 //! into use under the kernel's own.
-#![expect(
-    unsafe_code,
-    reason = "makes slices of areas that were mapped for them"
-)]
+#![expect(unsafe_code, reason = "makes slices of areas that were mapped for them")]
 
 use core::mem::size_of;
 
@@ -40,11 +37,7 @@ struct Area<T> {
 impl<T> Area<T> {
     fn reserve(map: &mut KernelMap, count: usize) -> Result<Self, TooLittle> {
         let start = map.area((count * size_of::<T>()) as u64)?;
-        Ok(Self {
-            start,
-            count,
-            kind: core::marker::PhantomData,
-        })
+        Ok(Self { start, count, kind: core::marker::PhantomData })
     }
 
     /// # Safety
@@ -96,12 +89,7 @@ impl Areas {
         let slots = slots(plan) as usize + 1;
         if let Some(base) = features.stub.and_then(|stub| stub.alias_base()) {
             let bytes = end.min(SLOT_BYTES);
-            map.range(
-                slot_base(ALIAS_SLOT),
-                PhysAddr::new(base),
-                bytes,
-                features.gigabyte_pages,
-            )?;
+            map.range(slot_base(ALIAS_SLOT), PhysAddr::new(base), bytes, features.gigabyte_pages)?;
         }
         Ok(Self {
             frames: Area::reserve(&mut map, frames)?,
@@ -129,46 +117,23 @@ impl Areas {
                 swap: SwapMap::new(self.slots.raise()),
                 shared: SharedPages::new(self.shares.raise()),
             };
-            (
-                memory,
-                RamSwap::new(self.swap.raise()),
-                Window::new(self.windows, 0),
-            )
+            (memory, RamSwap::new(self.swap.raise()), Window::new(self.windows, 0))
         };
-        let image = Region {
-            start: 0,
-            end: Image::physical_end(),
-            usable: false,
-        };
+        let image = Region { start: 0, end: Image::physical_end(), usable: false };
         for frame in handoff.usable().flat_map(frames_of) {
             let at = frame.start_address().as_u64();
-            if ![image, self.taken]
-                .iter()
-                .any(|r| (r.start..r.end).contains(&at))
-            {
-                memory
-                    .frames
-                    .grant(frame)
-                    .expect("each usable frame has a record and comes once");
+            if ![image, self.taken].iter().any(|r| (r.start..r.end).contains(&at)) {
+                memory.frames.grant(frame).expect("each usable frame has a record and comes once");
             }
         }
-        Estate {
-            memory,
-            swap,
-            window,
-            root: self.root,
-        }
+        Estate { memory, swap, window, root: self.root }
     }
 }
 
 /// Pages of swap: as asked, or enough for everything that programs can have.
 fn slots(plan: &Plan) -> u32 {
     let sharers = plan.sharers.iter().copied().max().unwrap_or(1);
-    if plan.swap_pages == 0 {
-        plan.pages + (sharers + 1) * PAGES_BESIDES
-    } else {
-        plan.swap_pages
-    }
+    if plan.swap_pages == 0 { plan.pages + (sharers + 1) * PAGES_BESIDES } else { plan.swap_pages }
 }
 
 fn frames_of(region: Region) -> impl Iterator<Item = PhysFrame> {

@@ -27,12 +27,7 @@ pub struct Checks {
 impl Checks {
     /// Off; `smap` says whether the kernel must ask before it reads a program's page.
     pub fn new(smap: bool) -> Self {
-        Self {
-            on: false,
-            smap,
-            pages: Vec::new(),
-            stale: 0,
-        }
+        Self { on: false, smap, pages: Vec::new(), stale: 0 }
     }
 
     /// Whether frames are checked.
@@ -50,7 +45,7 @@ impl Checks {
     /// (QEMU's TCG keeps what programs have looked up apart from what the kernel has).
     pub fn look(&self, pages: impl Iterator<Item = VirtAddr>) {
         if self.on {
-            pages.for_each(|page| drop(probe(page, self.smap)));
+            pages.for_each(|page| _ = probe(page, self.smap));
         }
     }
 
@@ -58,19 +53,15 @@ impl Checks {
     #[inline]
     pub fn edited(&mut self, operations: &[Operation], loaded: PhysFrame) {
         if self.on {
-            let lost = operations
-                .iter()
-                .filter(|o| o.name.root == loaded && o.action != Action::Load);
+            let lost =
+                operations.iter().filter(|o| o.name.root == loaded && o.action != Action::Load);
             lost.for_each(|operation| self.pages.push(operation.name.page).unwrap_or(()));
         }
     }
 
     /// The first frame of a batch is being freed: probes all pages that lost theirs.
     pub fn probe(&mut self) {
-        let stale = self
-            .pages
-            .iter()
-            .filter(|page| probe(**page, self.smap).is_some());
+        let stale = self.pages.iter().filter(|page| probe(**page, self.smap).is_some());
         self.stale += stale.count() as u64;
         self.pages.clear();
     }

@@ -17,10 +17,7 @@ static HEAP: TalcLock<MaskingLock, Manual> = TalcLock::new(Manual);
 pub unsafe fn claim(start: VirtAddr, bytes: u64) {
     // SAFETY: the caller's promise.
     let claimed = unsafe { HEAP.lock().claim(start.as_mut_ptr(), bytes as usize) };
-    assert!(
-        claimed.is_some(),
-        "a heap of {bytes} bytes is too small to be one"
-    );
+    assert!(claimed.is_some(), "a heap of {bytes} bytes is too small to be one");
 }
 
 /// Bytes of the heap: contexts, spaces, histograms.

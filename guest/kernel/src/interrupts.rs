@@ -9,7 +9,7 @@ mod table;
 pub mod vector;
 
 pub(crate) use entry::pop_registers;
-pub use kernel_trap::nmis;
+pub use kernel_trap::{keep_guards, nmis};
 pub use lock::MaskingLock;
 pub use probe::probe;
 pub use table::load;

@@ -1,9 +1,6 @@
 //! The deeds that `page_reclaim` asks of a kernel: entries by the chosen method, flushes, pages
 //! through a window, swap in memory.
-#![expect(
-    unsafe_code,
-    reason = "edits tables and touches frames on behalf of the records"
-)]
+#![expect(unsafe_code, reason = "edits tables and touches frames on behalf of the records")]
 
 use foreign_access::cpu::{Counted, Events, Hardware};
 use foreign_access::methods::AnyMethod;
@@ -76,13 +73,7 @@ impl Machine {
     pub fn choose(&mut self, method: AnyMethod<'static>) {
         self.method.detach(&self.hardware);
         self.method = method;
-        self.roots
-            .fit(&self.hardware, &mut self.window, &self.method);
-    }
-
-    /// What the method is called.
-    pub fn method(&self) -> &'static str {
-        self.method.name()
+        self.roots.fit(&self.hardware, &mut self.window, &self.method);
     }
 
     /// Begins or ends counting; gives what was counted since it began.
@@ -148,8 +139,7 @@ impl Deeds for Machine {
 
     fn adopt(&mut self, table: PhysFrame, level: PageTableLevel) -> Result<(), Refusal> {
         if level == PageTableLevel::Four {
-            self.roots
-                .fill(&self.hardware, &mut self.window, &self.method, table);
+            self.roots.fill(&self.hardware, &mut self.window, &self.method, table);
         }
         self.method.adopt(&self.hardware, table, level)
     }
@@ -178,24 +168,14 @@ impl Deeds for Machine {
     }
 
     fn write_out(&mut self, frame: PhysFrame, slot: Slot) -> Result<(), DeviceError> {
-        let Self {
-            window,
-            swap,
-            hardware,
-            ..
-        } = self;
+        let Self { window, swap, hardware, .. } = self;
         // SAFETY: as for `show`.
         unsafe { window.show(hardware, frame, |words| swap.write(slot, words)) };
         Ok(())
     }
 
     fn read_in(&mut self, slot: Slot, frame: PhysFrame) -> Result<(), DeviceError> {
-        let Self {
-            window,
-            swap,
-            hardware,
-            ..
-        } = self;
+        let Self { window, swap, hardware, .. } = self;
         // SAFETY: as for `show`.
         unsafe { window.show(hardware, frame, |words| swap.read(slot, words)) };
         Ok(())

@@ -10,12 +10,8 @@ use crate::cpu::Features;
 use crate::layout::{ALIAS_SLOT, FOREIGN_SLOTS, MOST_CPUS, SELF_SLOT, slot, slot_base};
 
 /// Where batches are laid out for the stub. It lies in the image, so its physical address is known.
-static mut ITEMS: [Item; MOST_ITEMS] = [Item {
-    entry: 0,
-    action: 0,
-    found: 0,
-    value: 0,
-}; MOST_ITEMS];
+static mut ITEMS: [Item; MOST_ITEMS] =
+    [Item { entry: 0, action: 0, found: 0, value: 0 }; MOST_ITEMS];
 
 /// The method of this name, or why this machine cannot have it.
 ///
@@ -25,19 +21,20 @@ pub fn make(name: MethodName, features: &Features) -> Result<AnyMethod<'static>,
     match name {
         MethodName::Recursive => Ok(recursive()),
         MethodName::Hypercall if features.stub.is_none() => Err("no stub below"),
-        // SAFETY: there is a stub, and only one method exists at a time.
-        MethodName::Hypercall => Ok(AnyMethod::Hypercall(unsafe {
-            Hypercall::new(&mut *(&raw mut ITEMS))
-        })),
+        MethodName::Hypercall => Ok(hypercall()),
         MethodName::Alias => match features.stub {
             None => Err("no stub below"),
             Some(stub) if stub.alias_shift.is_none() => Err("the stub below has no alias"),
             // SAFETY: the alias is mapped in that slot of every root.
-            Some(_) => Ok(AnyMethod::Alias(unsafe {
-                Alias::new(slot_base(ALIAS_SLOT))
-            })),
+            Some(_) => Ok(AnyMethod::Alias(unsafe { Alias::new(slot_base(ALIAS_SLOT)) })),
         },
     }
+}
+
+fn hypercall() -> AnyMethod<'static> {
+    let items = &raw mut ITEMS;
+    // SAFETY: there is a stub; one CPU runs, with one method at a time, so nobody else has them.
+    AnyMethod::Hypercall(unsafe { Hypercall::new(&mut *items) })
 }
 
 /// The one that needs nothing below.

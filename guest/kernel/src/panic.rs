@@ -15,12 +15,7 @@ pub fn die(why: fmt::Arguments<'_>) -> ! {
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
     match info.location() {
-        Some(at) => die(format_args!(
-            "panic: {} ({}:{})",
-            info.message(),
-            at.file(),
-            at.line()
-        )),
+        Some(at) => die(format_args!("panic: {} ({}:{})", info.message(), at.file(), at.line())),
         None => die(format_args!("panic: {}", info.message())),
     }
 }

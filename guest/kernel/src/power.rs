@@ -20,6 +20,9 @@ pub struct Ending {
     pub power_off: Option<PowerOff>,
 }
 
+/// Turns of a loop that a machine may take to power off.
+const PATIENCE: u32 = 100_000_000;
+
 static ENDING: Once<Ending> = Once::new();
 
 /// Keeps how this boot ends.
@@ -29,28 +32,16 @@ pub fn prepare(ending: Ending) {
 
 /// Writes the last record and ends the machine.
 pub fn end(ok: bool, reason: fmt::Arguments<'_>) -> ! {
-    report::last(&Record::End(End {
-        ok,
-        reason: sentence(reason),
-    }));
+    report::last(&Record::End(End { ok, reason: sentence(reason) }));
     match ENDING.get() {
-        Some(Ending {
-            exit: Exit::IsaDebug,
-            ..
-        }) => {
-            isa_debug_exit(u32::from(if ok {
-                exit_code::OK
-            } else {
-                exit_code::FAILED
-            }));
+        Some(Ending { exit: Exit::IsaDebug, .. }) => {
+            isa_debug_exit(u32::from(if ok { exit_code::OK } else { exit_code::FAILED }));
         }
-        Some(Ending {
-            exit: Exit::Bochs, ..
-        }) => bochs_shutdown(),
-        Some(Ending {
-            power_off: Some(power_off),
-            ..
-        }) => power_off.now(),
+        Some(Ending { exit: Exit::Bochs, .. }) => bochs_shutdown(),
+        Some(Ending { power_off: Some(power_off), .. }) => {
+            power_off.now();
+            (0..PATIENCE).for_each(|_| core::hint::spin_loop());
+        }
         _ => {}
     }
     crate::console::write_last_words(format_args!(
@@ -64,8 +55,7 @@ pub fn sentence(words: fmt::Arguments<'_>) -> Sentence {
     struct Cut(Sentence);
     impl Write for Cut {
         fn write_str(&mut self, text: &str) -> fmt::Result {
-            text.chars()
-                .try_for_each(|c| self.0.push(c).map_err(|_| fmt::Error))
+            text.chars().try_for_each(|c| self.0.push(c).map_err(|_| fmt::Error))
         }
     }
     let mut cut = Cut(Sentence::new());

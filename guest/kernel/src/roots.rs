@@ -27,15 +27,9 @@ impl Roots {
         let mut half = [0; ENTRIES];
         // SAFETY: looking does no harm.
         unsafe {
-            window.show(cpu, kernel, |words| {
-                half.copy_from_slice(&words[KERNEL_HALF.into()..])
-            })
+            window.show(cpu, kernel, |words| half.copy_from_slice(&words[KERNEL_HALF.into()..]))
         };
-        Self {
-            kernel,
-            tag: Tag::new(Pcid::new(0).expect("0 is a PCID")),
-            half,
-        }
+        Self { kernel, tag: Tag::new(Pcid::new(0).expect("0 is a PCID")), half }
     }
 
     /// The kernel's root and its tag.

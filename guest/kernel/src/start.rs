@@ -33,8 +33,8 @@ struct Prepared {
     firmware: Firmware,
     areas: Areas,
     apic: LocalApic,
-    /// Of NMI, double fault and machine check.
-    striking: [Stack; 3],
+    /// Of NMI, double fault and machine check; last, the one that runs.
+    stacks: [Stack; 4],
     heap: (VirtAddr, u64),
 }
 
@@ -49,22 +49,13 @@ pub extern "C" fn main(loader: u32, info: u32) -> ! {
     traps::load();
     // SAFETY: these are the entry code's words, and nothing has been written yet.
     let handoff = unsafe { Handoff::read(loader, info) }.unwrap_or_else(|e| refuse(&e));
-    let plan = handoff
-        .command_line
-        .parse::<Plan>()
-        .unwrap_or_else(|e| refuse(&e));
+    let plan = handoff.command_line.parse::<Plan>().unwrap_or_else(|e| refuse(&e));
     // SAFETY: the identity map is in place.
     let firmware = unsafe { Firmware::read(handoff.rsdp) }.unwrap_or_else(|e| {
         log!("no ACPI tables ({e:?}): one CPU, no power-off");
-        Firmware {
-            cpus: 1,
-            ..Firmware::default()
-        }
+        Firmware { cpus: 1, ..Firmware::default() }
     });
-    power::prepare(Ending {
-        exit: plan.exit,
-        power_off: firmware.power_off,
-    });
+    power::prepare(Ending { exit: plan.exit, power_off: firmware.power_off });
     let features = Features::read();
     cpu::set_up_control_registers(&features).unwrap_or_else(|e| refuse(&e));
     let frames = EarlyFrames::new(&handoff, Image::physical_end());
@@ -89,11 +80,10 @@ fn map(
 ) -> Result<(x86_64::structures::paging::PhysFrame, Stack), crate::early::TooLittle> {
     let mut map = KernelMap::new(frames)?;
     let stack = map.stack(STACK_BYTES)?;
-    let striking = [
-        map.stack(STACK_BYTES)?,
-        map.stack(STACK_BYTES)?,
-        map.stack(STACK_BYTES)?,
-    ];
+    let mut stacks = [stack; 4];
+    for striking in &mut stacks[..3] {
+        *striking = map.stack(STACK_BYTES)?;
+    }
     let heap = (map.area(heap::BYTES)?, heap::BYTES);
     let apic = match LocalApic::memory() {
         Some(physical) => LocalApic::Memory(map.device(physical)?),
@@ -101,41 +91,19 @@ fn map(
     };
     let areas = Areas::reserve(map, &handoff, &plan, &features)?;
     let root = areas.root;
-    let prepared = Prepared {
-        handoff,
-        plan,
-        features,
-        firmware,
-        areas,
-        apic,
-        striking,
-        heap,
-    };
+    let prepared = Prepared { handoff, plan, features, firmware, areas, apic, stacks, heap };
     *PREPARED.lock() = Some(prepared);
     Ok((root, stack))
 }
 
 /// The second half.
 extern "C" fn go_on() -> ! {
-    let prepared = PREPARED
-        .lock()
-        .take()
-        .expect("the first half has prepared all");
-    let Prepared {
-        handoff,
-        plan,
-        features,
-        firmware,
-        areas,
-        apic,
-        striking,
-        heap,
-    } = prepared;
+    let prepared = PREPARED.lock().take().expect("the first half has prepared all");
+    let Prepared { handoff, plan, features, firmware, areas, apic, stacks, heap } = prepared;
+    let local = &raw mut BOOT_CPU;
     // SAFETY: this is the boot CPU, and this function runs once.
-    cpu::load_descriptors(
-        unsafe { &mut *(&raw mut BOOT_CPU) },
-        striking.map(|stack| stack.top),
-    );
+    cpu::load_descriptors(unsafe { &mut *local }, [stacks[0].top, stacks[1].top, stacks[2].top]);
+    traps::keep_guards(stacks.iter().map(|stack| stack.guard));
     // SAFETY: the area was made for the heap.
     unsafe { heap::claim(heap.0, heap.1) };
     mask_old_interrupt_controllers();
@@ -163,11 +131,7 @@ fn mask_old_interrupt_controllers() {
 
 /// What runs below, as a path is named.
 pub fn below(features: &Features) -> &'static str {
-    if features.stub.is_some() {
-        "vmx"
-    } else {
-        "bare"
-    }
+    if features.stub.is_some() { "vmx" } else { "bare" }
 }
 
 /// The protocol by which the kernel was loaded.

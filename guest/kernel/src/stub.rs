@@ -9,12 +9,7 @@ use crate::layout::IMAGE_OFFSET;
 
 static mut COUNTERS: Counters = Counters::ZERO;
 
-static mut ITEMS: [Item; 4] = [Item {
-    entry: 0,
-    action: 0,
-    found: 0,
-    value: 0,
-}; 4];
+static mut ITEMS: [Item; 4] = [Item { entry: 0, action: 0, found: 0, value: 0 }; 4];
 
 /// What the stub has counted. It costs one exit.
 ///
@@ -22,11 +17,7 @@ static mut ITEMS: [Item; 4] = [Item {
 /// If the stub refuses, which it has no reason for.
 pub fn counters(cpu: &impl Cpu) -> Counters {
     let place = &raw mut COUNTERS;
-    let (status, _) = call(
-        cpu,
-        Call::Counters.number(),
-        [place as u64 - IMAGE_OFFSET, 0, 0],
-    );
+    let (status, _) = call(cpu, Call::Counters.number(), [place as u64 - IMAGE_OFFSET, 0, 0]);
     assert_eq!(status, Some(Status::Done), "the stub gives its counters");
     // SAFETY: the stub has written it, and there is one CPU.
     unsafe { place.read_volatile() }
@@ -41,6 +32,7 @@ pub fn call(cpu: &impl Cpu, number: u64, arguments: [u64; 3]) -> (Option<Status>
 
 /// Room for a batch whose physical address is known.
 pub fn items() -> &'static mut [Item; 4] {
+    let items = &raw mut ITEMS;
     // SAFETY: one plan uses it, and there is one CPU; the stub writes to it during a call only.
-    unsafe { &mut *(&raw mut ITEMS) }
+    unsafe { &mut *items }
 }

@@ -22,7 +22,9 @@ impl Timer {
     /// Measures how many counts a slice is, against the power-management timer.
     pub fn new(apic: LocalApic, pm_timer: Option<PmTimer>) -> Self {
         let slice = pm_timer.and_then(|pm| measure(apic, pm)).unwrap_or_else(|| {
-            log!("no power-management timer that counts: a slice is {UNMEASURED_SLICE} APIC counts");
+            log!(
+                "no power-management timer that counts: a slice is {UNMEASURED_SLICE} APIC counts"
+            );
             UNMEASURED_SLICE
         });
         Self { apic, slice }
@@ -52,7 +54,5 @@ fn measure(apic: LocalApic, pm: PmTimer) -> Option<u32> {
     let first = pm.read();
     apic.count_from(u32::MAX);
     let passed = |pm: PmTimer| pm.read().wrapping_sub(first) & 0xff_ffff;
-    (0..PATIENCE)
-        .find(|_| passed(pm) >= wanted)
-        .map(|_| (u32::MAX - apic.count()).max(1))
+    (0..PATIENCE).find(|_| passed(pm) >= wanted).map(|_| (u32::MAX - apic.count()).max(1))
 }

@@ -40,10 +40,7 @@ pub struct Tag {
 impl Tag {
     /// For a space that was never loaded.
     pub fn new(pcid: Pcid) -> Self {
-        Self {
-            pcid,
-            loaded_at: None,
-        }
+        Self { pcid, loaded_at: None }
     }
 }
 
@@ -66,15 +63,7 @@ impl Tlb {
     /// With this root loaded, under PCID 0.
     pub fn new(has_pcids: bool, loaded: PhysFrame) -> Self {
         let edited = vec![0; NOTES].into_boxed_slice();
-        Self {
-            has_pcids,
-            loaded,
-            pages: Vec::new(),
-            whole: false,
-            time: 1,
-            edited,
-            root_writes: 0,
-        }
+        Self { has_pcids, loaded, pages: Vec::new(), whole: false, time: 1, edited, root_writes: 0 }
     }
 
     /// The loaded root.
@@ -120,9 +109,7 @@ impl Tlb {
         if root == self.loaded {
             return;
         }
-        let stale = tag
-            .loaded_at
-            .is_none_or(|time| self.edited[note(root)] > time);
+        let stale = tag.loaded_at.is_none_or(|time| self.edited[note(root)] > time);
         // SAFETY: the caller's promise; bit 63 is set only if nothing of this PCID is stale.
         unsafe {
             match (self.has_pcids, stale) {

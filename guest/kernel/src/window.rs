@@ -14,9 +14,8 @@ use crate::early::WINDOW_TABLE_SLOT;
 /// Words of a frame.
 pub type Words = [u64; 512];
 
-const DATA: PageTableFlags = PageTableFlags::PRESENT
-    .union(PageTableFlags::WRITABLE)
-    .union(PageTableFlags::NO_EXECUTE);
+const DATA: PageTableFlags =
+    PageTableFlags::PRESENT.union(PageTableFlags::WRITABLE).union(PageTableFlags::NO_EXECUTE);
 
 /// The window of one CPU, used with no preemption and never from an interrupt.
 #[derive(Debug)]
@@ -33,10 +32,7 @@ impl Window {
     pub unsafe fn new(base: VirtAddr, number: u16) -> Self {
         assert!(number < WINDOW_TABLE_SLOT);
         let table = base + u64::from(WINDOW_TABLE_SLOT) * 4096;
-        Self {
-            page: base + u64::from(number) * 4096,
-            entry: table + u64::from(number) * 8,
-        }
+        Self { page: base + u64::from(number) * 4096, entry: table + u64::from(number) * 8 }
     }
 
     /// Looks at a frame.

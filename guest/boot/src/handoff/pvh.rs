@@ -1,9 +1,6 @@
 //! The PVH boot protocol (Xen, "x86/HVM direct boot ABI" and `arch-x86/hvm/start_info.h`): read by a
 //! kernel, written by the stub.
-#![expect(
-    unsafe_code,
-    reason = "reads structures that the loader left in memory"
-)]
+#![expect(unsafe_code, reason = "reads structures that the loader left in memory")]
 
 use core::ffi::CStr;
 
@@ -110,11 +107,7 @@ unsafe fn memory<const N: usize>(info: &StartInfo) -> Result<Vec<Region, N>, Han
         // SAFETY: the map has that many entries.
         let entry = unsafe { (info.memory_at as *const MemoryEntry).add(i).read() };
         let end = entry.start.saturating_add(entry.size);
-        let region = Region {
-            start: entry.start,
-            end,
-            usable: entry.kind == USABLE,
-        };
+        let region = Region { start: entry.start, end, usable: entry.kind == USABLE };
         add(&mut regions, region, "memory ranges")?;
     }
     Ok(regions)
@@ -130,15 +123,7 @@ unsafe fn modules<const N: usize>(info: &StartInfo) -> Result<Vec<Module, N>, Ha
         // SAFETY: as above.
         let command_line = unsafe { text(entry.command_line_at)? };
         let end = entry.start.saturating_add(entry.size);
-        add(
-            &mut modules,
-            Module {
-                start: entry.start,
-                end,
-                command_line,
-            },
-            "modules",
-        )?;
+        add(&mut modules, Module { start: entry.start, end, command_line }, "modules")?;
     }
     Ok(modules)
 }
@@ -151,9 +136,7 @@ unsafe fn text(at: u64) -> Result<CommandLine, HandoffError> {
     }
     // SAFETY: the caller's promise.
     let text = unsafe { CStr::from_ptr(at as *const _) };
-    let text = text
-        .to_str()
-        .map_err(|_| HandoffError::Damaged("a command line is not UTF-8"))?;
+    let text = text.to_str().map_err(|_| HandoffError::Damaged("a command line is not UTF-8"))?;
     command_line(text)
 }
 
@@ -164,24 +147,9 @@ mod tests {
     #[test]
     fn what_a_loader_wrote_is_read_back() {
         let map = [
-            MemoryEntry {
-                start: 0x10_0000,
-                size: 0x70_0800,
-                kind: USABLE,
-                reserved: 0,
-            },
-            MemoryEntry {
-                start: 0,
-                size: 0x9_fc00,
-                kind: USABLE,
-                reserved: 0,
-            },
-            MemoryEntry {
-                start: 0x9_fc00,
-                size: 0x400,
-                kind: RESERVED,
-                reserved: 0,
-            },
+            MemoryEntry { start: 0x10_0000, size: 0x70_0800, kind: USABLE, reserved: 0 },
+            MemoryEntry { start: 0, size: 0x9_fc00, kind: USABLE, reserved: 0 },
+            MemoryEntry { start: 0x9_fc00, size: 0x400, kind: RESERVED, reserved: 0 },
         ];
         let text = c"plan=probe exit=acpi";
         let modules = [ModuleEntry {
@@ -206,10 +174,7 @@ mod tests {
         let handoff = unsafe { read(&raw const info as u64) }.unwrap();
         assert_eq!(handoff.command_line, "plan=probe exit=acpi");
         assert_eq!(handoff.rsdp, Some(0xf_5a40));
-        assert_eq!(
-            (handoff.modules[0].start, handoff.modules[0].end),
-            (0x40_0000, 0x40_1234)
-        );
+        assert_eq!((handoff.modules[0].start, handoff.modules[0].end), (0x40_0000, 0x40_1234));
         let usable: std::vec::Vec<_> = handoff.usable().map(|r| (r.start, r.end)).collect();
         assert_eq!(usable, [(0x10_0000, 0x80_0000), (0, 0x9_f000)]);
     }

@@ -1,8 +1,5 @@
 //! Control registers as the kernel wants them.
-#![expect(
-    unsafe_code,
-    reason = "writes control registers and model-specific registers"
-)]
+#![expect(unsafe_code, reason = "writes control registers and model-specific registers")]
 
 use core::fmt;
 
@@ -57,17 +54,10 @@ pub fn set_up(features: &Features) -> Result<(), Missing> {
 
 fn offered(features: &Features) -> Cr4Flags {
     let wanted = [
-        (
-            features.smep,
-            Cr4Flags::SUPERVISOR_MODE_EXECUTION_PROTECTION,
-        ),
+        (features.smep, Cr4Flags::SUPERVISOR_MODE_EXECUTION_PROTECTION),
         (features.smap, Cr4Flags::SUPERVISOR_MODE_ACCESS_PREVENTION),
         (features.umip, Cr4Flags::USER_MODE_INSTRUCTION_PREVENTION),
         (features.pcid, Cr4Flags::PCID),
     ];
-    wanted
-        .into_iter()
-        .filter(|(offered, _)| *offered)
-        .map(|(_, flag)| flag)
-        .collect()
+    wanted.into_iter().filter(|(offered, _)| *offered).map(|(_, flag)| flag).collect()
 }

@@ -44,18 +44,14 @@ impl Features {
             gigabyte_pages: has(processor.as_ref().map(|p| p.has_1gib_pages())),
             no_execute: has(processor.as_ref().map(|p| p.has_execute_disable())),
             syscall: has(processor.as_ref().map(|p| p.has_syscall_sysret())),
-            stub: has(basic.as_ref().map(|b| b.has_hypervisor()))
-                .then(stub)
-                .flatten(),
+            stub: has(basic.as_ref().map(|b| b.has_hypervisor())).then(stub).flatten(),
         }
     }
 }
 
 fn brand<R: raw_cpuid::CpuIdReader>(cpuid: &CpuId<R>) -> String<64> {
     let brand = cpuid.get_processor_brand_string();
-    let text = brand
-        .as_ref()
-        .map_or("unnamed", |brand| brand.as_str().trim());
+    let text = brand.as_ref().map_or("unnamed", |brand| brand.as_str().trim());
     text.chars().filter(char::is_ascii).take(64).collect()
 }
 

@@ -30,11 +30,7 @@ pub const PRIVILEGE_STACK_OFFSET: usize =
 impl CpuLocal {
     /// Empty.
     pub const fn new() -> Self {
-        Self {
-            kernel_stack: 0,
-            user_stack: 0,
-            task: TaskStateSegment::new(),
-        }
+        Self { kernel_stack: 0, user_stack: 0, task: TaskStateSegment::new() }
     }
 
     /// Makes GS lead here in the kernel, and nowhere in programs.

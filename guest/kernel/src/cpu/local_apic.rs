@@ -47,10 +47,7 @@ impl LocalApic {
     /// Turns the APIC of the boot CPU on, and keeps it for [`Self::boot`].
     pub fn start(self, spurious_vector: u8) -> Self {
         self.write(register::TASK_PRIORITY, 0);
-        self.write(
-            register::SPURIOUS_VECTOR,
-            ENABLED | u32::from(spurious_vector),
-        );
+        self.write(register::SPURIOUS_VECTOR, ENABLED | u32::from(spurious_vector));
         self.write(register::TIMER_VECTOR, MASKED);
         self.write(register::TIMER_DIVIDE, BY_ONE);
         *BOOT_APIC.call_once(|| self)
@@ -58,9 +55,7 @@ impl LocalApic {
 
     /// The APIC of the boot CPU.
     pub fn boot() -> Self {
-        *BOOT_APIC
-            .get()
-            .expect("the APIC is started before interrupts are on")
+        *BOOT_APIC.get().expect("the APIC is started before interrupts are on")
     }
 
     /// One timer interrupt, after so many counts.
@@ -95,9 +90,7 @@ impl LocalApic {
         match self {
             // SAFETY: the page of registers is mapped there, uncached.
             Self::Memory(base) => unsafe {
-                (base + u64::from(register))
-                    .as_mut_ptr::<u32>()
-                    .write_volatile(value);
+                (base + u64::from(register)).as_mut_ptr::<u32>().write_volatile(value);
             },
             // SAFETY: the APIC is in x2APIC mode, so the MSR exists.
             Self::Registers => unsafe { Msr::new(0x800 + register / 16).write(u64::from(value)) },

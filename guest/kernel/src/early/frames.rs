@@ -1,8 +1,5 @@
 //! Frames for what stays for ever, taken downwards from the top of the largest usable range.
-#![expect(
-    unsafe_code,
-    reason = "hands out and zeroes memory through the identity map"
-)]
+#![expect(unsafe_code, reason = "hands out and zeroes memory through the identity map")]
 
 use core::fmt;
 
@@ -47,26 +44,13 @@ impl EarlyFrames {
         let bottom = image_end.max(LOW_MEMORY);
         let cut = |r: Region| (r.start.max(bottom), r.end.min(IDENTITY_BYTES));
         let ranges = handoff.usable().map(cut).filter(|(start, end)| start < end);
-        let (bottom, top) = ranges
-            .max_by_key(|(start, end)| end - start)
-            .unwrap_or((0, 0));
-        Self {
-            bottom,
-            top,
-            taken: Region {
-                start: top,
-                end: top,
-                usable: false,
-            },
-        }
+        let (bottom, top) = ranges.max_by_key(|(start, end)| end - start).unwrap_or((0, 0));
+        Self { bottom, top, taken: Region { start: top, end: top, usable: false } }
     }
 
     /// What has been taken.
     pub fn taken(&self) -> Region {
-        Region {
-            start: self.top,
-            ..self.taken
-        }
+        Region { start: self.top, ..self.taken }
     }
 
     /// Takes frames that lie side by side, for so many bytes.
@@ -77,10 +61,7 @@ impl EarlyFrames {
         let bytes = bytes.next_multiple_of(FRAME);
         let left = self.top - self.bottom;
         if bytes > left {
-            return Err(TooLittle {
-                wanted: bytes,
-                left,
-            });
+            return Err(TooLittle { wanted: bytes, left });
         }
         self.top -= bytes;
         // SAFETY: usable memory above the image, mapped at itself, and taken only once.

@@ -39,21 +39,9 @@ impl Image {
             address(&raw const image_end),
         ];
         [
-            Part {
-                start: text,
-                end: rodata,
-                flags: present,
-            },
-            Part {
-                start: rodata,
-                end: writable,
-                flags: data,
-            },
-            Part {
-                start: writable,
-                end,
-                flags: data | PageTableFlags::WRITABLE,
-            },
+            Part { start: text, end: rodata, flags: present },
+            Part { start: rodata, end: writable, flags: data },
+            Part { start: writable, end, flags: data | PageTableFlags::WRITABLE },
         ]
     }
 

@@ -17,11 +17,5 @@ pub unsafe fn leave(root: PhysFrame, stack_top: VirtAddr, next: extern "C" fn() 
 
 #[unsafe(naked)]
 unsafe extern "C" fn switch(root: u64, stack_top: u64, next: extern "C" fn() -> !) -> ! {
-    naked_asm!(
-        "mov cr3, rdi",
-        "mov rsp, rsi",
-        "xor ebp, ebp",
-        "call rdx",
-        "ud2"
-    )
+    naked_asm!("mov cr3, rdi", "mov rsp, rsi", "xor ebp, ebp", "call rdx", "ud2")
 }

@@ -16,14 +16,12 @@ use super::image::Image;
 use crate::layout::{DYNAMIC_SLOT, IMAGE_OFFSET, KERNEL_HALF, slot_base};
 
 /// Data: readable, writable, never executable.
-const DATA: PageTableFlags = PageTableFlags::PRESENT
-    .union(PageTableFlags::WRITABLE)
-    .union(PageTableFlags::NO_EXECUTE);
+const DATA: PageTableFlags =
+    PageTableFlags::PRESENT.union(PageTableFlags::WRITABLE).union(PageTableFlags::NO_EXECUTE);
 
 /// Device registers: data that is not cached.
-const DEVICE: PageTableFlags = DATA
-    .union(PageTableFlags::NO_CACHE)
-    .union(PageTableFlags::WRITE_THROUGH);
+const DEVICE: PageTableFlags =
+    DATA.union(PageTableFlags::NO_CACHE).union(PageTableFlags::WRITE_THROUGH);
 
 /// The entry of the windows' table that leads to the table itself.
 pub const WINDOW_TABLE_SLOT: u16 = 511;
@@ -52,11 +50,7 @@ impl KernelMap {
     /// [`TooLittle`] memory.
     pub fn new(mut frames: EarlyFrames) -> Result<Self, TooLittle> {
         let root = PhysFrame::containing_address(frames.take(Size4KiB::SIZE)?);
-        let mut map = Self {
-            root,
-            frames,
-            next: slot_base(DYNAMIC_SLOT),
-        };
+        let mut map = Self { root, frames, next: slot_base(DYNAMIC_SLOT) };
         map.image()?;
         Ok(map)
     }
@@ -87,10 +81,7 @@ impl KernelMap {
     pub fn stack(&mut self, bytes: u64) -> Result<Stack, TooLittle> {
         let guard = self.claim(Size4KiB::SIZE);
         let start = self.area(bytes)?;
-        Ok(Stack {
-            guard,
-            top: start + bytes,
-        })
+        Ok(Stack { guard, top: start + bytes })
     }
 
     /// Registers of a device.
@@ -99,12 +90,7 @@ impl KernelMap {
     /// [`TooLittle`] memory for the tables.
     pub fn device(&mut self, physical: PhysAddr) -> Result<VirtAddr, TooLittle> {
         let start = self.claim(2 * Size4KiB::SIZE);
-        self.run::<Size4KiB>(
-            start,
-            physical.align_down(Size4KiB::SIZE),
-            Size4KiB::SIZE,
-            DEVICE,
-        )?;
+        self.run::<Size4KiB>(start, physical.align_down(Size4KiB::SIZE), Size4KiB::SIZE, DEVICE)?;
         Ok(start + (physical.as_u64() & (Size4KiB::SIZE - 1)))
     }
 
@@ -137,19 +123,9 @@ impl KernelMap {
         gigabyte_pages: bool,
     ) -> Result<(), TooLittle> {
         if gigabyte_pages {
-            self.run::<Size1GiB>(
-                start,
-                physical,
-                bytes.next_multiple_of(Size1GiB::SIZE),
-                DATA,
-            )
+            self.run::<Size1GiB>(start, physical, bytes.next_multiple_of(Size1GiB::SIZE), DATA)
         } else {
-            self.run::<Size2MiB>(
-                start,
-                physical,
-                bytes.next_multiple_of(Size2MiB::SIZE),
-                DATA,
-            )
+            self.run::<Size2MiB>(start, physical, bytes.next_multiple_of(Size2MiB::SIZE), DATA)
         }
     }
 
@@ -169,7 +145,7 @@ impl KernelMap {
         start
     }
 
-    fn run<S: PageSize>(
+    fn run<S>(
         &mut self,
         start: VirtAddr,
         physical: PhysAddr,
@@ -178,7 +154,7 @@ impl KernelMap {
     ) -> Result<(), TooLittle>
     where
         for<'a> OffsetPageTable<'a>: Mapper<S>,
-        S: fmt::Debug,
+        S: PageSize + fmt::Debug,
     {
         for offset in (0..bytes).step_by(S::SIZE as usize) {
             let page = Page::<S>::containing_address(start + offset);

@@ -16,13 +16,9 @@ impl AcpiHandler for Identity {
         physical: usize,
         size: usize,
     ) -> PhysicalMapping<Self, T> {
-        let reached = (physical as u64)
-            .checked_add(size as u64)
-            .is_some_and(|end| end <= IDENTITY_BYTES);
-        assert!(
-            reached,
-            "an ACPI table at {physical:#x} lies above 4 GiB, out of reach at boot"
-        );
+        let reached =
+            (physical as u64).checked_add(size as u64).is_some_and(|end| end <= IDENTITY_BYTES);
+        assert!(reached, "an ACPI table at {physical:#x} lies above 4 GiB, out of reach at boot");
         let place = NonNull::new(physical as *mut T).expect("an ACPI table at address 0");
         // SAFETY: memory below 4 GiB is mapped at itself.
         unsafe { PhysicalMapping::new(physical, place, size, size, *self) }

@@ -26,9 +26,7 @@ pub struct PowerOff {
 impl PowerOff {
     /// The sleep type for soft-off, from the name `_S5_` in the DSDT.
     pub fn from_dsdt(control: u16, dsdt: &[u8]) -> Option<Self> {
-        let name = dsdt
-            .windows(5)
-            .position(|w| w == [b'_', b'S', b'5', b'_', PACKAGE])?;
+        let name = dsdt.windows(5).position(|w| w == [b'_', b'S', b'5', b'_', PACKAGE])?;
         let package = &dsdt[name + 5..];
         // The package length takes 1 to 4 bytes, as its first says; then comes the element count.
         let length_bytes = usize::from(*package.first()? >> 6) + 1;
@@ -37,10 +35,7 @@ impl PowerOff {
             [BYTE, value, ..] | [value, ..] => value & 7,
             [] => return None,
         };
-        Some(Self {
-            control,
-            sleep_type,
-        })
+        Some(Self { control, sleep_type })
     }
 
     /// Turns the machine off; comes back if it did not.

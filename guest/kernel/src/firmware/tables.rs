@@ -53,10 +53,7 @@ impl Firmware {
                 None => AcpiTables::search_for_rsdp_bios(Identity),
             }
         }?;
-        let mut firmware = Self {
-            cpus: cpus(&tables)?,
-            ..Self::default()
-        };
+        let mut firmware = Self { cpus: cpus(&tables)?, ..Self::default() };
         if let Ok(fadt) = tables.find_table::<Fadt>() {
             firmware.pm_timer = pm_timer(&fadt);
             firmware.power_off = power_off(&tables, &fadt);
@@ -69,13 +66,8 @@ impl Firmware {
 /// the lengths are checked first.
 fn cpus(tables: &AcpiTables<Identity>) -> Result<u32, AcpiError> {
     let madt = tables.find_table::<Madt>()?;
-    if !is_well_formed(bytes(
-        madt.physical_start(),
-        madt.get().header.length as usize,
-    )) {
-        return Err(AcpiError::InvalidMadt(
-            acpi::madt::MadtError::UnexpectedEntry,
-        ));
+    if !is_well_formed(bytes(madt.physical_start(), madt.get().header.length as usize)) {
+        return Err(AcpiError::InvalidMadt(acpi::madt::MadtError::UnexpectedEntry));
     }
     let flags = madt.get().entries().filter_map(|entry| match entry {
         MadtEntry::LocalApic(apic) => Some(apic.flags),
@@ -100,9 +92,7 @@ fn is_well_formed(madt: &[u8]) -> bool {
 
 fn pm_timer(fadt: &Fadt) -> Option<PmTimer> {
     let block = fadt.pm_timer_block().ok()??;
-    Some(PmTimer {
-        port: u16::try_from(block.address).ok()?,
-    })
+    Some(PmTimer { port: u16::try_from(block.address).ok()? })
 }
 
 fn power_off(tables: &AcpiTables<Identity>, fadt: &Fadt) -> Option<PowerOff> {

@@ -2,6 +2,9 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use heapless::Vec;
+use spin::Once;
+use x86_64::VirtAddr;
 use x86_64::registers::control::Cr2;
 
 use super::{probe, vector};
@@ -10,6 +13,14 @@ use crate::panic::die;
 use crate::user::Context;
 
 static NMIS: AtomicU64 = AtomicU64::new(0);
+
+/// The unmapped pages below the kernel's stacks.
+static GUARDS: Once<Vec<VirtAddr, 8>> = Once::new();
+
+/// Keeps the unmapped pages below the kernel's stacks, to tell an overflow from other faults.
+pub fn keep_guards(guards: impl Iterator<Item = VirtAddr>) {
+    GUARDS.call_once(|| guards.collect());
+}
 
 /// How many NMIs have arrived.
 pub fn nmis() -> u64 {
@@ -39,8 +50,12 @@ pub extern "C" fn strike(context: &mut Context) {
 }
 
 fn report(context: &Context) -> ! {
+    let page = Cr2::read().map(|address| address.align_down(4096u64)).ok();
+    let overflow =
+        GUARDS.get().is_some_and(|guards| page.is_some_and(|page| guards.contains(&page)));
+    let cause = if overflow { " (a stack has overflowed)" } else { "" };
     die(format_args!(
-        "{} in the kernel: vector {}, error {:#x}, RIP {:#x}, RSP {:#x}, RBP {:#x}, CR2 {:#x}",
+        "{} in the kernel{cause}: vector {}, error {:#x}, RIP {:#x}, RSP {:#x}, RBP {:#x}, CR2 {:#x}",
         vector::name(context.vector),
         context.vector,
         context.error,

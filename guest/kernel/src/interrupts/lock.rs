@@ -15,14 +15,7 @@ pub struct MaskingLock {
 
 // SAFETY: the inner lock excludes; interrupts are put back by the holder before it lets go.
 unsafe impl RawMutex for MaskingLock {
-    #[expect(
-        clippy::declare_interior_mutable_const,
-        reason = "the trait's way to a new lock"
-    )]
-    const INIT: Self = Self {
-        lock: SpinMutex::new(()),
-        were_on: AtomicBool::new(false),
-    };
+    const INIT: Self = Self { lock: SpinMutex::new(()), were_on: AtomicBool::new(false) };
 
     type GuardMarker = GuardNoSend;
 

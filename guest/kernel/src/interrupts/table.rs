@@ -1,8 +1,5 @@
 //! The interrupt-descriptor table: an entry for every vector.
-#![expect(
-    unsafe_code,
-    reason = "names handlers by address and loads SYSCALL's registers"
-)]
+#![expect(unsafe_code, reason = "names handlers by address and loads SYSCALL's registers")]
 
 use spin::Once;
 use x86_64::registers::model_specific::{LStar, SFMask, Star};

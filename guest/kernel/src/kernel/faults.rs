@@ -39,21 +39,13 @@ impl fmt::Display for Unmapped {
 
 impl From<TableError> for Unmapped {
     fn from(why: TableError) -> Self {
-        if why == TableError::NoFrame {
-            Self::OutOfMemory
-        } else {
-            Self::Table(why)
-        }
+        if why == TableError::NoFrame { Self::OutOfMemory } else { Self::Table(why) }
     }
 }
 
 impl From<FaultError> for Unmapped {
     fn from(why: FaultError) -> Self {
-        if why == FaultError::NoFrame {
-            Self::OutOfMemory
-        } else {
-            Self::Page(why)
-        }
+        if why == FaultError::NoFrame { Self::OutOfMemory } else { Self::Page(why) }
     }
 }
 
@@ -72,16 +64,13 @@ impl Kernel {
         match answer {
             Ok(BroughtIn::FromSwap) => {
                 let ticks = clock::now() - began;
-                self.fault_in
-                    .record(ticks.saturating_sub(self.machine.stopwatch.cost()));
+                self.fault_in.record(ticks.saturating_sub(self.machine.stopwatch.cost()));
                 self.tally.faulted_in += 1;
             }
             Ok(_) => {}
             Err(why) => self.end_program(
                 number,
-                Some(format_args!(
-                    "page fault at {address:#x} ({error:?}): {why}"
-                )),
+                Some(format_args!("page fault at {address:#x} ({error:?}): {why}")),
             ),
         }
     }
@@ -91,10 +80,7 @@ impl Kernel {
     /// # Errors
     /// [`Unmapped`].
     pub fn bring(&mut self, number: usize, address: VirtAddr) -> Result<BroughtIn, Unmapped> {
-        let belongs = self.processes[number]
-            .space
-            .at(address)
-            .ok_or(Unmapped::Nothing)?;
+        let belongs = self.processes[number].space.at(address).ok_or(Unmapped::Nothing)?;
         loop {
             match self.map(number, address.align_down(4096u64), belongs) {
                 Err(Unmapped::OutOfMemory) if self.make_room() > 0 => {}

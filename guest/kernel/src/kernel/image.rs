@@ -27,17 +27,9 @@ impl Image {
         let segments = file.segments().expect("the programs have segments");
         let mut loaded = segments.iter().filter(|segment| segment.p_type == PT_LOAD);
         let segment = loaded.next().expect("the programs have code");
-        assert!(
-            loaded.next().is_none() && segment.p_vaddr == CODE,
-            "one segment, at its place"
-        );
-        let code = file
-            .segment_data(&segment)
-            .expect("the code lies in the file");
-        Self {
-            code,
-            entry: file.ehdr.e_entry,
-        }
+        assert!(loaded.next().is_none() && segment.p_vaddr == CODE, "one segment, at its place");
+        let code = file.segment_data(&segment).expect("the code lies in the file");
+        Self { code, entry: file.ehdr.e_entry }
     }
 
     /// Pages of code.
@@ -47,11 +39,7 @@ impl Image {
 
     /// Puts one page of code into a zeroed frame.
     pub fn fill(&self, page: u32, frame: &mut Words) {
-        let code = self
-            .code
-            .chunks(PAGE as usize)
-            .nth(page as usize)
-            .unwrap_or(&[]);
+        let code = self.code.chunks(PAGE as usize).nth(page as usize).unwrap_or(&[]);
         for (word, bytes) in frame.iter_mut().zip(code.chunks(8)) {
             let mut whole = [0; 8];
             whole[..bytes.len()].copy_from_slice(bytes);

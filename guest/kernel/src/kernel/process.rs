@@ -77,11 +77,7 @@ impl Kernel {
             return Err(StartError::TooMany);
         }
         let image = Image::find();
-        let shape = Shape {
-            shared: self.shared_pages,
-            code: image.pages(),
-            private,
-        };
+        let shape = Shape { shared: self.shared_pages, code: image.pages(), private };
         let root =
             tables::new_root(&mut self.memory, &mut self.machine).map_err(StartError::Table)?;
         let start = Start {
@@ -172,12 +168,6 @@ impl Kernel {
     ) -> Result<BroughtIn, super::faults::Unmapped> {
         let root = self.processes[number].space.root;
         let name = tables::find_or_build(&mut self.memory, &mut self.machine, root, address)?;
-        Ok(bring_in(
-            &mut self.memory,
-            &mut self.machine,
-            name,
-            backing,
-            rights,
-        )?)
+        Ok(bring_in(&mut self.memory, &mut self.machine, name, backing, rights)?)
     }
 }

@@ -27,17 +27,14 @@ impl Kernel {
     }
 
     pub(super) fn make_ready(&mut self, number: usize) {
-        self.ready
-            .push_back(number as u16)
-            .expect("room for every program");
+        self.ready.push_back(number as u16).expect("room for every program");
     }
 
     /// Runs one program until its slice is over or it cannot go on. There is a slice even for one
     /// that runs alone.
     fn run_slice(&mut self, number: usize) {
         let process = &mut self.processes[number];
-        self.machine
-            .load(process.space.root, &mut process.space.tag);
+        self.machine.load(process.space.root, &mut process.space.tag);
         self.timer.arm();
         while self.processes[number].state == State::Ready {
             let context = &mut *self.processes[number].context;
@@ -70,14 +67,7 @@ impl Kernel {
 
     fn call(&mut self, number: usize) {
         let process = &mut self.processes[number];
-        let Context {
-            rax,
-            rdi,
-            rsi,
-            rdx,
-            r10,
-            ..
-        } = *process.context;
+        let Context { rax, rdi, rsi, rdx, r10, .. } = *process.context;
         match Call::from_number(rax) {
             Some(Call::Wait) => process.state = State::Waiting,
             Some(Call::Verified) => self.tally.verified += rdi,

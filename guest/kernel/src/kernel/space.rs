@@ -53,37 +53,16 @@ impl Space {
                 rights: Rights::CODE,
                 share: Some(shape.shared),
             },
-            Region {
-                start: SHARED,
-                pages: shape.shared.into(),
-                rights: data,
-                share: Some(0),
-            },
-            Region {
-                start: PRIVATE,
-                pages: shape.private,
-                rights: data,
-                share: None,
-            },
-            Region {
-                start: stack,
-                pages: STACK_PAGES,
-                rights: data,
-                share: None,
-            },
+            Region { start: SHARED, pages: shape.shared.into(), rights: data, share: Some(0) },
+            Region { start: PRIVATE, pages: shape.private, rights: data, share: None },
+            Region { start: stack, pages: STACK_PAGES, rights: data, share: None },
         ]);
-        Self {
-            root,
-            tag: Tag::new(pcid),
-            regions,
-        }
+        Self { root, tag: Tag::new(pcid), regions }
     }
 
     /// What belongs at an address, and with which rights.
     pub fn at(&self, address: VirtAddr) -> Option<(Backing, Rights)> {
-        self.regions
-            .iter()
-            .find_map(|region| region.at(address.as_u64()))
+        self.regions.iter().find_map(|region| region.at(address.as_u64()))
     }
 }
 

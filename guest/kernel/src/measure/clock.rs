@@ -18,9 +18,5 @@ pub fn now() -> u64 {
 
 /// What two readings right after each other differ by: the least of many.
 pub fn cost() -> u64 {
-    (0..1000)
-        .map(|_| now())
-        .map(|first| now() - first)
-        .min()
-        .unwrap_or(0)
+    (0..1000).map(|_| now()).map(|first| now() - first).min().unwrap_or(0)
 }

@@ -14,17 +14,12 @@ pub fn record(record: &Record) {
 
 /// Writes a record after which nothing comes.
 pub fn last(record: &Record) {
-    with_text(record, |text| {
-        console::write_last_words(format_args!("{text}\n"))
-    });
+    with_text(record, |text| console::write_last_words(format_args!("{text}\n")));
 }
 
 /// Writes a count.
 pub fn count(name: &str, count: u64) {
-    record(&Record::Count(Count {
-        name: self::name(name),
-        count,
-    }));
+    record(&Record::Count(Count { name: self::name(name), count }));
 }
 
 /// A name in a record.

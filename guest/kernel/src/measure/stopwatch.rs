@@ -19,11 +19,7 @@ pub struct Stopwatch {
 impl Stopwatch {
     /// Measures its own cost.
     pub fn new() -> Self {
-        Self {
-            cost: clock::cost(),
-            last: 0,
-            ticks: [0; STAGES],
-        }
+        Self { cost: clock::cost(), last: 0, ticks: [0; STAGES] }
     }
 
     /// What one reading costs, in ticks.

@@ -24,36 +24,24 @@ struct Case {
 /// Makes all the calls.
 pub fn run(scene: &mut Scene) -> Result<(), Failure> {
     if scene.features.stub.is_none() {
-        return Err(Failure::new(format_args!(
-            "no stub below: bad-calls needs the path vmx"
-        )));
+        return Err(Failure::new(format_args!("no stub below: bad-calls needs the path vmx")));
     }
     let frame = scene.kernel.memory.frames.take_for_kernel();
     let frame = frame.ok_or_else(|| Failure::new(format_args!("no frame is free")))?;
     let table = frame.start_address().as_u64();
     scene.kernel.machine.show(frame, |words| words.fill(0));
     let before = stub::counters(scene.kernel.machine.cpu()).refused;
-    let wrong = cases(table)
-        .iter()
-        .filter(|case| !holds(scene, case))
-        .count()
+    let wrong = cases(table).iter().filter(|case| !holds(scene, case)).count()
         + usize::from(!batch_stops(scene, table));
     let refused = stub::counters(scene.kernel.machine.cpu()).refused - before;
     report::count(counts::REFUSED_CALLS, refused);
     report::count(counts::WRONG_ANSWERS, wrong as u64);
-    scene
-        .kernel
-        .memory
-        .frames
-        .give_back(frame)
-        .expect("it was taken for the kernel");
+    scene.kernel.memory.frames.give_back(frame).expect("it was taken for the kernel");
     scene.audit()?;
     if wrong == 0 {
         Ok(())
     } else {
-        Err(Failure::new(format_args!(
-            "{wrong} calls were answered wrongly"
-        )))
+        Err(Failure::new(format_args!("{wrong} calls were answered wrongly")))
     }
 }
 
@@ -65,126 +53,46 @@ fn cases(table: u64) -> [Case; 22] {
         arguments,
         wanted,
     };
-    let number = |what, number, wanted| Case {
-        what,
-        number,
-        arguments: [0; 3],
-        wanted,
-    };
+    let number = |what, number, wanted| Case { what, number, arguments: [0; 3], wanted };
     let unregistered = table + 4096;
     [
         number("call 0", 0, Status::UnknownCall),
         number("call 8", Call::ALL.len() as u64 + 1, Status::UnknownCall),
         number("call -1", u64::MAX, Status::UnknownCall),
-        case(
-            "load from no table",
-            Call::Load,
-            [table, 0, 0],
-            Status::NotATable,
-        ),
-        case(
-            "exchange in no table",
-            Call::Exchange,
-            [table, 1, 0],
-            Status::NotATable,
-        ),
+        case("load from no table", Call::Load, [table, 0, 0], Status::NotATable),
+        case("exchange in no table", Call::Exchange, [table, 1, 0], Status::NotATable),
         case(
             "compare-exchange in no table",
             Call::CompareExchange,
             [table, 0, 1],
             Status::NotATable,
         ),
-        case(
-            "register level 0",
-            Call::RegisterTable,
-            [table, 0, 0],
-            Status::NoSuchLevel,
-        ),
-        case(
-            "register level 6",
-            Call::RegisterTable,
-            [table, 6, 0],
-            Status::NoSuchLevel,
-        ),
+        case("register level 0", Call::RegisterTable, [table, 0, 0], Status::NoSuchLevel),
+        case("register level 6", Call::RegisterTable, [table, 6, 0], Status::NoSuchLevel),
         case(
             "register an unaligned frame",
             Call::RegisterTable,
             [table + 8, 1, 0],
             Status::Unaligned,
         ),
-        case(
-            "register beyond memory",
-            Call::RegisterTable,
-            [BEYOND, 1, 0],
-            Status::OutsideMemory,
-        ),
-        case(
-            "release no table",
-            Call::ReleaseTable,
-            [table, 0, 0],
-            Status::NotATable,
-        ),
+        case("register beyond memory", Call::RegisterTable, [BEYOND, 1, 0], Status::OutsideMemory),
+        case("release no table", Call::ReleaseTable, [table, 0, 0], Status::NotATable),
         case("register", Call::RegisterTable, [table, 1, 0], Status::Done),
-        case(
-            "register twice",
-            Call::RegisterTable,
-            [table, 1, 0],
-            Status::AlreadyATable,
-        ),
-        case(
-            "load unaligned",
-            Call::Load,
-            [table + 4, 0, 0],
-            Status::Unaligned,
-        ),
-        case(
-            "load beyond memory",
-            Call::Load,
-            [BEYOND, 0, 0],
-            Status::OutsideMemory,
-        ),
-        case(
-            "load from the frame behind",
-            Call::Load,
-            [unregistered, 0, 0],
-            Status::NotATable,
-        ),
+        case("register twice", Call::RegisterTable, [table, 1, 0], Status::AlreadyATable),
+        case("load unaligned", Call::Load, [table + 4, 0, 0], Status::Unaligned),
+        case("load beyond memory", Call::Load, [BEYOND, 0, 0], Status::OutsideMemory),
+        case("load from the frame behind", Call::Load, [unregistered, 0, 0], Status::NotATable),
         case(
             "compare-exchange with a wrong guess",
             Call::CompareExchange,
             [table, !0, 1],
             Status::Differs,
         ),
-        case(
-            "batch unaligned",
-            Call::Batch,
-            [table + 4, 1, 0],
-            Status::Unaligned,
-        ),
-        case(
-            "batch too long",
-            Call::Batch,
-            [table, MOST_ITEMS as u64 + 1, 0],
-            Status::TooMany,
-        ),
-        case(
-            "batch that wraps",
-            Call::Batch,
-            [u64::MAX - 7, 2, 0],
-            Status::OutsideMemory,
-        ),
-        case(
-            "counters beyond memory",
-            Call::Counters,
-            [BEYOND, 0, 0],
-            Status::OutsideMemory,
-        ),
-        case(
-            "counters unaligned",
-            Call::Counters,
-            [table + 4, 0, 0],
-            Status::Unaligned,
-        ),
+        case("batch unaligned", Call::Batch, [table + 4, 1, 0], Status::Unaligned),
+        case("batch too long", Call::Batch, [table, MOST_ITEMS as u64 + 1, 0], Status::TooMany),
+        case("batch that wraps", Call::Batch, [u64::MAX - 7, 2, 0], Status::OutsideMemory),
+        case("counters beyond memory", Call::Counters, [BEYOND, 0, 0], Status::OutsideMemory),
+        case("counters unaligned", Call::Counters, [table + 4, 0, 0], Status::Unaligned),
     ]
 }
 
@@ -200,18 +108,10 @@ fn holds(scene: &Scene, case: &Case) -> bool {
 /// holds what those before have stored. Releases the table.
 fn batch_stops(scene: &Scene, table: u64) -> bool {
     let cpu = scene.kernel.machine.cpu();
-    let exchange = |entry, value| Item {
-        entry,
-        action: Action::Exchange.number(),
-        found: 0,
-        value,
-    };
+    let exchange =
+        |entry, value| Item { entry, action: Action::Exchange.number(), found: 0, value };
     let room = stub::items();
-    room[..3].copy_from_slice(&[
-        exchange(table, 2),
-        exchange(BEYOND, 4),
-        exchange(table + 8, 8),
-    ]);
+    room[..3].copy_from_slice(&[exchange(table, 2), exchange(BEYOND, 4), exchange(table + 8, 8)]);
     let place = room.as_ptr() as u64 - IMAGE_OFFSET;
     let batch = stub::call(cpu, Call::Batch.number(), [place, 3, 0]);
     let first = stub::call(cpu, Call::Exchange.number(), [table, 0, 0]);

@@ -16,9 +16,7 @@ pub fn run(scene: &mut Scene) -> Result<(), Failure> {
     let best = methods::make(methods::best(&scene.features), &scene.features);
     scene.choose(best.map_err(|why| Failure::new(format_args!("{why}")))?);
     scene.start_sharers(SHARERS)?;
-    let bad = Program::ALL
-        .into_iter()
-        .filter(|program| *program != Program::Sharer);
+    let bad = Program::ALL.into_iter().filter(|program| *program != Program::Sharer);
     let count = bad.clone().count() as u64;
     for program in bad {
         let started = scene.kernel.start(program, SHARERS.into(), 0);

@@ -59,11 +59,7 @@ impl EventCounter {
     }
 
     fn exits_so_far(&self, machine: &Machine) -> u64 {
-        if self.has_stub {
-            stub::counters(machine.cpu()).exits
-        } else {
-            0
-        }
+        if self.has_stub { stub::counters(machine.cpu()).exits } else { 0 }
     }
 
     /// Means per page.

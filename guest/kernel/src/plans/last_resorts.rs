@@ -25,10 +25,7 @@ fn deeper(depth: u64) -> u64 {
 /// Takes the interrupt table away and faults.
 pub fn triple_fault() -> ! {
     log!("faulting without an interrupt table");
-    let empty = DescriptorTablePointer {
-        limit: 0,
-        base: VirtAddr::zero(),
-    };
+    let empty = DescriptorTablePointer { limit: 0, base: VirtAddr::zero() };
     // SAFETY: nothing of this machine is to survive.
     unsafe { lidt(&empty) };
     x86_64::instructions::interrupts::int3();

@@ -39,9 +39,7 @@ fn take_frames(scene: &mut Scene) -> Vec<PhysFrame> {
     let left = scene.plan.pages / SCARCITY + SHARERS * 16;
     let frames = &mut scene.kernel.memory.frames;
     let count = frames.free_count().saturating_sub(left);
-    let taken = (0..count)
-        .filter_map(|_| frames.take_for_kernel())
-        .collect();
+    let taken = (0..count).filter_map(|_| frames.take_for_kernel()).collect();
     let free = frames.free_count();
     scene.expect_free(free);
     taken

@@ -41,8 +41,5 @@ fn once(scene: &mut Scene) -> Result<(), Failure> {
     if evicted.evicted as usize == frames.len() {
         return Ok(());
     }
-    Err(Failure::new(format_args!(
-        "{evicted:?} of {} pages",
-        frames.len()
-    )))
+    Err(Failure::new(format_args!("{evicted:?} of {} pages", frames.len())))
 }

@@ -38,15 +38,7 @@ impl<'s> Measure<'s> {
         let ticks = vec![Histogram::new(); STAGES + 1];
         let events = Box::new(EventCounter::new(scene.features.stub.is_some()));
         let evicted = scene.kernel.tally.evicted;
-        Self {
-            scene,
-            method,
-            sharers,
-            batch,
-            evicted,
-            ticks,
-            events,
-        }
+        Self { scene, method, sharers, batch, evicted, ticks, events }
     }
 
     /// Measures it.
@@ -72,14 +64,7 @@ impl<'s> Measure<'s> {
         let after = self.scene.kernel.tally;
         let (verified, lost) = (after.verified - before.verified, after.lost - before.lost);
         self.check(verified, lost)?;
-        Ok(self.finish(
-            FaultIn {
-                mean: fault_in.mean,
-                p99: fault_in.p99,
-            },
-            verified,
-            lost,
-        ))
+        Ok(self.finish(FaultIn { mean: fault_in.mean, p99: fault_in.p99 }, verified, lost))
     }
 
     fn round(&mut self, generation: u64, counting: bool) -> Result<(), Failure> {
@@ -111,9 +96,7 @@ impl<'s> Measure<'s> {
             true => "the rest was written through stale translations",
             false => "memory is too small for the rest",
         };
-        Err(Failure::new(format_args!(
-            "programs wrote {pages} pages, {mapped} are mapped: {why}"
-        )))
+        Err(Failure::new(format_args!("programs wrote {pages} pages, {mapped} are mapped: {why}")))
     }
 
     /// The segment's frames in an order that the seed decides, so that no method profits from
@@ -155,9 +138,7 @@ impl<'s> Measure<'s> {
         if evicted == wanted {
             return Ok(());
         }
-        Err(Failure::new(format_args!(
-            "only {evicted} of {wanted} victims were evicted"
-        )))
+        Err(Failure::new(format_args!("only {evicted} of {wanted} victims were evicted")))
     }
 
     /// Every page that a sharer has must have been checked once a round.
@@ -185,14 +166,7 @@ impl<'s> Measure<'s> {
             spaces: self.sharers,
             swap: name("ram"),
             pages: self.ticks[STAGES].pages(),
-            ticks: Stages {
-                total,
-                find,
-                edit,
-                flush,
-                write,
-                release,
-            },
+            ticks: Stages { total, find, edit, flush, write, release },
             events: self.events.per_page(),
             vm_exits_per_batch_max: self.events.most_exits(),
             fault_in,

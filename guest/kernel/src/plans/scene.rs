@@ -1,5 +1,6 @@
 //! What plans have in common: a kernel with programs that take commands, and an audit.
 
+use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
@@ -16,6 +17,7 @@ use x86_64::VirtAddr;
 use x86_64::structures::paging::PhysFrame;
 
 use crate::cpu::Features;
+use crate::interrupts::nmis;
 use crate::kernel::{Kernel, Tally};
 use crate::measure::report;
 use crate::power::sentence;
@@ -25,12 +27,12 @@ pub const PRIVATE_PAGES: u64 = 4;
 
 /// Why a plan failed.
 #[derive(Debug)]
-pub struct Failure(Sentence);
+pub struct Failure(Box<Sentence>);
 
 impl Failure {
     /// In words.
     pub fn new(why: fmt::Arguments<'_>) -> Self {
-        Self(sentence(why))
+        Self(Box::new(sentence(why)))
     }
 }
 
@@ -57,13 +59,7 @@ impl Scene {
     /// Before the first program.
     pub fn new(kernel: Kernel, plan: Plan, features: Features) -> Self {
         let free = kernel.memory.frames.free_count();
-        Self {
-            kernel,
-            plan,
-            features,
-            free,
-            audits: 0,
-        }
+        Self { kernel, plan, features, free, audits: 0 }
     }
 
     /// Uses a method from now on.
@@ -78,9 +74,7 @@ impl Scene {
     /// If one cannot be started.
     pub fn start_sharers(&mut self, sharers: u32) -> Result<(), Failure> {
         for _ in 0..sharers {
-            let started = self
-                .kernel
-                .start(Program::Sharer, sharers.into(), PRIVATE_PAGES);
+            let started = self.kernel.start(Program::Sharer, sharers.into(), PRIVATE_PAGES);
             started.map_err(|why| Failure::new(format_args!("{why}")))?;
         }
         self.kernel.run();
@@ -98,9 +92,7 @@ impl Scene {
         let root = self.kernel.processes[0].space.root;
         let pages = self.shared_addresses();
         let machine = &mut self.kernel.machine;
-        pages
-            .filter_map(|page| tables::find(machine, root, page).ok()?.1.frame())
-            .collect()
+        pages.filter_map(|page| tables::find(machine, root, page).ok()?.1.frame()).collect()
     }
 
     fn shared_addresses(&self) -> impl Iterator<Item = VirtAddr> + use<> {
@@ -141,13 +133,7 @@ impl Scene {
     /// # Errors
     /// What is wrong.
     pub fn audit(&mut self) -> Result<(), Failure> {
-        let Kernel {
-            memory,
-            machine,
-            room,
-            processes,
-            ..
-        } = &mut self.kernel;
+        let Kernel { memory, machine, room, processes, .. } = &mut self.kernel;
         let roots: Vec<PhysFrame> = processes.iter().map(|process| process.space.root).collect();
         let mut scratch = vec![0; memory.swap.len()];
         let found = audit(memory, machine, &roots, &mut scratch, room);
@@ -176,15 +162,13 @@ impl Scene {
             (counts::FINISHED_PROGRAMS, tally.finished),
             (counts::ENDED_PROGRAMS, tally.ended),
             (counts::SWAP_FULL_REFUSALS, tally.swap_full),
+            (counts::NMIS, nmis()),
         ] {
             report::count(name, count);
         }
         if tally.lost + stale == 0 {
             return Ok(());
         }
-        Err(Failure::new(format_args!(
-            "{} pages lost, {stale} stale translations",
-            tally.lost
-        )))
+        Err(Failure::new(format_args!("{} pages lost, {stale} stale translations", tally.lost)))
     }
 }

@@ -30,7 +30,5 @@ pub fn run(scene: &mut Scene) -> Result<(), Failure> {
     if (evicted.evicted, evicted.swap_full) == (slots, frames.len() as u32 - slots) {
         return Ok(());
     }
-    Err(Failure::new(format_args!(
-        "with {slots} slots, {evicted:?}"
-    )))
+    Err(Failure::new(format_args!("with {slots} slots, {evicted:?}")))
 }

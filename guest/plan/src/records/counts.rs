@@ -28,3 +28,5 @@ pub const REFUSED_CALLS: &str = "refused-calls";
 pub const WRONG_ANSWERS: &str = "wrong-answers";
 /// Conformance checks that passed.
 pub const CHECKS: &str = "checks";
+/// Non-maskable interrupts that arrived.
+pub const NMIS: &str = "nmis";
