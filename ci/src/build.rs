@@ -8,6 +8,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::boot::children;
+use crate::machines::Path as MachinePath;
 use crate::progress::Progress;
 use crate::{tools, workspace};
 
@@ -19,30 +20,34 @@ pub const BARE_METAL: &str = "x86_64-unknown-none";
 pub struct Programs {
     /// The guest kernel with its programs inside.
     pub guest: PathBuf,
-    /// The hypervisor.
-    pub stub: PathBuf,
+    /// The hypervisor, where a path needs it.
+    stub: Option<PathBuf>,
 }
 
 impl Programs {
-    /// Builds both.
-    pub fn build() -> Result<Self> {
+    /// Builds what these paths need.
+    pub fn build(paths: &[MachinePath]) -> Result<Self> {
         let guest = guest(&[])?;
-        let stub = executable("loadphys-stub", &[], None)?;
-        Ok(Self { guest, stub })
+        let stub =
+            paths.contains(&MachinePath::Vmx).then(|| executable("loadphys-stub", &[], None));
+        Ok(Self { guest, stub: stub.transpose()? })
+    }
+
+    /// The hypervisor.
+    ///
+    /// # Panics
+    ///
+    /// If the programs were built for paths that do not need it.
+    pub fn stub(&self) -> &Path {
+        self.stub.as_deref().expect("it is built for paths that need it")
     }
 }
 
-/// Builds the guest with these cargo features, which break it on purpose.
+/// Builds the guest with these cargo features, which break it on purpose: in a place of its own, so
+/// that it cannot be taken for the good one.
 pub fn guest(features: &[&str]) -> Result<PathBuf> {
     let apps = apps()?;
-    let guest = executable("loadphys-guest", features, Some(&apps))?;
-    if features.is_empty() {
-        return Ok(guest);
-    }
-    // The next build of the guest writes to the same place.
-    let kept = guest.with_file_name(format!("loadphys-guest-{}", features.join("-")));
-    std::fs::copy(&guest, &kept).with_context(|| format!("cannot write {}", kept.display()))?;
-    Ok(kept)
+    executable("loadphys-guest", features, Some(&apps))
 }
 
 /// Builds the ring-3 programs, which the build of the guest needs.
@@ -77,22 +82,14 @@ fn executable(package: &str, features: &[&str], apps: Option<&Path>) -> Result<P
 fn cargo_build(package: &str, features: &[&str]) -> Command {
     let mut cargo = Command::new("cargo");
     cargo.current_dir(workspace::root());
-    cargo.args([
-        "build",
-        "--release",
-        "--package",
-        package,
-        "--target",
-        BARE_METAL,
-    ]);
+    cargo.args(["build", "--release", "--package", package, "--target", BARE_METAL]);
     cargo.args(["--message-format", "json-render-diagnostics"]);
     if !features.is_empty() {
         cargo.args(["--features", &features.join(",")]);
+        cargo.arg("--target-dir").arg(workspace::target().join("broken"));
     }
     // It would replace the flags that the target needs.
-    cargo
-        .env_remove("RUSTFLAGS")
-        .env_remove("CARGO_ENCODED_RUSTFLAGS");
+    cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
     cargo.stdin(Stdio::null());
     cargo
 }

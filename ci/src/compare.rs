@@ -28,18 +28,11 @@ use anyhow::{Context, Result};
 pub fn write(document: &Document, directory: &Path) -> Result<Vec<PathBuf>> {
     let pictures = pictures::draw(&document.rows)?;
     let mut files = vec![
-        (
-            "compare.json".to_owned(),
-            serde_json::to_string_pretty(document)? + "\n",
-        ),
+        ("compare.json".to_owned(), serde_json::to_string_pretty(document)? + "\n"),
         ("compare.csv".to_owned(), csv::csv(&document.rows)),
         ("report.html".to_owned(), report::html(document, &pictures)),
     ];
-    files.extend(
-        pictures
-            .into_iter()
-            .map(|picture| (picture.file, picture.svg)),
-    );
+    files.extend(pictures.into_iter().map(|picture| (picture.file, picture.svg)));
     let make = || format!("cannot write to {}", directory.display());
     fs::create_dir_all(directory).with_context(make)?;
     let write = |(name, text): (String, String)| {

@@ -36,11 +36,7 @@ pub fn write(image: &Path, entries: &[Entry], timeout: u32) -> Result<()> {
 
 fn preamble(timeout: u32) -> String {
     // With a menu that people wait at, the screen shows it as well.
-    let terminals = if timeout == 0 {
-        "serial"
-    } else {
-        "console serial"
-    };
+    let terminals = if timeout == 0 { "serial" } else { "console serial" };
     format!(
         "serial --unit=0 --speed=115200\n\
          terminal_input {terminals}\nterminal_output {terminals}\n\
@@ -51,10 +47,7 @@ fn preamble(timeout: u32) -> String {
 /// Puts an entry's files into the tree and says how the menu starts them.
 fn place(boot: &Path, number: usize, entry: &Entry) -> Result<String> {
     let mut lines = format!("menuentry \"{}\" {{\n", entry.title);
-    let files = [
-        ("multiboot2", Some(&entry.kernel)),
-        ("module2", entry.module.as_ref()),
-    ];
+    let files = [("multiboot2", Some(&entry.kernel)), ("module2", entry.module.as_ref())];
     for (word, file) in files {
         let Some((file, line)) = file else { continue };
         let name = format!("{number}-{word}");

@@ -20,17 +20,11 @@ impl Progress {
     /// Begins work of so many steps; 0 if that is not known.
     pub fn start(name: impl Into<String>, steps: u64) -> Self {
         let name = name.into();
-        let bar = std::io::stderr()
-            .is_terminal()
-            .then(|| moving_line(&name, steps));
+        let bar = std::io::stderr().is_terminal().then(|| moving_line(&name, steps));
         if bar.is_none() {
             eprintln!("{name} ...");
         }
-        Self {
-            name,
-            bar,
-            started: Instant::now(),
-        }
+        Self { name, bar, started: Instant::now() }
     }
 
     /// One step is done; `what` says which.
@@ -57,11 +51,7 @@ impl Progress {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
-        eprintln!(
-            "{} {how} ({:.1} s)",
-            self.name,
-            self.started.elapsed().as_secs_f64()
-        );
+        eprintln!("{} {how} ({:.1} s)", self.name, self.started.elapsed().as_secs_f64());
     }
 }
 
@@ -72,10 +62,7 @@ fn moving_line(name: &str, steps: u64) -> ProgressBar {
         "{spinner} {prefix} [{bar:24}] {pos}/{len} {msg} {elapsed}"
     };
     let style = ProgressStyle::with_template(style).expect("the template is well formed");
-    let bar = LINES
-        .add(ProgressBar::new(steps))
-        .with_style(style)
-        .with_prefix(name.to_owned());
+    let bar = LINES.add(ProgressBar::new(steps)).with_style(style).with_prefix(name.to_owned());
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
 }

@@ -11,11 +11,7 @@ pub use rust::{component, has_target, miri, target as rust_target};
 
 /// Installs what is missing, after saying so; elsewhere than on Debian names the packages.
 pub fn ensure(needs: &[Need]) -> Result<()> {
-    let missing: Vec<Need> = needs
-        .iter()
-        .copied()
-        .filter(|need| !need.is_there())
-        .collect();
+    let missing: Vec<Need> = needs.iter().copied().filter(|need| !need.is_there()).collect();
     if missing.is_empty() {
         return Ok(());
     }

@@ -25,9 +25,7 @@ pub fn spawn(command: &mut Command) -> Result<Running> {
     let program = command.get_program().to_string_lossy().into_owned();
     let mut alive = alive();
     interrupt::check()?;
-    let child = command
-        .spawn()
-        .with_context(|| format!("cannot start {program}"))?;
+    let child = command.spawn().with_context(|| format!("cannot start {program}"))?;
     let id = child.id();
     alive.insert(id, child);
     Ok(Running(id))
@@ -37,9 +35,7 @@ impl Running {
     /// Its status, once it has ended.
     pub fn ended(&self) -> Result<Option<ExitStatus>> {
         let mut alive = alive();
-        let child = alive
-            .get_mut(&self.0)
-            .expect("it leaves the list when this is dropped");
+        let child = alive.get_mut(&self.0).expect("it leaves the list when this is dropped");
         child.try_wait().context("cannot wait for a process")
     }
 }
@@ -80,11 +76,7 @@ pub fn output(command: &mut Command) -> Result<Output> {
         Line::Out(line) => stdout.extend(line),
         Line::Error(line) => stderr.extend(line),
     })?;
-    Ok(Output {
-        status,
-        stdout,
-        stderr,
-    })
+    Ok(Output { status, stdout, stderr })
 }
 
 /// A line, with its end, as a process wrote it.

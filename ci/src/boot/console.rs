@@ -14,11 +14,7 @@ pub struct Console {
 impl Console {
     /// A console whose file need not exist yet.
     pub fn new(path: &Path) -> Self {
-        Self {
-            path: path.to_owned(),
-            file: None,
-            unfinished: Vec::new(),
-        }
+        Self { path: path.to_owned(), file: None, unfinished: Vec::new() }
     }
 
     /// Hands over the lines that have been finished since the last time.

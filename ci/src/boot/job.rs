@@ -57,11 +57,8 @@ impl Job {
         let (kernel, module) = match path {
             Path::Bare => (programs.guest.clone(), None),
             Path::Vmx => {
-                let module = Module {
-                    file: programs.guest.clone(),
-                    line: line.clone(),
-                };
-                (programs.stub.clone(), Some(module))
+                let module = Module { file: programs.guest.clone(), line: line.clone() };
+                (programs.stub().to_owned(), Some(module))
             }
         };
         Self {
@@ -85,11 +82,7 @@ impl Job {
         programs: &Programs,
         time_limit: Duration,
     ) -> Self {
-        let plan = Plan {
-            plan: PlanName::Probe,
-            exit: machine.exit(),
-            ..Plan::default()
-        };
+        let plan = Plan { plan: PlanName::Probe, exit: machine.exit(), ..Plan::default() };
         Self::of_guest(path, machine, programs, plan.to_string(), time_limit)
     }
 }

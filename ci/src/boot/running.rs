@@ -36,22 +36,14 @@ pub fn boot(job: &Job, observer: impl FnMut(&str, Option<&Record>)) -> Result<Re
     };
     drop(running);
     console.finish(|line| heard.line(line));
-    Ok(Report {
-        lines: heard.lines,
-        records: heard.records,
-        ending,
-        elapsed: started.elapsed(),
-    })
+    Ok(Report { lines: heard.lines, records: heard.records, ending, elapsed: started.elapsed() })
 }
 
 fn start(job: &Job, place: &Path, console: &Path) -> Result<Running> {
     let mut command = machines::command(job, place, console)?;
     // A group of its own: Ctrl-C reaches it through us, in order.
     command.process_group(0).current_dir(place);
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     children::spawn(&mut command)
 }
 
@@ -82,19 +74,11 @@ struct Heard<F> {
 
 impl<F: FnMut(&str, Option<&Record>)> Heard<F> {
     fn new(observer: F) -> Self {
-        Self {
-            lines: Vec::new(),
-            records: Vec::new(),
-            verdict: None,
-            observer,
-        }
+        Self { lines: Vec::new(), records: Vec::new(), verdict: None, observer }
     }
 
     fn line(&mut self, line: String) {
-        let record = line
-            .starts_with('{')
-            .then(|| serde_json::from_str(&line).ok())
-            .flatten();
+        let record = line.starts_with('{').then(|| serde_json::from_str(&line).ok()).flatten();
         (self.observer)(&line, record.as_ref());
         if matches!(record, Some(Record::End(_))) {
             self.verdict = Some(Instant::now());

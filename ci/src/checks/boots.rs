@@ -13,20 +13,8 @@ use crate::workspace;
 pub fn step() -> Result<Step> {
     let mut cargo = Command::new("cargo");
     cargo.current_dir(workspace::root());
-    cargo.args([
-        "test",
-        "--no-run",
-        "-p",
-        "loadphys-tests",
-        "--features",
-        "boots",
-    ]);
-    cargo.args([
-        "--test",
-        "boot",
-        "--message-format",
-        "json-render-diagnostics",
-    ]);
+    cargo.args(["test", "--no-run", "-p", "loadphys-tests", "--features", "boots"]);
+    cargo.args(["--test", "boot", "--message-format", "json-render-diagnostics"]);
     let output = children::output(&mut cargo)?;
     if !output.status.success() {
         eprint!("{}", String::from_utf8_lossy(&output.stderr));
@@ -37,9 +25,5 @@ pub fn step() -> Result<Step> {
     // Run by us and not by cargo: if we are ended, the emulators end with it.
     let mut command = children::mortal(&program.to_string_lossy());
     command.current_dir(workspace::root());
-    Ok(Step {
-        name: "boots",
-        command,
-        live: true,
-    })
+    Ok(Step { name: "boots", command, live: true })
 }

@@ -63,11 +63,7 @@ impl Step {
             tally.names_of_failed.push(self.name);
         }
         let verdict = if good { "ok" } else { "FAILED" };
-        println!(
-            "== {}: {verdict} ({:.1} s)",
-            self.name,
-            started.elapsed().as_secs_f64()
-        );
+        println!("== {}: {verdict} ({:.1} s)", self.name, started.elapsed().as_secs_f64());
         Ok(())
     }
 }

@@ -4,6 +4,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::build::{Programs, sha256};
+use crate::machines::Path;
 
 /// Build the guest kernel and the hypervisor, and say where they are.
 #[derive(Args)]
@@ -12,9 +13,9 @@ pub struct Arguments {}
 impl Arguments {
     /// Does it.
     pub fn run(self) -> Result<()> {
-        let Programs { guest, stub } = Programs::build()?;
-        for (name, file) in [("guest", guest), ("stub", stub)] {
-            println!("{name}\t{}\tsha256 {}", file.display(), sha256(&file)?);
+        let programs = Programs::build(&Path::ALL)?;
+        for (name, file) in [("guest", programs.guest.as_path()), ("stub", programs.stub())] {
+            println!("{name}\t{}\tsha256 {}", file.display(), sha256(file)?);
         }
         Ok(())
     }

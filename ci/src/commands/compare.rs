@@ -75,19 +75,14 @@ impl Arguments {
         let asked = MachineName::named(&self.machine)?;
         self.refuse_later()?;
         let (memory, limit) = self.machine_limits()?;
-        let programs = Programs::build()?;
+        let programs = Programs::build(&request.paths)?;
         let hash = sha256(&programs.guest)?;
-        eprintln!(
-            "revision {}, guest sha256 {hash} on every path",
-            workspace::revision()
-        );
+        eprintln!("revision {}, guest sha256 {hash} on every path", workspace::revision());
         let jobs = jobs(&request, asked, &programs, memory, limit)?;
         let boots = compare::measure(&request, &jobs)?;
         let document = compare::gather(&request, &boots, hash);
         show(&document);
-        let out = self
-            .out
-            .unwrap_or_else(|| workspace::target().join("compare"));
+        let out = self.out.unwrap_or_else(|| workspace::target().join("compare"));
         for file in compare::write(&document, &out)? {
             eprintln!("wrote {}", file.display());
         }
@@ -101,12 +96,7 @@ impl Arguments {
             methods: self.methods.as_deref().map_or(Ok(Asked::Usual), asked)?,
             sharers: numbers("--sharers", self.sharers.as_deref().unwrap_or(sharers))?,
             batch: numbers("--batch", self.batch.as_deref().unwrap_or(batch))?,
-            pages: number(
-                "--pages",
-                self.pages.as_deref().unwrap_or(pages),
-                1,
-                MOST_PAGES,
-            )? as u32,
+            pages: number("--pages", self.pages.as_deref().unwrap_or(pages), 1, MOST_PAGES)? as u32,
             seed: number("--seed", &self.seed, 0, u64::MAX)?,
         })
     }
@@ -121,16 +111,12 @@ impl Arguments {
     fn refuse_later(&self) -> Result<()> {
         match (self.swap.as_str(), self.cpus.as_str()) {
             ("ram", "1") => Ok(()),
-            ("virtio" | "ata", _) => Err(bad_input(format!(
-                "--swap '{}' is not built yet: there is ram",
-                self.swap
-            ))),
+            ("virtio" | "ata", _) => {
+                Err(bad_input(format!("--swap '{}' is not built yet: there is ram", self.swap)))
+            }
             ("ram", _) => {
                 number("--cpus", &self.cpus, 1, 64)?;
-                Err(bad_input(format!(
-                    "--cpus {} is not built yet: there is 1",
-                    self.cpus
-                )))
+                Err(bad_input(format!("--cpus {} is not built yet: there is 1", self.cpus)))
             }
             (other, _) => Err(bad_input(format!("unknown --swap '{other}': there is ram"))),
         }
@@ -142,11 +128,7 @@ const MOST_PAGES: u64 = 1 << 20;
 
 /// Sharers, batch sizes and pages unless something else is asked for.
 const fn usual(quick: bool) -> (&'static str, &'static str, &'static str) {
-    if quick {
-        ("1,4", "1,32", "64")
-    } else {
-        ("1,2,4,8", "1,32", "256")
-    }
+    if quick { ("1,4", "1,32", "64") } else { ("1,2,4,8", "1,32", "256") }
 }
 
 fn asked(methods: &str) -> Result<Asked> {
@@ -155,9 +137,7 @@ fn asked(methods: &str) -> Result<Asked> {
     }
     let named = |word: &str| word.parse::<MethodName>().map_err(super::options::refused);
     let names = list(methods, named)?;
-    Ok(Asked::Named(
-        List::new(names).expect("there are fewer methods than a list can hold"),
-    ))
+    Ok(Asked::Named(List::new(names).expect("there are fewer methods than a list can hold")))
 }
 
 fn jobs(
@@ -194,13 +174,7 @@ fn show(document: &Document) {
 }
 
 fn conclude(document: &Document, boots: &[Measured]) -> Result<()> {
-    for Measured {
-        path,
-        machine,
-        report,
-        ..
-    } in boots
-    {
+    for Measured { path, machine, report, .. } in boots {
         if report.verdict().is_err() {
             eprintln!("last lines of {path} on {machine}:");
             report.tail().iter().for_each(|line| eprintln!("  {line}"));

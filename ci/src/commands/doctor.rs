@@ -28,19 +28,11 @@ impl Arguments {
     /// Does it.
     pub fn run(self) -> Result<()> {
         tools();
-        let programs = if self.no_boot {
-            None
-        } else {
-            Some(Programs::build()?)
-        };
+        let programs = if self.no_boot { None } else { Some(Programs::build(&Path::ALL)?) };
         let mut unusable = Vec::new();
         for path in Path::ALL {
             let usable = MachineName::ALL.map(|machine| examine(path, machine, programs.as_ref()));
-            match MachineName::ALL
-                .into_iter()
-                .zip(usable)
-                .find(|(_, usable)| *usable)
-            {
+            match MachineName::ALL.into_iter().zip(usable).find(|(_, usable)| *usable) {
                 Some((machine, _)) => println!("{path}: compare takes {machine}"),
                 None => unusable.push(path.name()),
             }
@@ -56,18 +48,10 @@ impl Arguments {
 fn tools() {
     for need in [Need::Qemu, Need::Bochs, Need::Image, Need::UefiImage] {
         let packages = need.packages().join(" ");
-        let there = if need.is_there() {
-            "there"
-        } else {
-            "missing (installed when needed)"
-        };
+        let there = if need.is_there() { "there" } else { "missing (installed when needed)" };
         println!("tools: {packages}: {there}");
     }
-    let target = if tools::has_target(BARE_METAL) {
-        "there"
-    } else {
-        "missing"
-    };
+    let target = if tools::has_target(BARE_METAL) { "there" } else { "missing" };
     println!("tools: Rust target {BARE_METAL}: {target}");
 }
 
@@ -92,9 +76,7 @@ fn usable(path: Path, machine: MachineName, programs: Option<&Programs>) -> Resu
     if !packages.is_empty() {
         return Err(format!("missing packages {}", packages.join(" ")));
     }
-    programs.map_or(Ok("not tried".into()), |programs| {
-        probe(path, machine, programs)
-    })
+    programs.map_or(Ok("not tried".into()), |programs| probe(path, machine, programs))
 }
 
 fn probe(path: Path, machine: MachineName, programs: &Programs) -> Result<String, String> {
@@ -102,8 +84,5 @@ fn probe(path: Path, machine: MachineName, programs: &Programs) -> Result<String
     let report = boot::boot(&job, |_, _| ()).map_err(|error| format!("{error:#}"))?;
     let seconds = report.elapsed.as_secs_f64();
     let failed = |reason| format!("a probe boot failed: {reason}");
-    report
-        .verdict()
-        .map(|()| format!("a probe boot took {seconds:.1} s"))
-        .map_err(failed)
+    report.verdict().map(|()| format!("a probe boot took {seconds:.1} s")).map_err(failed)
 }

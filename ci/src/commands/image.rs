@@ -9,6 +9,7 @@ use loadphys_plan::command_line::Plan;
 use super::options::refused;
 use crate::build::Programs;
 use crate::iso::{self, Entry};
+use crate::machines::Path;
 use crate::{tools, workspace};
 
 /// Write an image for a USB stick or CD that boots the guest alone, and under the hypervisor.
@@ -33,10 +34,8 @@ impl Arguments {
     pub fn run(self) -> Result<()> {
         let plan: Plan = self.append.parse().map_err(refused)?;
         tools::ensure(&[tools::Need::Image, tools::Need::UefiImage])?;
-        let programs = Programs::build()?;
-        let image = self
-            .out
-            .unwrap_or_else(|| workspace::target().join("loadphys.iso"));
+        let programs = Programs::build(&Path::ALL)?;
+        let image = self.out.unwrap_or_else(|| workspace::target().join("loadphys.iso"));
         if let Some(directory) = image.parent() {
             std::fs::create_dir_all(directory)
                 .with_context(|| format!("cannot make {}", directory.display()))?;
@@ -49,14 +48,11 @@ impl Arguments {
 
 fn menu(programs: &Programs, line: &str) -> [Entry; 2] {
     let guest = (programs.guest.clone(), line.to_owned());
-    let bare = Entry {
-        title: "loadphys guest on bare metal".into(),
-        kernel: guest.clone(),
-        module: None,
-    };
+    let bare =
+        Entry { title: "loadphys guest on bare metal".into(), kernel: guest.clone(), module: None };
     let vmx = Entry {
         title: "loadphys guest under the VT-x hypervisor".into(),
-        kernel: (programs.stub.clone(), line.to_owned()),
+        kernel: (programs.stub().to_owned(), line.to_owned()),
         module: Some(guest),
     };
     [bare, vmx]

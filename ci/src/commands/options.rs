@@ -24,22 +24,15 @@ pub fn numbers(what: &str, text: &str) -> Result<List<u32>> {
     let values = list(text, one)?;
     let count = values.len();
     List::new(values).ok_or_else(|| {
-        bad_input(format!(
-            "{what} has {count} numbers: {MOST} is the most that a list can hold"
-        ))
+        bad_input(format!("{what} has {count} numbers: {MOST} is the most that a list can hold"))
     })
 }
 
 /// Reads a number within bounds.
 pub fn number(what: &str, text: &str, least: u64, most: u64) -> Result<u64> {
-    let number = text
-        .parse()
-        .ok()
-        .filter(|number| (least..=most).contains(number));
+    let number = text.parse().ok().filter(|number| (least..=most).contains(number));
     number.ok_or_else(|| {
-        bad_input(format!(
-            "{what} '{text}': a number from {least} to {most} is wanted"
-        ))
+        bad_input(format!("{what} '{text}': a number from {least} to {most} is wanted"))
     })
 }
 

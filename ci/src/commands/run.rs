@@ -41,6 +41,9 @@ pub struct Arguments {
     time_limit: String,
 }
 
+/// Below this, firmware and boot loader have no room themselves.
+const LEAST_MEMORY_MIB: u64 = 4;
+
 impl Arguments {
     /// Does it.
     pub fn run(self) -> Result<()> {
@@ -56,9 +59,7 @@ impl Arguments {
     fn check(&self, path: Path) -> Result<()> {
         match &self.guest {
             Some(_) if path == Path::Bare => {
-                return Err(bad_input(
-                    "--guest needs --path vmx: it boots under the hypervisor",
-                ));
+                return Err(bad_input("--guest needs --path vmx: it boots under the hypervisor"));
             }
             Some(file) if !file.is_file() => {
                 return Err(bad_input(format!("no kernel file {}", file.display())));
@@ -74,12 +75,12 @@ impl Arguments {
     }
 
     fn memory_mib(&self) -> Result<u32> {
-        Ok(number("--memory", &self.memory, 1, 1 << 20)? as u32)
+        Ok(number("--memory", &self.memory, LEAST_MEMORY_MIB, 1 << 20)? as u32)
     }
 
     fn job(&self, path: Path, asked: Option<MachineName>) -> Result<Job> {
         let seconds = number("--time-limit", &self.time_limit, 1, 1 << 20)?;
-        let mut programs = Programs::build()?;
+        let mut programs = Programs::build(&[path])?;
         let choice = choose(path, asked, &programs)?;
         let machine = choice.machine;
         eprintln!("{path}: {machine} ({})", choice.reason);

@@ -28,20 +28,13 @@ pub struct Measured {
 pub fn measure(request: &Request, jobs: &[(Path, Job)]) -> Result<Vec<Measured>> {
     let noisy = jobs.iter().any(|(_, job)| job.machine.tick() == "cycle");
     if noisy {
-        return jobs
-            .iter()
-            .map(|(path, job)| one(request, *path, job))
-            .collect();
+        return jobs.iter().map(|(path, job)| one(request, *path, job)).collect();
     }
     thread::scope(|scope| {
-        let threads: Vec<_> = jobs
-            .iter()
-            .map(|(path, job)| scope.spawn(|| one(request, *path, job)))
-            .collect();
+        let threads: Vec<_> =
+            jobs.iter().map(|(path, job)| scope.spawn(|| one(request, *path, job))).collect();
         let joined = threads.into_iter().map(thread::ScopedJoinHandle::join);
-        joined
-            .map(|measured| measured.map_err(|_| anyhow!("a boot panicked"))?)
-            .collect()
+        joined.map(|measured| measured.map_err(|_| anyhow!("a boot panicked"))?).collect()
     })
 }
 
@@ -52,32 +45,15 @@ fn one(request: &Request, path: Path, job: &Job) -> Result<Measured> {
             progress.step(summary(row));
         }
     })?;
-    let rows = report
-        .records
-        .iter()
-        .filter(|record| matches!(record, Record::Row(_)))
-        .count();
+    let rows = report.records.iter().filter(|record| matches!(record, Record::Row(_))).count();
     match report.verdict() {
         Ok(()) => progress.finish(&format!("measured {rows} rows")),
         Err(reason) => progress.finish(&format!("FAILED after {rows} rows: {reason}")),
     }
-    Ok(Measured {
-        path,
-        machine: job.machine,
-        memory_mib: job.memory_mib,
-        report,
-    })
+    Ok(Measured { path, machine: job.machine, memory_mib: job.memory_mib, report })
 }
 
 fn summary(row: &Row) -> String {
-    let Row {
-        method,
-        sharers,
-        batch,
-        ..
-    } = row;
-    format!(
-        "{method}, sharers {sharers}, batch {batch}: {:.0} ticks a page",
-        row.ticks.total.mean
-    )
+    let Row { method, sharers, batch, .. } = row;
+    format!("{method}, sharers {sharers}, batch {batch}: {:.0} ticks a page", row.ticks.total.mean)
 }

@@ -10,10 +10,7 @@ pub fn csv(rows: &[MeasuredRow]) -> String {
     let Some(first) = rows.first() else {
         return String::new();
     };
-    let headings: Vec<String> = columns(first)
-        .into_iter()
-        .map(|(heading, _)| heading)
-        .collect();
+    let headings: Vec<String> = columns(first).into_iter().map(|(heading, _)| heading).collect();
     let mut text = headings.join(",") + "\n";
     for row in rows {
         let values: Vec<String> = columns(row).into_iter().map(|(_, value)| value).collect();
@@ -62,33 +59,14 @@ fn events(measured: &MeasuredRow) -> Vec<(String, String)> {
         column("irq_off_max", row.irq_off_max),
         column("verified", row.verified),
         column("lost", row.lost),
-        column(
-            "ratio",
-            measured
-                .ratio
-                .map_or(String::new(), |ratio| ratio.to_string()),
-        ),
+        column("ratio", measured.ratio.map_or(String::new(), |ratio| ratio.to_string())),
     ]
 }
 
 fn of_stage(stage: &str, ticks: Ticks) -> [(String, String); 6] {
-    let Ticks {
-        mean,
-        p50,
-        p90,
-        p99,
-        p999,
-        max,
-    } = ticks;
-    [
-        ("mean", mean),
-        ("p50", p50),
-        ("p90", p90),
-        ("p99", p99),
-        ("p999", p999),
-        ("max", max),
-    ]
-    .map(|(figure, value)| column(&format!("{stage}_{figure}"), value))
+    let Ticks { mean, p50, p90, p99, p999, max } = ticks;
+    [("mean", mean), ("p50", p50), ("p90", p90), ("p99", p99), ("p999", p999), ("max", max)]
+        .map(|(figure, value)| column(&format!("{stage}_{figure}"), value))
 }
 
 fn column(heading: &str, value: impl ToString) -> (String, String) {

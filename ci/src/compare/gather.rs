@@ -38,19 +38,11 @@ impl Document {
             Record::Machine(found) => self.add_machine(boot, found),
             Record::Row(row) => {
                 let row = row.clone();
-                self.rows.push(MeasuredRow {
-                    machine,
-                    row,
-                    ratio: None,
-                    ratio_to: None,
-                });
+                self.rows.push(MeasuredRow { machine, row, ratio: None, ratio_to: None });
             }
             Record::Property(property) => self.add_property(property),
             Record::Skipped(skipped) => {
-                self.skipped.push(SkippedRow {
-                    machine,
-                    skipped: skipped.clone(),
-                });
+                self.skipped.push(SkippedRow { machine, skipped: skipped.clone() });
             }
             Record::Count(_) | Record::End(_) => {}
         }
@@ -74,16 +66,10 @@ impl Document {
 
     /// Once for each method: it needs the same wherever it runs.
     fn add_property(&mut self, property: &Property) {
-        let known = self
-            .properties
-            .iter()
-            .any(|known| known.property.method == property.method);
+        let known = self.properties.iter().any(|known| known.property.method == property.method);
         if !known {
             let stops = serde_json::Map::new();
-            self.properties.push(MeasuredProperty {
-                property: property.clone(),
-                stops,
-            });
+            self.properties.push(MeasuredProperty { property: property.clone(), stops });
         }
     }
 }

@@ -8,20 +8,13 @@ use crate::machines::Path;
 /// Fills in the ratios: to `recursive` of the same machine and path with as many sharers and as
 /// large a batch; without such a row, to that of bare metal if its ticks are the same thing.
 pub fn fill(rows: &mut [MeasuredRow]) {
-    let bases: Vec<MeasuredRow> = rows
-        .iter()
-        .filter(|row| row.row.method == MethodName::Recursive.name())
-        .cloned()
-        .collect();
+    let bases: Vec<MeasuredRow> =
+        rows.iter().filter(|row| row.row.method == MethodName::Recursive.name()).cloned().collect();
     for row in rows {
         let base = bases
             .iter()
             .find(|base| is_alike(base, row) && is_beside(base, row))
-            .or_else(|| {
-                bases
-                    .iter()
-                    .find(|base| is_alike(base, row) && is_bare(base))
-            });
+            .or_else(|| bases.iter().find(|base| is_alike(base, row) && is_bare(base)));
         row.ratio = base.and_then(|base| quotient(row, base));
         row.ratio_to = base.map(|base| format!("{} {}", base.machine, base.row.path));
     }

@@ -44,11 +44,7 @@ impl Request {
             sharers: self.sharers.clone(),
             batch: self.batch.clone(),
             pages: self.pages,
-            rounds: if machine.tick() == "cycle" {
-                ROUNDS_ON_HARDWARE
-            } else {
-                1
-            },
+            rounds: if machine.tick() == "cycle" { ROUNDS_ON_HARDWARE } else { 1 },
             seed: self.seed,
             exit: machine.exit(),
             ..Plan::default()
@@ -94,10 +90,6 @@ impl Request {
 const fn usual(path: Path) -> &'static [MethodName] {
     match path {
         Path::Bare => &[MethodName::Recursive],
-        Path::Vmx => &[
-            MethodName::Alias,
-            MethodName::Hypercall,
-            MethodName::Recursive,
-        ],
+        Path::Vmx => &[MethodName::Alias, MethodName::Hypercall, MethodName::Recursive],
     }
 }

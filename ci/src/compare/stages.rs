@@ -4,14 +4,7 @@ use loadphys_plan::records::{Stages, Ticks};
 
 /// All together, then each in the order in which they happen.
 pub const fn stages(stages: &Stages) -> [(&'static str, Ticks); 6] {
-    let Stages {
-        total,
-        find,
-        edit,
-        flush,
-        write,
-        release,
-    } = *stages;
+    let Stages { total, find, edit, flush, write, release } = *stages;
     [
         ("total", total),
         ("find", find),

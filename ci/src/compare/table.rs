@@ -21,10 +21,7 @@ pub fn table(rows: &[MeasuredRow]) -> Table {
     table.set_header(NAMES.iter().chain(&FIGURES));
     for row in rows {
         table.add_row(
-            names(row)
-                .into_iter()
-                .map(Cell::new)
-                .chain(figures(row).into_iter().map(right)),
+            names(row).into_iter().map(Cell::new).chain(figures(row).into_iter().map(right)),
         );
     }
     table

@@ -10,12 +10,7 @@ use super::{Asked, Measured, Request};
 pub fn wrong(request: &Request, boots: &[Measured], document: &Document) -> Vec<String> {
     let mut lines = Vec::new();
     for boot in boots {
-        let Measured {
-            path,
-            machine,
-            report,
-            ..
-        } = boot;
+        let Measured { path, machine, report, .. } = boot;
         if let Err(reason) = report.verdict() {
             lines.push(format!("{path} on {machine}: {reason}"));
         }
@@ -34,9 +29,7 @@ fn missing(request: &Request, boot: &Measured) -> Vec<String> {
     for method in request.named_on(*path) {
         let found = rows_of(boot, method);
         if found != wanted && !is_skipped(boot, method) {
-            lines.push(format!(
-                "{path} on {machine}: {found} of {wanted} rows for {method}"
-            ));
+            lines.push(format!("{path} on {machine}: {found} of {wanted} rows for {method}"));
         }
     }
     lines
@@ -64,9 +57,7 @@ fn nowhere(request: &Request, document: &Document) -> Vec<String> {
         Asked::Usual => true,
     };
     let skips = skips.filter(|skipped| counts(&skipped.method));
-    skips
-        .map(|it| format!("{} did not run on {}: {}", it.method, it.path, it.reason))
-        .collect()
+    skips.map(|it| format!("{} did not run on {}: {}", it.method, it.path, it.reason)).collect()
 }
 
 /// What a row itself shows to be wrong.
@@ -79,14 +70,8 @@ fn faults(measured: &MeasuredRow) -> Vec<String> {
     let checks = [
         (row.lost > 0, format!("{} pages lost", row.lost)),
         (row.pages == 0, "no page was evicted".into()),
-        (
-            row.verified < row.pages,
-            format!("{} of {} pages verified", row.verified, row.pages),
-        ),
-        (
-            breaks_promise(row),
-            format!("{:.3} exits a page", row.events.vm_exits),
-        ),
+        (row.verified < row.pages, format!("{} of {} pages verified", row.verified, row.pages)),
+        (breaks_promise(row), format!("{:.3} exits a page", row.events.vm_exits)),
     ];
     let failed = checks.into_iter().filter(|(failed, _)| *failed);
     failed.map(|(_, what)| format!("{place}: {what}")).collect()

@@ -13,10 +13,8 @@ use crate::iso::{self, Entry};
 pub const PROGRAM: &str = "bochs";
 
 /// What it needs on the host beside its program: system BIOS and VGA BIOS.
-pub const FIRMWARE: [&str; 2] = [
-    "/usr/share/bochs/BIOS-bochs-latest",
-    "/usr/share/bochs/VGABIOS-lgpl-latest",
-];
+pub const FIRMWARE: [&str; 2] =
+    ["/usr/share/bochs/BIOS-bochs-latest", "/usr/share/bochs/VGABIOS-lgpl-latest"];
 
 /// A model that has VMX with EPT, VPID and VMFUNC.
 const USUAL_CPU: &str = "corei7_skylake_x";
@@ -34,11 +32,7 @@ pub fn command(job: &Job, place: &Path, console: &Path) -> Result<Command> {
     fs::write(place.join("bochsrc"), configuration(job, &image, console))?;
     fs::write(place.join("go"), "c\nq\n")?;
     let mut bochs = children::mortal(PROGRAM);
-    bochs
-        .args(["-q", "-f"])
-        .arg(place.join("bochsrc"))
-        .arg("-rc")
-        .arg(place.join("go"));
+    bochs.args(["-q", "-f"]).arg(place.join("bochsrc")).arg("-rc").arg(place.join("go"));
     Ok(bochs)
 }
 
@@ -51,9 +45,7 @@ fn entry(job: &Job) -> Entry {
 }
 
 fn configuration(job: &Job, image: &Path, console: &Path) -> String {
-    let Job {
-        cpus, memory_mib, ..
-    } = job;
+    let Job { cpus, memory_mib, .. } = job;
     let cpu = job.cpu.unwrap_or(USUAL_CPU);
     let [bios, vga_bios] = FIRMWARE;
     let (image, console) = (image.display(), console.display());
@@ -79,18 +71,12 @@ fn configuration(job: &Job, image: &Path, console: &Path) -> String {
 
 /// What Bochs says of itself, shortened to the number.
 pub fn version() -> String {
-    let output = Command::new(PROGRAM)
-        .arg("--help")
-        .stdin(Stdio::null())
-        .output();
+    let output = Command::new(PROGRAM).arg("--help").stdin(Stdio::null()).output();
     let text = output.map(|output| {
         let both = [output.stdout, output.stderr].concat();
         String::from_utf8_lossy(&both).into_owned()
     });
     let text = text.unwrap_or_default();
-    let number = text
-        .split_whitespace()
-        .skip_while(|word| *word != "Emulator")
-        .nth(1);
+    let number = text.split_whitespace().skip_while(|word| *word != "Emulator").nth(1);
     number.unwrap_or("unknown").to_owned()
 }

@@ -23,9 +23,9 @@ pub fn choose(
     match asked {
         Some(MachineName::QemuKvm) => match kvm::usable(path, Some(programs)) {
             Ok(()) => Ok(by_request(MachineName::QemuKvm)),
-            Err(reason) => Err(bad_input(format!(
-                "machine 'qemu-kvm' cannot run path '{path}': {reason}"
-            ))),
+            Err(reason) => {
+                Err(bad_input(format!("machine 'qemu-kvm' cannot run path '{path}': {reason}")))
+            }
         },
         Some(MachineName::QemuTcg) if path == Path::Vmx => Err(bad_input(
             "machine 'qemu-tcg' cannot run path 'vmx': it has no VMX; there is bochs, qemu-kvm",
@@ -36,10 +36,7 @@ pub fn choose(
 }
 
 fn by_request(machine: MachineName) -> Choice {
-    Choice {
-        machine,
-        reason: "asked for".into(),
-    }
+    Choice { machine, reason: "asked for".into() }
 }
 
 fn best(path: Path, kvm: Result<(), String>) -> Choice {
@@ -48,10 +45,9 @@ fn best(path: Path, kvm: Result<(), String>) -> Choice {
             machine: MachineName::QemuKvm,
             reason: "the host's KVM offers what the path needs".into(),
         },
-        Err(reason) => Choice {
-            machine: emulator(path),
-            reason: format!("not qemu-kvm: {reason}"),
-        },
+        Err(reason) => {
+            Choice { machine: emulator(path), reason: format!("not qemu-kvm: {reason}") }
+        }
     }
 }
 

@@ -28,22 +28,15 @@ fn cpu(path: Path) -> Result<(), String> {
         Path::Vmx => &["vmx"],
     };
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let flags = info
-        .lines()
-        .find(|line| line.starts_with("flags"))
-        .unwrap_or_default();
+    let flags = info.lines().find(|line| line.starts_with("flags")).unwrap_or_default();
     let offered = flags.split_whitespace().any(|flag| wanted.contains(&flag));
     let wanted = wanted.join(" or ");
-    offered
-        .then_some(())
-        .ok_or(format!("/proc/cpuinfo shows no {wanted} flag"))
+    offered.then_some(()).ok_or(format!("/proc/cpuinfo shows no {wanted} flag"))
 }
 
 fn device() -> Result<(), String> {
     let opened = OpenOptions::new().read(true).write(true).open("/dev/kvm");
-    opened
-        .map(drop)
-        .map_err(|error| format!("/dev/kvm cannot be opened: {error}"))
+    opened.map(drop).map_err(|error| format!("/dev/kvm cannot be opened: {error}"))
 }
 
 fn nested() -> Result<(), String> {
@@ -58,7 +51,5 @@ fn nested() -> Result<(), String> {
 fn probe(path: Path, programs: &Programs) -> Result<(), String> {
     let job = Job::probe(path, MachineName::QemuKvm, programs, PROBE_LIMIT);
     let report = boot::boot(&job, |_, _| ()).map_err(|error| format!("{error:#}"))?;
-    report
-        .verdict()
-        .map_err(|reason| format!("a probe boot failed: {reason}"))
+    report.verdict().map_err(|reason| format!("a probe boot failed: {reason}"))
 }

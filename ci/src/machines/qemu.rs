@@ -20,15 +20,9 @@ pub fn command(job: &Job, console: &Path) -> Command {
     qemu.args(["-smp", &job.cpus.to_string()]);
     qemu.args(accelerator(job.machine));
     qemu.args(["-cpu", job.cpu.unwrap_or(usual_cpu(job.machine))]);
-    qemu.args([
-        "-device",
-        &format!("isa-debug-exit,iobase={:#x},iosize=1", exit_code::PORT),
-    ]);
-    qemu.arg("-serial")
-        .arg(format!("file:{}", console.display()));
-    qemu.arg("-kernel")
-        .arg(&job.kernel)
-        .args(["-append", &job.line]);
+    qemu.args(["-device", &format!("isa-debug-exit,iobase={:#x},iosize=1", exit_code::PORT)]);
+    qemu.arg("-serial").arg(format!("file:{}", console.display()));
+    qemu.arg("-kernel").arg(&job.kernel).args(["-append", &job.line]);
     if let Some(module) = &job.module {
         // PVH hands over the file alone: its command line is the kernel's.
         qemu.arg("-initrd").arg(&module.file);
@@ -60,9 +54,6 @@ pub fn version() -> String {
     let output = Command::new(PROGRAM).arg("--version").output();
     let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
     let text = text.unwrap_or_default();
-    let number = text
-        .split_whitespace()
-        .skip_while(|word| *word != "version")
-        .nth(1);
+    let number = text.split_whitespace().skip_while(|word| *word != "version").nth(1);
     number.unwrap_or("unknown").to_owned()
 }

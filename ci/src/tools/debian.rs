@@ -10,16 +10,10 @@ use crate::outcome::bad_input;
 
 /// Installs what is needed, or names the packages.
 pub fn install(missing: &[Need]) -> Result<()> {
-    let packages: Vec<&str> = missing
-        .iter()
-        .flat_map(|need| need.packages())
-        .copied()
-        .collect();
+    let packages: Vec<&str> = missing.iter().flat_map(|need| need.packages()).copied().collect();
     let names = packages.join(" ");
     let Some(prefix) = privilege() else {
-        return Err(bad_input(format!(
-            "missing tools: install the packages {names}"
-        )));
+        return Err(bad_input(format!("missing tools: install the packages {names}")));
     };
     eprintln!("xtask: installing packages by apt-get: {names}");
     // Old lists may name files that are gone; a failure here shows in the next step.
@@ -29,9 +23,7 @@ pub fn install(missing: &[Need]) -> Result<()> {
     {
         return Ok(());
     }
-    Err(bad_input(format!(
-        "apt-get could not install the packages {names}"
-    )))
+    Err(bad_input(format!("apt-get could not install the packages {names}")))
 }
 
 /// What to put before apt-get, if there is an apt-get that we may use.
@@ -45,16 +37,9 @@ fn privilege() -> Option<&'static [&'static str]> {
 }
 
 fn apt_get(prefix: &[&str], arguments: &[&str]) -> Result<bool> {
-    let words = [
-        prefix,
-        &["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"],
-        arguments,
-    ]
-    .concat();
+    let words = [prefix, &["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"], arguments].concat();
     let mut command = Command::new(words[0]);
     // What apt says goes where people read; our own output may be read by programs.
-    command
-        .args(&words[1..])
-        .stdout(Stdio::from(std::io::stderr()));
+    command.args(&words[1..]).stdout(Stdio::from(std::io::stderr()));
     Ok(children::spawn(&mut command)?.wait()?.success())
 }

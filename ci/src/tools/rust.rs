@@ -12,9 +12,7 @@ pub fn target(name: &str) -> Result<()> {
     if has_target(name) || rustup(&["target", "add", name])? {
         return Ok(());
     }
-    Err(bad_input(format!(
-        "the Rust target {name} is missing and rustup could not add it"
-    )))
+    Err(bad_input(format!("the Rust target {name} is missing and rustup could not add it")))
 }
 
 /// Whether a compilation target is installed.
@@ -34,9 +32,7 @@ pub fn component(name: &str, subcommand: &str) -> Result<()> {
     if works(&[subcommand, "--version"]) || rustup(&["component", "add", name])? {
         return Ok(());
     }
-    Err(bad_input(format!(
-        "the Rust component {name} is missing and rustup could not add it"
-    )))
+    Err(bad_input(format!("the Rust component {name} is missing and rustup could not add it")))
 }
 
 /// Whether Miri works, after an attempt to install it.
@@ -45,14 +41,7 @@ pub fn miri() -> Result<bool> {
     if works_now() {
         return Ok(true);
     }
-    let parts = [
-        "--profile",
-        "minimal",
-        "--component",
-        "miri",
-        "--component",
-        "rust-src",
-    ];
+    let parts = ["--profile", "minimal", "--component", "miri", "--component", "rust-src"];
     let installed = rustup(&[&["toolchain", "install", "nightly"], &parts[..]].concat())?;
     Ok(installed && works_now())
 }
@@ -60,10 +49,7 @@ pub fn miri() -> Result<bool> {
 fn works(arguments: &[&str]) -> bool {
     let mut cargo = Command::new("cargo");
     cargo.current_dir(crate::workspace::root()).args(arguments);
-    cargo
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+    cargo.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     cargo.status().is_ok_and(|status| status.success())
 }
 
@@ -75,8 +61,6 @@ fn rustup(arguments: &[&str]) -> Result<bool> {
     eprintln!("xtask: rustup {}", arguments.join(" "));
     let mut rustup = Command::new("rustup");
     rustup.current_dir(crate::workspace::root()).args(arguments);
-    rustup
-        .stdin(Stdio::null())
-        .stdout(Stdio::from(std::io::stderr()));
+    rustup.stdin(Stdio::null()).stdout(Stdio::from(std::io::stderr()));
     Ok(children::spawn(&mut rustup)?.wait()?.success())
 }

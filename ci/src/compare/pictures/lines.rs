@@ -28,6 +28,7 @@ pub fn by_sharers(rows: &[&MeasuredRow], batch: u32) -> Result<Picture> {
             .build_cartesian_2d(0.0..right, 0.0..top)?;
         chart
             .configure_mesh()
+            .label_style(("sans-serif", 14))
             .x_desc("sharers")
             .y_desc("ticks a page (mean)")
             .draw()?;
@@ -42,21 +43,14 @@ pub fn by_sharers(rows: &[&MeasuredRow], batch: u32) -> Result<Picture> {
             .draw()?;
         area.present()?;
     }
-    Ok(Picture {
-        file: format!("sharers-batch-{batch}.svg"),
-        title,
-        svg,
-    })
+    Ok(Picture { file: format!("sharers-batch-{batch}.svg"), title, svg })
 }
 
 fn extent(rows: &[&MeasuredRow]) -> (f64, f64) {
     let largest = |value: fn(&MeasuredRow) -> f64| {
         rows.iter().map(|row| value(row)).fold(1.0_f64, f64::max) * 1.1
     };
-    (
-        largest(|row| f64::from(row.row.sharers)),
-        largest(|row| row.row.ticks.total.mean),
-    )
+    (largest(|row| f64::from(row.row.sharers)), largest(|row| row.row.ticks.total.mean))
 }
 
 /// The lines, in the order of the rows.
@@ -82,9 +76,8 @@ fn line(
     number: usize,
 ) -> Result<()> {
     let rows = rows.iter().filter(|row| name(row) == wanted);
-    let mut points: Vec<(f64, f64)> = rows
-        .map(|row| (f64::from(row.row.sharers), row.row.ticks.total.mean))
-        .collect();
+    let mut points: Vec<(f64, f64)> =
+        rows.map(|row| (f64::from(row.row.sharers), row.row.ticks.total.mean)).collect();
     points.sort_by(|a, b| a.0.total_cmp(&b.0));
     let colour = Palette99::pick(number);
     let style = colour.stroke_width(2);
@@ -92,10 +85,6 @@ fn line(
         .draw_series(LineSeries::new(points.clone(), style))?
         .label(wanted)
         .legend(move |(x, y)| PathElement::new(vec![(x, y), (x + 18, y)], style));
-    chart.draw_series(
-        points
-            .into_iter()
-            .map(|point| Circle::new(point, 3, style.filled())),
-    )?;
+    chart.draw_series(points.into_iter().map(|point| Circle::new(point, 3, style.filled())))?;
     Ok(())
 }

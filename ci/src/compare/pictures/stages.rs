@@ -27,12 +27,13 @@ pub fn stacked(rows: &[&MeasuredRow], batch: u32) -> Result<Picture> {
             .caption(&title, ("sans-serif", 18))
             .x_label_area_size(40)
             .y_label_area_size(230)
-            .build_cartesian_2d(0.0..right, 0.0..rows.len() as f64)?;
+            .build_cartesian_2d(0.0..right, -0.5..rows.len() as f64 - 0.5)?;
         chart
             .configure_mesh()
             .disable_y_mesh()
             .x_desc("ticks a page (mean)")
             .y_labels(2 * rows.len())
+            .label_style(("sans-serif", 14))
             .y_label_formatter(&|height| label(rows, *height))
             .draw()?;
         for (number, stage) in STAGES.iter().enumerate() {
@@ -43,17 +44,10 @@ pub fn stacked(rows: &[&MeasuredRow], batch: u32) -> Result<Picture> {
                 .label(*stage)
                 .legend(move |(x, y)| Rectangle::new([(x, y - 5), (x + 12, y + 5)], colour));
         }
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::UpperRight)
-            .draw()?;
+        chart.configure_series_labels().position(SeriesLabelPosition::UpperRight).draw()?;
         area.present()?;
     }
-    Ok(Picture {
-        file: format!("stages-batch-{batch}.svg"),
-        title,
-        svg,
-    })
+    Ok(Picture { file: format!("stages-batch-{batch}.svg"), title, svg })
 }
 
 /// The stages in the order in which they happen.
@@ -69,23 +63,19 @@ struct Piece {
 
 impl Piece {
     fn drawn(&self, colour: ShapeStyle) -> Rectangle<(f64, f64)> {
-        let low = self.bar as f64;
-        Rectangle::new([(self.from, low + 0.2), (self.to, low + 0.8)], colour)
+        let middle = self.bar as f64;
+        Rectangle::new([(self.from, middle - 0.3), (self.to, middle + 0.3)], colour)
     }
 }
 
+/// The first row is the topmost bar.
 fn pieces(rows: &[&MeasuredRow]) -> Vec<Piece> {
     let mut pieces = Vec::new();
-    for (bar, row) in rows.iter().enumerate() {
+    for (bar, row) in rows.iter().rev().enumerate() {
         let mut from = 0.0;
         for (stage, ticks) in stages(&row.row.ticks).into_iter().skip(1) {
             let to = from + ticks.mean;
-            pieces.push(Piece {
-                bar,
-                stage,
-                from,
-                to,
-            });
+            pieces.push(Piece { bar, stage, from, to });
             from = to;
         }
     }
@@ -94,11 +84,10 @@ fn pieces(rows: &[&MeasuredRow]) -> Vec<Piece> {
 
 /// Labels stand at the middle of a bar.
 fn label(rows: &[&MeasuredRow], height: f64) -> String {
-    let row = rows
-        .get(height as usize)
-        .filter(|_| (height.fract() - 0.5).abs() < 0.01);
+    let is_middle = (height - height.round()).abs() < 0.01;
+    let row = rows.iter().rev().nth(height.round() as usize).filter(|_| is_middle);
     row.map_or(String::new(), |row| {
         let row = &row.row;
-        format!("{} on {}, {} sharers", row.method, row.path, row.sharers)
+        format!("{} on {}, sharers {}", row.method, row.path, row.sharers)
     })
 }

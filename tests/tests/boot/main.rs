@@ -1,0 +1,23 @@
+//! Boot tests: each is one boot (two where two are compared) with a time limit, known by name, and
+//! judged by the records and lines of its console.
+//!
+//! `cargo xtask test` runs them all. One of them:
+//! `cargo test -p loadphys-tests --features boots --test boot -- bare/probe`.
+
+mod case;
+mod good;
+mod hostile;
+mod programs;
+
+use libtest_mimic::{Arguments, Trial};
+
+fn main() {
+    xtask::interrupt::install();
+    let arguments = Arguments::from_args();
+    let trials = good::cases()
+        .into_iter()
+        .chain(hostile::cases())
+        .map(case::Case::trial);
+    let trials: Vec<Trial> = trials.collect();
+    libtest_mimic::run(&arguments, trials).exit();
+}

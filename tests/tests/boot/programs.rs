@@ -1,0 +1,37 @@
+//! What is booted, built once and only if some test runs.
+
+use std::path::PathBuf;
+use std::sync::{LazyLock, Mutex};
+
+use anyhow::{Result, anyhow};
+use xtask::build::{self, Programs};
+use xtask::machines::Path;
+
+static BUILDING: Mutex<()> = Mutex::new(());
+
+/// What path `bare` needs, and what path `vmx` needs.
+static PROGRAMS: [LazyLock<Result<Programs, String>>; 2] = [
+    LazyLock::new(|| built(Path::Bare)),
+    LazyLock::new(|| built(Path::Vmx)),
+];
+
+fn built(path: Path) -> Result<Programs, String> {
+    let _one_at_a_time = BUILDING.lock();
+    Programs::build(&[path]).map_err(|error| format!("{error:#}"))
+}
+
+/// The guest, and what runs below it on a path.
+pub fn programs(path: Path) -> Result<&'static Programs> {
+    let [bare, vmx] = &PROGRAMS;
+    let programs = match path {
+        Path::Bare => bare,
+        Path::Vmx => vmx,
+    };
+    programs.as_ref().map_err(|error| anyhow!("{error}"))
+}
+
+/// A guest that is broken on purpose by a cargo feature.
+pub fn broken(feature: &str) -> Result<PathBuf> {
+    let _one_at_a_time = BUILDING.lock();
+    build::guest(&[feature])
+}
