@@ -38,13 +38,7 @@ impl Default for Histogram {
 impl Histogram {
     /// With no samples. It takes 8 KiB, so give it a place that is not the stack.
     pub const fn new() -> Self {
-        Self {
-            counts: [0; BUCKETS],
-            pages: 0,
-            ticks: 0,
-            least: f64::INFINITY,
-            most: 0.0,
-        }
+        Self { counts: [0; BUCKETS], pages: 0, ticks: 0, least: f64::INFINITY, most: 0.0 }
     }
 
     /// Forgets all samples.
@@ -85,9 +79,7 @@ impl Histogram {
 
     /// Ticks that `per_mille` of a thousand pages do not exceed; 0 without samples.
     pub fn percentile(&self, per_mille: u64) -> f64 {
-        let rank = (self.pages * per_mille)
-            .div_ceil(1000)
-            .clamp(1, self.pages.max(1));
+        let rank = (self.pages * per_mille).div_ceil(1000).clamp(1, self.pages.max(1));
         let mut below = 0;
         for (index, &count) in self.counts.iter().enumerate() {
             below += u64::from(count);

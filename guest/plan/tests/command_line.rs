@@ -18,13 +18,8 @@ fn an_empty_line_is_the_default_plan() {
 
 #[test]
 fn words_may_stand_in_any_order() {
-    let plan: Plan = "exit=bochs seed=0  methods=alias,recursive plan=pressure"
-        .parse()
-        .unwrap();
-    assert_eq!(
-        (plan.plan, plan.exit, plan.seed),
-        (PlanName::Pressure, Exit::Bochs, 0)
-    );
+    let plan: Plan = "exit=bochs seed=0  methods=alias,recursive plan=pressure".parse().unwrap();
+    assert_eq!((plan.plan, plan.exit, plan.seed), (PlanName::Pressure, Exit::Bochs, 0));
     let methods = List::new([MethodName::Alias, MethodName::Recursive]).unwrap();
     assert_eq!(plan.methods, Methods::Named(methods));
 }
@@ -32,33 +27,17 @@ fn words_may_stand_in_any_order() {
 #[test]
 fn unknown_words_are_named_with_what_exists() {
     let line = mistake("plan=compere").to_string();
-    assert!(
-        line.starts_with("unknown plan 'compere': there is compare probe"),
-        "{line}"
-    );
+    assert!(line.starts_with("unknown plan 'compere': there is compare probe"), "{line}");
     let line = mistake("colour=red").to_string();
-    assert!(
-        line.starts_with("unknown key 'colour=red': there is plan methods"),
-        "{line}"
-    );
-    assert_eq!(
-        mistake("methods=recursive,telepathy").problem(),
-        Problem::Unknown
-    );
+    assert!(line.starts_with("unknown key 'colour=red': there is plan methods"), "{line}");
+    assert_eq!(mistake("methods=recursive,telepathy").problem(), Problem::Unknown);
     assert_eq!(mistake("compare").problem(), Problem::Unknown);
     assert_eq!(mistake("methods=auto,alias").problem(), Problem::Unknown);
 }
 
 #[test]
 fn bad_numbers_are_refused() {
-    for line in [
-        "pages=0",
-        "sharers=1,0",
-        "batch=",
-        "rounds=-1",
-        "seed=0x10",
-        "pages=4294967296",
-    ] {
+    for line in ["pages=0", "sharers=1,0", "batch=", "rounds=-1", "seed=0x10", "pages=4294967296"] {
         assert_eq!(mistake(line).problem(), Problem::BadNumber, "{line}");
     }
     let line = mistake("pages=0").to_string();
@@ -74,17 +53,9 @@ fn what_is_given_twice_is_refused() {
 
 #[test]
 fn lists_end_somewhere() {
-    let list = |count: usize| {
-        (1..=count)
-            .map(|n| n.to_string())
-            .collect::<Vec<_>>()
-            .join(",")
-    };
+    let list = |count: usize| (1..=count).map(|n| n.to_string()).collect::<Vec<_>>().join(",");
     assert!(format!("batch={}", list(MOST)).parse::<Plan>().is_ok());
-    assert_eq!(
-        mistake(&format!("batch={}", list(MOST + 1))).problem(),
-        Problem::TooLong
-    );
+    assert_eq!(mistake(&format!("batch={}", list(MOST + 1))).problem(), Problem::TooLong);
 }
 
 #[test]

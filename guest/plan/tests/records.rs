@@ -17,14 +17,7 @@ fn there_and_back(record: &Record) -> Record {
 /// The widest figures, so that the line is about as long as it can be.
 fn wide_row() -> Row {
     let wide = -1.234_567_890_123_456_7e-200;
-    let ticks = Ticks {
-        mean: wide,
-        p50: wide,
-        p90: wide,
-        p99: wide,
-        p999: wide,
-        max: wide,
-    };
+    let ticks = Ticks { mean: wide, p50: wide, p90: wide, p99: wide, p999: wide, max: wide };
     Row {
         path: name(&"p".repeat(32)),
         method: name(&"m".repeat(32)),
@@ -42,11 +35,7 @@ fn wide_row() -> Row {
             write: ticks,
             release: ticks,
         },
-        events: Events {
-            vm_exits: wide,
-            entry_writes: wide,
-            ..Events::default()
-        },
+        events: Events { vm_exits: wide, entry_writes: wide, ..Events::default() },
         vm_exits_per_batch_max: u64::MAX,
         fault_in: Default::default(),
         irq_off_max: u64::MAX,
@@ -72,24 +61,14 @@ fn every_record_is_read_as_it_was_written() {
         irqs_off: true,
         recursive_format: false,
     };
-    let skipped = Skipped {
-        path: name("bare"),
-        method: name("alias"),
-        reason: name("no stub"),
-    };
+    let skipped = Skipped { path: name("bare"), method: name("alias"), reason: name("no stub") };
     let records = [
         Record::Machine(machine),
         Record::Row(wide_row()),
         Record::Property(property),
         Record::Skipped(skipped),
-        Record::Count(Count {
-            name: name(counts::SWAP_FULL_REFUSALS),
-            count: 3,
-        }),
-        Record::End(End {
-            ok: false,
-            reason: name("a line\nand another"),
-        }),
+        Record::Count(Count { name: name(counts::SWAP_FULL_REFUSALS), count: 3 }),
+        Record::End(End { ok: false, reason: name("a line\nand another") }),
     ];
     for record in records {
         assert_eq!(there_and_back(&record), record);

@@ -28,12 +28,7 @@ impl<T: PartialEq> List<T> {
                 return Err(Mistake::new(Problem::Twice, what, word, "once is enough"));
             }
             list.push(value).map_err(|_| {
-                Mistake::new(
-                    Problem::TooLong,
-                    what,
-                    word,
-                    "16 is the most that a list can hold",
-                )
+                Mistake::new(Problem::TooLong, what, word, "16 is the most that a list can hold")
             })?;
         }
         Ok(Self(list))

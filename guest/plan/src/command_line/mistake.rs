@@ -36,12 +36,7 @@ impl Mistake {
         found: &str,
         wanted: &'static str,
     ) -> Self {
-        Self {
-            problem,
-            what,
-            found: beginning(found),
-            wanted: wanted.trim_ascii_end(),
-        }
+        Self { problem, what, found: beginning(found), wanted: wanted.trim_ascii_end() }
     }
 
     /// What is wrong with the word.
@@ -52,12 +47,7 @@ impl Mistake {
 
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            problem,
-            what,
-            found,
-            wanted,
-        } = self;
+        let Self { problem, what, found, wanted } = self;
         match problem {
             Problem::Unknown => write!(f, "unknown {what} '{found}': there is {wanted}"),
             Problem::BadNumber => write!(f, "{what} '{found}': {wanted} is wanted"),

@@ -75,12 +75,7 @@ impl FromStr for Plan {
         for word in line.split_ascii_whitespace() {
             let (index, value) = key_and_value(word)?;
             if core::mem::replace(&mut seen[index], true) {
-                return Err(Mistake::new(
-                    Problem::Twice,
-                    "key",
-                    KEYS[index],
-                    "once is enough",
-                ));
+                return Err(Mistake::new(Problem::Twice, "key", KEYS[index], "once is enough"));
             }
             plan.set(KEYS[index], value)?;
         }
@@ -92,10 +87,7 @@ impl FromStr for Plan {
 fn key_and_value(word: &str) -> Result<(usize, &str), Mistake> {
     let unknown = || Mistake::new(Problem::Unknown, "key", word, KEYS_LISTED);
     let (key, value) = word.split_once('=').ok_or_else(unknown)?;
-    let index = KEYS
-        .iter()
-        .position(|known| *known == key)
-        .ok_or_else(unknown)?;
+    let index = KEYS.iter().position(|known| *known == key).ok_or_else(unknown)?;
     Ok((index, value))
 }
 
@@ -128,32 +120,15 @@ fn from_one(what: &'static str, text: &str) -> Result<u32, Mistake> {
 }
 
 fn number<T: FromStr>(what: &'static str, text: &str, wanted: &'static str) -> Result<T, Mistake> {
-    text.parse()
-        .map_err(|_| Mistake::new(Problem::BadNumber, what, text, wanted))
+    text.parse().map_err(|_| Mistake::new(Problem::BadNumber, what, text, wanted))
 }
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            plan,
-            methods,
-            sharers,
-            batch,
-            pages,
-            rounds,
-            seed,
-            exit,
-            swap_pages,
-            ..
-        } = self;
+        let Self { plan, methods, sharers, batch, pages, rounds, seed, exit, swap_pages, .. } =
+            self;
         let check = if self.check { Check::On } else { Check::Off };
-        write!(
-            f,
-            "plan={plan} methods={methods} sharers={sharers} batch={batch} pages={pages} "
-        )?;
-        write!(
-            f,
-            "rounds={rounds} seed={seed} check={check} exit={exit} swap-pages={swap_pages}"
-        )
+        write!(f, "plan={plan} methods={methods} sharers={sharers} batch={batch} pages={pages} ")?;
+        write!(f, "rounds={rounds} seed={seed} check={check} exit={exit} swap-pages={swap_pages}")
     }
 }
