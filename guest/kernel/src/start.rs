@@ -5,7 +5,7 @@
 use core::fmt;
 
 use loadphys_boot::handoff::{Handoff, Loader};
-use loadphys_plan::command_line::Plan;
+use loadphys_plan::command_line::{Exit, Plan};
 use spin::Mutex;
 use x86_64::VirtAddr;
 use x86_64::instructions::interrupts;
@@ -49,13 +49,13 @@ pub extern "C" fn main(loader: u32, info: u32) -> ! {
     traps::load();
     // SAFETY: these are the entry code's words, and nothing has been written yet.
     let handoff = unsafe { Handoff::read(loader, info) }.unwrap_or_else(|e| refuse(&e));
-    let plan = handoff.command_line.parse::<Plan>().unwrap_or_else(|e| refuse(&e));
     // SAFETY: the identity map is in place.
     let firmware = unsafe { Firmware::read(handoff.rsdp) }.unwrap_or_else(|e| {
         log!("no ACPI tables ({e:?}): one CPU, no power-off");
         Firmware { cpus: 1, ..Firmware::default() }
     });
-    power::prepare(Ending { exit: plan.exit, power_off: firmware.power_off });
+    power::prepare(Ending { exit: exit(&handoff.command_line), power_off: firmware.power_off });
+    let plan = handoff.command_line.parse::<Plan>().unwrap_or_else(|e| refuse(&e));
     let features = Features::read();
     cpu::set_up_control_registers(&features).unwrap_or_else(|e| refuse(&e));
     let frames = EarlyFrames::new(&handoff, Image::physical_end());
@@ -63,6 +63,13 @@ pub extern "C" fn main(loader: u32, info: u32) -> ! {
         map(handoff, plan, features, firmware, frames).unwrap_or_else(|e| refuse(&e));
     // SAFETY: `map` has mapped the image and the stack; the rest waits in a static.
     unsafe { leave(root, stack.top, go_on) }
+}
+
+/// How to end, even if the rest of the command line is not understood.
+fn exit(command_line: &str) -> Exit {
+    let values =
+        command_line.split_ascii_whitespace().filter_map(|word| word.strip_prefix("exit="));
+    values.filter_map(|value| value.parse().ok()).last().unwrap_or(Exit::Acpi)
 }
 
 /// Ends the boot with a reason that whoever asked can mend.
