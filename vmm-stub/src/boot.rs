@@ -1,0 +1,66 @@
+//! From the loader to the guest.
+#![expect(unsafe_code, reason = "switches stacks and reads what the loader left")]
+
+mod cpus;
+mod guest;
+mod memory;
+mod problem;
+
+use core::arch::naked_asm;
+use core::convert::Infallible;
+
+use loadphys_boot::handoff::Handoff;
+
+use crate::ending::{self, fatal};
+use crate::image::STACK;
+use crate::say::{self, say};
+use crate::vmx::capability::Capabilities;
+use crate::vmx::{controls, support};
+use crate::{command_line, descriptors};
+use problem::Problem;
+
+/// Where [`loadphys_boot::entry!`] goes: leaves the boot stack for one with a guard.
+#[unsafe(naked)]
+pub extern "C" fn start(loader: u32, info: u32) -> ! {
+    naked_asm!(
+        "lea rsp, [rip + {stack} + {bytes}]",
+        "call {run}",
+        "ud2",
+        stack = sym STACK,
+        bytes = const size_of_val(&STACK),
+        run = sym run,
+    )
+}
+
+extern "C" fn run(loader: u32, info: u32) -> ! {
+    say::start();
+    say!("loadphys {}", env!("CARGO_PKG_VERSION"));
+    // SAFETY: these are the entry code's values, passed on by `start`; its identity map is in place and the
+    // loader's structures are as they were.
+    match boot(unsafe { Handoff::read(loader, info) }) {
+        Ok(never) => match never {},
+        Err(problem) => fatal!("{problem}"),
+    }
+}
+
+fn boot(
+    handoff: Result<Handoff, loadphys_boot::handoff::HandoffError>,
+) -> Result<Infallible, Problem> {
+    let handoff = handoff.map_err(Problem::Handoff)?;
+    let line = command_line::guests(&handoff);
+    if let Some(exit) = command_line::exit(&handoff.command_line).or(command_line::exit(line)) {
+        ending::choose(exit);
+    }
+    support::check().map_err(Problem::NoVmx)?;
+    let cpu = support::cpu();
+    let capabilities = Capabilities::read(support::msr);
+    let controls = controls::negotiate(&capabilities).map_err(Problem::Control)?;
+    for absent in &controls.absent {
+        say!("{absent}");
+    }
+    let file = guest::find(&handoff)?;
+    let mut memory = memory::set_up(&handoff, &file, cpu, controls.gib_pages)?;
+    let descriptors = descriptors::load();
+    let guest = guest::load(&handoff, file, &mut memory, line)?;
+    cpus::run(memory, &capabilities, controls, cpu, descriptors, &guest)
+}

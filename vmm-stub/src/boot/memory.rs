@@ -1,0 +1,126 @@
+//! The stub's own memory: its range, its tables, the nested tables.
+#![expect(unsafe_code, reason = "loads the stub's own tables")]
+
+use core::ops::Range;
+use core::sync::atomic::{AtomicU8, AtomicU64};
+
+use heapless::Vec;
+use loadphys_abi::FRAME_BYTES;
+use loadphys_boot::handoff::{Handoff, MOST_MODULES};
+use x86_64::PhysAddr;
+use x86_64::registers::control::{Cr0, Cr0Flags, Cr3, Cr3Flags};
+use x86_64::registers::model_specific::{Efer, EferFlags};
+use x86_64::structures::paging::PhysFrame;
+
+use super::guest::File;
+use super::problem::Problem;
+use crate::cpu::Cpu;
+use crate::ept::alias::{Alias, Window};
+use crate::ept::entry;
+use crate::ept::layout::{self, Layout};
+use crate::image;
+use crate::mtrr::Mtrrs;
+use crate::needs::{self, Needs};
+use crate::paging::OwnMemory;
+use crate::places;
+use crate::pool::Pool;
+use crate::say::say;
+use crate::tree::{ENTRIES, Shape, Storage, Table, tables_needed};
+use crate::vmx::support::{self, msr};
+
+/// Frames that a CPU's VT-x takes: VMXON region, VMCS, MSR bitmap.
+pub const VMX_FRAMES: usize = 3;
+
+/// Tables more than were counted, since the count does not know yet where the range ends.
+const SPARE_TABLES: usize = 4;
+
+/// What was set up.
+pub struct Memory {
+    /// All that is the stub's.
+    pub stub: Range<u64>,
+    /// What is left of the pool.
+    pub pool: Pool,
+    /// The rules' bytes.
+    pub frames: &'static [AtomicU8],
+    /// The alias and its place.
+    pub alias: Option<(Alias<'static>, Window)>,
+    /// The EPT pointer.
+    pub ept_pointer: u64,
+}
+
+/// Chooses the range, switches to the stub's own tables and builds the nested ones.
+pub fn set_up(
+    handoff: &Handoff,
+    file: &File,
+    cpu: support::Cpu,
+    gib_pages: bool,
+) -> Result<Memory, Problem> {
+    let top = places::top(&handoff.memory);
+    let mtrrs = Mtrrs::read(|number| if cpu.mtrrs { msr(number) } else { 0 }, cpu.width);
+    let image = image::image();
+    let own = OwnMemory {
+        image: image.all.clone(),
+        text: image.text,
+        rodata: image.rodata,
+        guards: image::guards(),
+        end: top.max(4 << 30),
+        largest: if cpu.gib_pages { 3 } else { 2 },
+    };
+    let mut nested = Layout {
+        stub: image.all.clone(),
+        end: layout::end(cpu.width, gib_pages, top),
+        largest: if gib_pages { 3 } else { 2 },
+        alias: Window::new(cpu.width, top, 0),
+        mtrrs: &mtrrs,
+    };
+    let own_tables = tables_needed(&own);
+    let nested_tables = tables_needed(&nested) + SPARE_TABLES;
+    let needs = Needs {
+        top,
+        frames: VMX_FRAMES + own_tables + nested_tables,
+        cpu_bytes: size_of::<Cpu>(),
+        file_bytes: file.bytes_to_copy(),
+    };
+    let range = needs::pool(&handoff.memory, &image.all, needs.bytes(), &in_the_way(handoff));
+    let range = range.map_err(Problem::TooSmall)?;
+    nested.stub = image.all.start..range.end;
+    // SAFETY: the range is usable memory behind the image; what the loader left there is avoided, and the guest will
+    // not have it. The entry code maps all below 4 GiB, the stub's own tables all memory.
+    let mut pool = unsafe { Pool::new(range) };
+    let root = build(&mut pool, &own, own_tables)?;
+    switch_to(root);
+    let pages = pool.take::<AtomicU64>(Window::tables(top) * ENTRIES).ok_or(FULL)?;
+    nested.alias = Window::new(cpu.width, top, pages.as_ptr() as u64);
+    if nested.alias.is_none() {
+        say!("no alias: memory ends at {top:#x}, and the CPU's addresses at 2^{}", cpu.width);
+    }
+    let frames = pool.take::<AtomicU8>((top / FRAME_BYTES) as usize).ok_or(FULL)?;
+    let root = build(&mut pool, &nested, nested_tables)?;
+    let alias = nested.alias.map(|window| (Alias::new(pages), window));
+    Ok(Memory { stub: nested.stub, pool, frames, alias, ept_pointer: entry::pointer(root) })
+}
+
+/// The pool was measured, so it cannot be too small; if it is, that is said.
+const FULL: Problem = Problem::NoPlace("the stub's tables");
+
+fn build(pool: &mut Pool, shape: &impl Shape, tables: usize) -> Result<u64, Problem> {
+    let tables = pool.take::<Table>(tables).ok_or(FULL)?;
+    let at = tables.as_ptr() as u64;
+    Storage::new(tables, at).build(shape).map_err(|_| FULL)
+}
+
+/// What the loader put somewhere and is needed until the guest runs.
+fn in_the_way(handoff: &Handoff) -> Vec<Range<u64>, MOST_MODULES> {
+    handoff.modules.iter().map(|module| module.start..module.end).collect()
+}
+
+/// Leaves the entry code's tables, with write protection and no-execute on.
+fn switch_to(root: u64) {
+    let frame = PhysFrame::containing_address(PhysAddr::new(root));
+    // SAFETY: the new tables map the image and the stack where they are, with the rights they need, and all memory.
+    unsafe {
+        Efer::update(|flags| flags.insert(EferFlags::NO_EXECUTE_ENABLE));
+        Cr3::write(frame, Cr3Flags::empty());
+        Cr0::update(|flags| flags.insert(Cr0Flags::WRITE_PROTECT));
+    }
+}

@@ -1,0 +1,55 @@
+//! Why the guest cannot be run.
+
+use core::fmt;
+
+use loadphys_boot::handoff::HandoffError;
+
+use crate::guest::image::BadImage;
+use crate::needs::TooSmall;
+use crate::vmx::controls::Missing;
+use crate::vmx::instructions::Failure;
+use crate::vmx::support::NoVmx;
+
+/// One line each.
+#[derive(Debug)]
+pub enum Problem {
+    /// What the loader left cannot be used.
+    Handoff(HandoffError),
+    /// No VT-x.
+    NoVmx(NoVmx),
+    /// VT-x without something that is needed.
+    Control(Missing),
+    /// There is nothing to run.
+    NoModule,
+    /// The first module is no guest.
+    Image(BadImage),
+    /// Memory is too small for the stub.
+    TooSmall(TooSmall),
+    /// Memory is too small for something else; what.
+    NoPlace(&'static str),
+    /// An instruction of VT-x failed; what it was to do.
+    Vmx(&'static str, Failure),
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Handoff(error) => write!(f, "{error}"),
+            Self::NoVmx(error) => write!(f, "{error}"),
+            Self::Control(missing) => write!(f, "{missing}"),
+            Self::NoModule => {
+                f.write_str("no guest: the first module has to be the guest's ELF file")
+            }
+            Self::Image(error) => write!(f, "{error}"),
+            Self::TooSmall(TooSmall(range)) => {
+                let (start, end) = (range.start, range.end);
+                write!(
+                    f,
+                    "memory too small: the stub needs {start:#x}..{end:#x}, and not all of it is usable"
+                )
+            }
+            Self::NoPlace(what) => write!(f, "memory too small: no place for {what}"),
+            Self::Vmx(what, failure) => write!(f, "{what} failed: {failure}"),
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The guest's calls.
+//!
+//! A call decodes its registers, asks the rules, and only then touches anything. Whatever is refused has changed
+//! nothing but RAX and RDX.
+
+mod batch;
+
+use loadphys_abi::counters::Counters;
+use loadphys_abi::{Call, Status};
+use loadphys_rules::{MemoryAt, Tables, Wish};
+
+use crate::cpu::Cpu;
+use crate::ending::fatal;
+use crate::physical;
+use crate::vmx::enter::Registers;
+use crate::vmx::instructions;
+use crate::vmx::vmcs::{GuestField, Vmcs};
+
+/// What goes back to the guest.
+struct Answer {
+    status: Status,
+    value: u64,
+}
+
+impl Answer {
+    const fn done(value: u64) -> Self {
+        Self { status: Status::Done, value }
+    }
+
+    const fn refused(status: Status) -> Self {
+        Self { status, value: 0 }
+    }
+}
+
+/// Answers the call in the guest's registers.
+pub fn answer(registers: &mut Registers, cpu: &mut Cpu) {
+    let call = Call::from_number(registers.rax);
+    cpu.counters.by_call[call.map_or(0, |call| call.number() as usize)] += 1;
+    let answer = match call {
+        _ if !privileged(&cpu.vmcs) => Answer::refused(Status::NotPrivileged),
+        Some(call) => perform(call, registers, cpu),
+        None => Answer::refused(Status::UnknownCall),
+    };
+    cpu.counters.refused += u64::from(answer.status != Status::Done);
+    registers.rax = answer.status.number();
+    registers.rdx = answer.value;
+}
+
+/// Whether the guest is in ring 0 and in 64-bit mode: IA32_EFER.LMA, and CS.L (section "Access Rights of Segment
+/// Registers" for the bits; the DPL of SS is the privilege level).
+fn privileged(vmcs: &Vmcs) -> bool {
+    const LMA: u64 = 1 << 10;
+    const LONG: u64 = 1 << 13;
+    const DPL: u64 = 0b11 << 5;
+    vmcs.get(GuestField::SS_RIGHTS) & DPL == 0
+        && vmcs.get(GuestField::CS_RIGHTS) & LONG != 0
+        && vmcs.get(GuestField::EFER) & LMA != 0
+}
+
+fn perform(call: Call, registers: &Registers, cpu: &mut Cpu) -> Answer {
+    let Registers { rdi: first, rsi: second, rdx: third, .. } = *registers;
+    match call {
+        Call::Load => one(&cpu.shared.tables, first, Wish::Load),
+        Call::Exchange => one(&cpu.shared.tables, first, Wish::Exchange(second)),
+        Call::CompareExchange => {
+            let wish = Wish::CompareExchange { expected: second, new: third };
+            one(&cpu.shared.tables, first, wish)
+        }
+        Call::Batch => batch::perform(first, second, cpu),
+        Call::RegisterTable => register(first, second, cpu),
+        Call::ReleaseTable => release(first, cpu),
+        Call::Counters => counters(first, cpu),
+    }
+}
+
+fn one(tables: &Tables<'_>, address: u64, wish: Wish) -> Answer {
+    match tables.operation(address, wish) {
+        Ok(operation) => {
+            let found = physical::apply(operation);
+            let status = if found.differs { Status::Differs } else { Status::Done };
+            Answer { status, value: found.entry }
+        }
+        Err(status) => Answer::refused(status),
+    }
+}
+
+fn register(frame: u64, level: u64, cpu: &Cpu) -> Answer {
+    match cpu.shared.tables.register(frame, level) {
+        Ok(table) => {
+            if let Some(alias) = &cpu.shared.alias {
+                alias.show(table);
+            }
+            Answer::done(0)
+        }
+        Err(status) => Answer::refused(status),
+    }
+}
+
+/// The alias forgets the table before the guest hears that it is released.
+fn release(frame: u64, cpu: &mut Cpu) -> Answer {
+    let shared = cpu.shared;
+    let table = match shared.tables.release(frame) {
+        Ok(table) => table,
+        Err(status) => return Answer::refused(status),
+    };
+    if let Some(alias) = &shared.alias {
+        let stale = alias.hide(table);
+        if let Err(failure) =
+            instructions::invept(shared.controls.invept, shared.ept_pointer, stale)
+        {
+            fatal!("INVEPT failed: {failure}");
+        }
+        cpu.counters.alias_flushes += 1;
+    }
+    Answer::done(0)
+}
+
+fn counters(address: u64, cpu: &Cpu) -> Answer {
+    match cpu.shared.tables.memory(address, size_of::<Counters>() as u64) {
+        Ok(at) => {
+            physical::store_counters(at, &cpu.counters);
+            Answer::done(0)
+        }
+        Err(status) => Answer::refused(status),
+    }
+}
+
+/// Loads words that may lie in plain memory or in tables, if all of them are the guest's.
+pub fn load_words<const N: usize>(tables: &Tables<'_>, address: u64) -> Option<[u64; N]> {
+    let mut words = [0; N];
+    for (word, at) in words.iter_mut().zip((address..).step_by(8)) {
+        *word = match tables.memory(at, 8) {
+            Ok(at) => load_word(at),
+            Err(_) => physical::apply(tables.operation(at, Wish::Load).ok()?).entry,
+        };
+    }
+    Some(words)
+}
+
+fn load_word(at: MemoryAt) -> u64 {
+    let words = physical::words(at);
+    words.first().map_or(0, |word| word.load(core::sync::atomic::Ordering::Relaxed))
+}

@@ -1,0 +1,66 @@
+//! Many operations in one call.
+//!
+//! The array is copied before anything is checked, so the guest's other CPUs cannot change an item between the
+//! check and the use. What was found goes back item by item, into that field only.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use loadphys_abi::Status;
+use loadphys_abi::batch::{Item, MOST_ITEMS};
+use loadphys_rules::Tables;
+
+use super::Answer;
+use crate::cpu::Cpu;
+use crate::physical;
+
+/// Words of an item, and which of them is `found`.
+const WORDS: usize = size_of::<Item>() / 8;
+const FOUND: usize = core::mem::offset_of!(Item, found) / 8;
+
+/// An item in the guest's memory.
+type Place = [AtomicU64; WORDS];
+
+pub(super) fn perform(address: u64, count: u64, cpu: &mut Cpu) -> Answer {
+    if count > MOST_ITEMS as u64 {
+        return Answer::refused(Status::TooMany);
+    }
+    let tables = &cpu.shared.tables;
+    let at = match tables.memory(address, count * size_of::<Item>() as u64) {
+        Ok(at) => at,
+        Err(status) => return Answer::refused(status),
+    };
+    let (places, _) = physical::words(at).as_chunks::<WORDS>();
+    let items = &mut cpu.items[..places.len()];
+    copy(places, items);
+    let answer = work(tables, places, items);
+    cpu.counters.batch_items += answer.value;
+    answer
+}
+
+fn copy(places: &[Place], items: &mut [Item]) {
+    for (item, place) in items.iter_mut().zip(places) {
+        let [entry, action, found, value] =
+            place.each_ref().map(|word| word.load(Ordering::Relaxed));
+        *item = Item { entry, action, found, value };
+    }
+}
+
+/// Does the items in order, up to the first that is refused.
+fn work(tables: &Tables<'_>, places: &[Place], items: &[Item]) -> Answer {
+    let mut done = 0;
+    for (item, place) in items.iter().zip(places) {
+        let operation = match tables.item(item) {
+            Ok(operation) => operation,
+            Err(status) => {
+                return Answer { status, value: done };
+            }
+        };
+        let found = physical::apply(operation);
+        place[FOUND].store(found.entry, Ordering::Relaxed);
+        if found.differs {
+            return Answer { status: Status::Differs, value: done };
+        }
+        done += 1;
+    }
+    Answer::done(done)
+}

@@ -1,0 +1,31 @@
+//! What the stub takes from its command line, and which one is the guest's.
+
+use loadphys_boot::handoff::Handoff;
+use loadphys_plan::command_line::Exit;
+
+/// The `exit=` of a line. A word that cannot be used is the guest's to complain about.
+pub fn exit(line: &str) -> Option<Exit> {
+    let mut words = line.split_ascii_whitespace();
+    words.find_map(|word| word.strip_prefix("exit=")?.parse().ok())
+}
+
+/// The guest's command line: what was passed with its module, or else the whole of the stub's own.
+pub fn guests(handoff: &Handoff) -> &str {
+    match handoff.modules.first() {
+        Some(module) if !module.command_line.trim().is_empty() => &module.command_line,
+        _ => &handoff.command_line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::exit;
+    use loadphys_plan::command_line::Exit;
+
+    #[test]
+    fn the_exit_is_found_among_other_words() {
+        assert_eq!(exit("plan=probe exit=bochs x"), Some(Exit::Bochs));
+        assert_eq!(exit("plan=probe exit=never"), None);
+        assert_eq!(exit(""), None);
+    }
+}

@@ -1,0 +1,61 @@
+//! What the stub keeps for each CPU, and what all CPUs share.
+
+use loadphys_abi::batch::{Item, MOST_ITEMS};
+use loadphys_abi::counters::Counters;
+use loadphys_abi::discovery::Features;
+use loadphys_rules::Tables;
+
+use crate::ept::alias::Alias;
+use crate::vmx::controls::Controls;
+use crate::vmx::vmcs::Vmcs;
+
+/// The guest's VPID: 0 is the stub's (section "Virtual-Processor Identifiers (VPIDs)").
+pub const VPID: u16 = 1;
+
+/// What does not depend on the CPU.
+#[derive(Debug)]
+pub struct Shared {
+    /// The rules.
+    pub tables: Tables<'static>,
+    /// The alias, if there is one.
+    pub alias: Option<Alias<'static>>,
+    /// What discovery says.
+    pub features: Features,
+    /// What the guest runs with.
+    pub controls: Controls,
+    /// The EPT pointer.
+    pub ept_pointer: u64,
+    /// XCR0 bits that the CPU supports.
+    pub xcr0: u64,
+}
+
+/// What belongs to one CPU; nobody else touches it.
+#[derive(Debug)]
+pub struct Cpu {
+    /// The guest's VMCS on this CPU.
+    pub vmcs: Vmcs,
+    /// What all CPUs share.
+    pub shared: &'static Shared,
+    /// What was counted on this CPU.
+    pub counters: Counters,
+    /// An NMI for the guest that could not be delivered yet.
+    pub nmi_held: bool,
+    /// How many more stray accesses are worth a line.
+    pub reports_left: u32,
+    /// The copy of a batch, out of the guest's reach.
+    pub items: [Item; MOST_ITEMS],
+}
+
+impl Cpu {
+    /// A CPU that has counted nothing.
+    pub const fn new(vmcs: Vmcs, shared: &'static Shared) -> Self {
+        Self {
+            vmcs,
+            shared,
+            counters: Counters::ZERO,
+            nmi_held: false,
+            reports_left: 16,
+            items: [Item { entry: 0, action: 0, found: 0, value: 0 }; MOST_ITEMS],
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Nested paging by EPT: the guest's memory 1:1 without the stub's, and the alias of its tables.
+
+pub mod alias;
+pub mod entry;
+pub mod layout;

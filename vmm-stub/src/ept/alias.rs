@@ -1,0 +1,99 @@
+//! The alias: a second guest-physical range that shows registered tables and nothing else.
+//!
+//! Its tables of level 1 stand side by side, one for each 2 MiB of memory, from the start and for good, so the
+//! entries in them are one array with an entry for each frame. Showing a table is one store; hiding it is one
+//! store and a flush.
+
+use core::ops::Range;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use loadphys_abi::FRAME_BYTES;
+use loadphys_rules::TableAt;
+
+use crate::ept::entry::{self, READ, WRITE};
+use crate::mtrr::MemoryType;
+use crate::tree::{Slot, page_bytes};
+
+/// Bytes that one table of level 1 maps.
+const TABLE_SPAN: u64 = page_bytes(2);
+
+/// Where the alias is, and where its tables of level 1 are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Window {
+    shift: u32,
+    span: u64,
+    tables_at: u64,
+}
+
+impl Window {
+    /// The upper half of the CPU's addresses, for memory that ends at `top`; the tables of level 1 lie at
+    /// `tables_at`. `None` if memory reaches into that half.
+    pub fn new(width: u32, top: u64, tables_at: u64) -> Option<Self> {
+        let shift = width.min(48) - 1;
+        let span = top.next_multiple_of(TABLE_SPAN);
+        (span <= 1 << shift).then_some(Self { shift, span, tables_at })
+    }
+
+    /// Base-two logarithm of where it begins.
+    pub const fn shift(&self) -> u32 {
+        self.shift
+    }
+
+    /// The guest-physical addresses it takes.
+    pub const fn range(&self) -> Range<u64> {
+        1 << self.shift..(1 << self.shift) + self.span
+    }
+
+    /// How many tables of level 1 it has, for memory that ends at `top`.
+    pub const fn tables(top: u64) -> usize {
+        top.div_ceil(TABLE_SPAN) as usize
+    }
+
+    /// What the nested tables hold for a page that touches the alias. The guest may execute nothing there,
+    /// whatever the page's entry says.
+    pub(super) fn slot(&self, page: &Range<u64>, level: u8) -> Slot {
+        if level > 2 {
+            return Slot::Table;
+        }
+        let table = (page.start - self.range().start) / TABLE_SPAN;
+        Slot::Entry(entry::table(self.tables_at + table * FRAME_BYTES, READ | WRITE))
+    }
+}
+
+/// A table was hidden, but the CPUs may still remember it.
+#[must_use = "a hidden table stays reachable until the flush"]
+#[derive(Debug, PartialEq, Eq)]
+pub struct Stale(());
+
+/// The entries of the alias.
+#[derive(Clone, Copy, Debug)]
+pub struct Alias<'a> {
+    pages: &'a [AtomicU64],
+}
+
+impl<'a> Alias<'a> {
+    /// The alias with these entries, one for each frame from address 0; all are empty.
+    pub const fn new(pages: &'a [AtomicU64]) -> Self {
+        Self { pages }
+    }
+
+    /// Shows a table. What was not there is remembered by no CPU (SDM volume 3, section "Caching Translation
+    /// Information"), so no flush is due.
+    pub fn show(&self, table: TableAt) {
+        let page = entry::page(table.address(), 1, MemoryType::WriteBack, READ | WRITE);
+        self.set(table, page);
+    }
+
+    /// Hides what was a table.
+    pub fn hide(&self, table: TableAt) -> Stale {
+        self.set(table, 0);
+        Stale(())
+    }
+
+    fn set(&self, table: TableAt, page: u64) {
+        // One array element for each frame that the rules know, so the index is always good.
+        if let Some(slot) = self.pages.get((table.address() / FRAME_BYTES) as usize) {
+            slot.store(page, Ordering::Release);
+        }
+    }
+}

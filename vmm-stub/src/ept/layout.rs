@@ -1,0 +1,76 @@
+//! Which guest-physical address leads where.
+//!
+//! ```text
+//! 0                                alias base = 2^(width-1)                    2^width
+//! | memory, devices ... [stub] ... | alias, as long as memory | devices ...    |
+//! ```
+//!
+//! Everything is mapped 1:1, with the largest pages that have one memory type, except the stub's range,
+//! which is not mapped, and the alias.
+
+use core::ops::Range;
+
+use crate::ept::alias::Window;
+use crate::ept::entry::{self, EXECUTE, READ, WRITE};
+use crate::mtrr::Mtrrs;
+use crate::places::overlap;
+use crate::tree::{Shape, Slot};
+
+/// Guest-physical addresses that a walk of four levels can reach.
+const FOUR_LEVELS: u32 = 48;
+
+/// The nested map of a guest.
+#[derive(Clone, Debug)]
+pub struct Layout<'a> {
+    /// What the guest must not see.
+    pub stub: Range<u64>,
+    /// Where the 1:1 map ends.
+    pub end: u64,
+    /// The highest level whose entries may map pages.
+    pub largest: u8,
+    /// The alias, if there is one.
+    pub alias: Option<Window>,
+    /// What the firmware said about memory types.
+    pub mtrrs: &'a Mtrrs,
+}
+
+/// Where the 1:1 map ends: with 1 GiB pages, with the CPU's addresses; without, tables for all that would be
+/// too many, and it ends with memory or at 4 GiB.
+pub const fn end(width: u32, gib_pages: bool, top: u64) -> u64 {
+    let all = 1 << if width < FOUR_LEVELS { width } else { FOUR_LEVELS };
+    let gib = 1 << 30;
+    let little = top.next_multiple_of(gib);
+    match (gib_pages, little > 4 * gib) {
+        (true, _) => all,
+        (false, true) => little,
+        (false, false) => 4 * gib,
+    }
+}
+
+impl Shape for Layout<'_> {
+    fn slot(&self, page: &Range<u64>, level: u8) -> Slot {
+        if let Some(alias) = &self.alias
+            && overlap(page, &alias.range())
+        {
+            return alias.slot(page, level);
+        }
+        if page.start >= self.end || within(page, &self.stub) {
+            return Slot::Nothing;
+        }
+        if level > self.largest || page.end > self.end || overlap(page, &self.stub) {
+            return Slot::Table;
+        }
+        let rights = READ | WRITE | EXECUTE;
+        self.mtrrs
+            .kind(page)
+            .map_or(Slot::Table, |kind| Slot::Entry(entry::page(page.start, level, kind, rights)))
+    }
+
+    fn upper(&self, table: u64) -> u64 {
+        entry::table(table, READ | WRITE | EXECUTE)
+    }
+}
+
+const fn within(inner: &Range<u64>, outer: &Range<u64>) -> bool {
+    outer.start <= inner.start && inner.end <= outer.end
+}

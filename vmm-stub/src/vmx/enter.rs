@@ -1,0 +1,196 @@
+//! Into the guest and out again.
+//!
+//! [`run`] is left only when an entry fails. On its stack it keeps a [`Registers`] and above it the pointer to the
+//! [`Cpu`]; exits begin with RSP at that pointer:
+//!
+//! ```text
+//! | ... | Registers (128 bytes) | &mut Cpu | rbx rbp r12-r15 | return address |
+//!       ^ during an exit        ^ HOST_RSP
+//! ```
+//!
+//! An exit stores the guest's registers, calls [`exits::on_exit`], loads them and resumes. The registers of the stub
+//! itself need no saving, since nothing above that call needs them.
+#![expect(unsafe_code, reason = "assembly that enters the guest")]
+
+use core::arch::global_asm;
+use core::ffi::c_void;
+use core::mem::offset_of;
+
+use x86::vmx::vmcs::host;
+
+use crate::cpu::Cpu;
+use crate::vmx::instructions::{Failure, outcome};
+use crate::vmx::{events, exits};
+
+/// The guest's general registers, in the order in which exits number them (section "Exit Qualification", table for
+/// control-register accesses). RSP is in the VMCS; its place here is not used.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct Registers {
+    /// RAX.
+    pub rax: u64,
+    /// RCX.
+    pub rcx: u64,
+    /// RDX.
+    pub rdx: u64,
+    /// RBX.
+    pub rbx: u64,
+    /// Not used.
+    pub unused: u64,
+    /// RBP.
+    pub rbp: u64,
+    /// RSI.
+    pub rsi: u64,
+    /// RDI.
+    pub rdi: u64,
+    /// R8 to R15.
+    pub r8_to_r15: [u64; 8],
+}
+
+const SIZE: usize = size_of::<Registers>();
+
+// The stack is aligned for the call of `on_exit`, and the copy in `stub_run` is by words of 8 bytes.
+const _: () = assert!(SIZE == 128);
+
+unsafe extern "C" {
+    fn stub_run(registers: *const Registers, cpu: *mut c_void) -> u64;
+    fn stub_exit();
+    pub(crate) fn stub_look_for_nmi();
+    pub(crate) fn stub_entered();
+}
+
+/// Where exits go.
+pub fn exit_address() -> u64 {
+    stub_exit as *const () as u64
+}
+
+/// Runs the guest, for the first time and for good: it comes back only if an entry fails.
+///
+/// # Safety
+/// The current VMCS is that of `cpu`; its controls and host state are complete, its EPT keeps the stub's memory away
+/// from the guest.
+pub unsafe fn run(registers: &Registers, cpu: &mut Cpu) -> Failure {
+    // SAFETY: the caller's promise; while the guest runs, `cpu` is lent to `on_exit` alone.
+    let flags = unsafe { stub_run(registers, (&raw mut *cpu).cast()) };
+    match outcome(flags & 1 != 0, flags & 2 != 0) {
+        Err(failure) => failure,
+        Ok(()) => Failure::Valid(0),
+    }
+}
+
+global_asm!(
+    ".macro STUB_LOAD_GUEST",
+    "mov rax, [rsp + {rax}]",
+    "mov rcx, [rsp + {rcx}]",
+    "mov rdx, [rsp + {rdx}]",
+    "mov rbx, [rsp + {rbx}]",
+    "mov rbp, [rsp + {rbp}]",
+    "mov rsi, [rsp + {rsi}]",
+    "mov rdi, [rsp + {rdi}]",
+    "mov r8, [rsp + {r8}]",
+    "mov r9, [rsp + {r8} + 8]",
+    "mov r10, [rsp + {r8} + 16]",
+    "mov r11, [rsp + {r8} + 24]",
+    "mov r12, [rsp + {r8} + 32]",
+    "mov r13, [rsp + {r8} + 40]",
+    "mov r14, [rsp + {r8} + 48]",
+    "mov r15, [rsp + {r8} + 56]",
+    ".endm",
+    ".globl stub_run, stub_exit, stub_look_for_nmi, stub_entered",
+    "stub_run:",
+    "push rbx",
+    "push rbp",
+    "push r12",
+    "push r13",
+    "push r14",
+    "push r15",
+    "push rsi",
+    "mov eax, {host_rsp}",
+    "vmwrite rax, rsp",
+    "lea rsp, [rsp - {size}]",
+    "jbe 3f",
+    "mov rsi, rdi",
+    "mov rdi, rsp",
+    "mov ecx, {size} / 8",
+    "rep movsq",
+    "STUB_LOAD_GUEST",
+    "vmlaunch",
+    "jmp 3f",
+    "stub_exit:",
+    "sub rsp, {size}",
+    "mov [rsp + {rax}], rax",
+    "mov [rsp + {rcx}], rcx",
+    "mov [rsp + {rdx}], rdx",
+    "mov [rsp + {rbx}], rbx",
+    "mov [rsp + {rbp}], rbp",
+    "mov [rsp + {rsi}], rsi",
+    "mov [rsp + {rdi}], rdi",
+    "mov [rsp + {r8}], r8",
+    "mov [rsp + {r8} + 8], r9",
+    "mov [rsp + {r8} + 16], r10",
+    "mov [rsp + {r8} + 24], r11",
+    "mov [rsp + {r8} + 32], r12",
+    "mov [rsp + {r8} + 40], r13",
+    "mov [rsp + {r8} + 48], r14",
+    "mov [rsp + {r8} + 56], r15",
+    "mov rdi, rsp",
+    "mov rsi, [rsp + {size}]",
+    "call {on_exit}",
+    // From here to the entry an NMI comes back to here, see `exceptions`.
+    "stub_look_for_nmi:",
+    "cmp byte ptr [rip + {nmi}], 0",
+    "jne 2f",
+    "STUB_LOAD_GUEST",
+    "vmresume",
+    "stub_entered:",
+    "jmp 3f",
+    "2:",
+    "mov rdi, [rsp + {size}]",
+    "call {on_nmi}",
+    "jmp stub_look_for_nmi",
+    // The entry failed: CF in bit 0, ZF in bit 1.
+    "3:",
+    "setc al",
+    "setz cl",
+    "movzx eax, al",
+    "movzx ecx, cl",
+    "lea eax, [rax + 2 * rcx]",
+    "add rsp, {size} + 8",
+    "pop r15",
+    "pop r14",
+    "pop r13",
+    "pop r12",
+    "pop rbp",
+    "pop rbx",
+    "ret",
+    size = const SIZE,
+    host_rsp = const host::RSP,
+    rax = const offset_of!(Registers, rax),
+    rcx = const offset_of!(Registers, rcx),
+    rdx = const offset_of!(Registers, rdx),
+    rbx = const offset_of!(Registers, rbx),
+    rbp = const offset_of!(Registers, rbp),
+    rsi = const offset_of!(Registers, rsi),
+    rdi = const offset_of!(Registers, rdi),
+    r8 = const offset_of!(Registers, r8_to_r15),
+    on_exit = sym exits::on_exit,
+    on_nmi = sym events::on_nmi,
+    nmi = sym crate::exceptions::NMI,
+);
+
+impl Registers {
+    /// The register with this number; `None` for RSP.
+    pub const fn numbered(&self, number: u64) -> Option<u64> {
+        Some(match number {
+            0 => self.rax,
+            1 => self.rcx,
+            2 => self.rdx,
+            3 => self.rbx,
+            5 => self.rbp,
+            6 => self.rsi,
+            7 => self.rdi,
+            8..=15 => self.r8_to_r15[number as usize - 8],
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,33 @@
+//! The MSR bitmap: the guest has the machine's MSRs, except a few.
+
+/// MSRs that the guest can neither read nor write: #GP, as on a CPU without what they belong to. CPUID hides it too.
+const DENIED: [(u32, u32); 5] = [
+    (0x3a, 0x3a),   // IA32_FEATURE_CONTROL
+    (0x480, 0x491), // VMX capabilities
+    (0x3f1, 0x3f1), // IA32_PEBS_ENABLE: writes records by addresses, also while the stub runs
+    (0x560, 0x571), // processor trace: writes to physical memory around EPT
+    (0x600, 0x600), // IA32_DS_AREA: as IA32_PEBS_ENABLE
+];
+
+/// MSRs that the guest cannot write: IA32_BIOS_UPDT_TRIG.
+const READ_ONLY: [u32; 1] = [0x79];
+
+/// Bytes of each of the four parts: reads of low and high MSRs, writes of low and high MSRs (section "MSR-Bitmap
+/// Address").
+const PART_BYTES: usize = 1024;
+const LOW_READS: usize = 0;
+const LOW_WRITES: usize = 2 * PART_BYTES;
+
+/// Sets the bits of what exits in a zeroed bitmap.
+pub fn fill(bitmap: &mut [u8]) {
+    let mut exits = |part: usize, msr: u32| bitmap[part + msr as usize / 8] |= 1 << (msr % 8);
+    for (first, last) in DENIED {
+        for msr in first..=last {
+            exits(LOW_READS, msr);
+            exits(LOW_WRITES, msr);
+        }
+    }
+    for msr in READ_ONLY {
+        exits(LOW_WRITES, msr);
+    }
+}
