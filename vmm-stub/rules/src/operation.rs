@@ -31,10 +31,9 @@ impl Wish {
         Ok(match action {
             Action::Load => Self::Load,
             Action::Exchange => Self::Exchange(item.value),
-            Action::CompareExchange => Self::CompareExchange {
-                expected: item.found,
-                new: item.value,
-            },
+            Action::CompareExchange => {
+                Self::CompareExchange { expected: item.found, new: item.value }
+            }
         })
     }
 
@@ -44,10 +43,7 @@ impl Wish {
         match call {
             Call::Load => Some(Self::Load),
             Call::Exchange => Some(Self::Exchange(second)),
-            Call::CompareExchange => Some(Self::CompareExchange {
-                expected: second,
-                new: third,
-            }),
+            Call::CompareExchange => Some(Self::CompareExchange { expected: second, new: third }),
             _ => None,
         }
     }
@@ -78,10 +74,7 @@ impl Tables<'_> {
     /// # Errors
     /// As [`Tables::entry`]; `tables` has nothing against any value.
     pub fn operation(&self, address: u64, wish: Wish) -> Result<Operation, Status> {
-        Ok(Operation {
-            entry: self.entry(address)?,
-            wish,
-        })
+        Ok(Operation { entry: self.entry(address)?, wish })
     }
 
     /// Whether this item of a batch may be done. The item is a copy that the guest cannot reach.

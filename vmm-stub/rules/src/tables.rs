@@ -101,11 +101,10 @@ impl<'a> Tables<'a> {
     pub fn register(&self, frame: u64, level: u64) -> Result<TableAt, Status> {
         aligned(frame, FRAME_BYTES)?;
         let level = Level::new(level)?;
-        self.change(frame, PLAIN, level.number())
-            .map_err(|found| match found {
-                OUTSIDE => Status::OutsideMemory,
-                _ => Status::AlreadyATable,
-            })?;
+        self.change(frame, PLAIN, level.number()).map_err(|found| match found {
+            OUTSIDE => Status::OutsideMemory,
+            _ => Status::AlreadyATable,
+        })?;
         Ok(TableAt { frame, level })
     }
 
@@ -117,8 +116,7 @@ impl<'a> Tables<'a> {
     pub fn release(&self, frame: u64) -> Result<TableAt, Status> {
         aligned(frame, FRAME_BYTES)?;
         let level = self.table(frame)?;
-        self.change(frame, level.number(), PLAIN)
-            .map_err(|_| Status::NotATable)?;
+        self.change(frame, level.number(), PLAIN).map_err(|_| Status::NotATable)?;
         Ok(TableAt { frame, level })
     }
 
@@ -180,9 +178,5 @@ impl<'a> Tables<'a> {
 
 #[inline]
 const fn aligned(address: u64, to: u64) -> Result<(), Status> {
-    if address.is_multiple_of(to) {
-        Ok(())
-    } else {
-        Err(Status::Unaligned)
-    }
+    if address.is_multiple_of(to) { Ok(()) } else { Err(Status::Unaligned) }
 }

@@ -128,11 +128,7 @@ fn arrays_lie_in_plain_memory() {
             let inside = start.checked_add(size).is_some_and(|end| {
                 (start / 0x1000..end.div_ceil(0x1000)).all(|f| guests(f) && level(f) == 0)
             });
-            assert_eq!(
-                result.is_ok(),
-                start % 8 == 0 && inside,
-                "{start:#x} {size:#x}"
-            );
+            assert_eq!(result.is_ok(), start % 8 == 0 && inside, "{start:#x} {size:#x}");
             assert_eq!(result == Err(Status::Unaligned), start % 8 != 0);
         }
         assert_eq!(bytes(frames), before);
@@ -145,19 +141,13 @@ fn items_are_decoded_and_checked() {
         for address in addresses() {
             let entry = tables.entry(address);
             for action in (0..5).chain([u64::MAX, 1 << 32 | 1]) {
-                let item = Item {
-                    entry: address,
-                    action,
-                    found: 17,
-                    value: 19,
-                };
+                let item = Item { entry: address, action, found: 17, value: 19 };
                 let wish = match Action::from_number(action) {
                     Some(Action::Load) => Ok(Wish::Load),
                     Some(Action::Exchange) => Ok(Wish::Exchange(19)),
-                    Some(Action::CompareExchange) => Ok(Wish::CompareExchange {
-                        expected: 17,
-                        new: 19,
-                    }),
+                    Some(Action::CompareExchange) => {
+                        Ok(Wish::CompareExchange { expected: 17, new: 19 })
+                    }
                     None => Err(Status::UnknownAction),
                 };
                 let wanted = wish.and_then(|wish| entry.map(|entry| (entry, wish)));
