@@ -34,8 +34,7 @@ impl Entry {
 
     /// Whether it is present and maps a large page, if it stands in a table of level two or three.
     pub const fn is_large(self) -> bool {
-        self.flags()
-            .contains(PageTableFlags::PRESENT.union(PageTableFlags::HUGE_PAGE))
+        self.flags().contains(PageTableFlags::PRESENT.union(PageTableFlags::HUGE_PAGE))
     }
 
     /// The frame it leads to, if it is present.

@@ -65,11 +65,7 @@ pub struct Operation {
 impl Operation {
     /// An operation that is still to be done.
     pub const fn new(name: EntryName, action: Action) -> Self {
-        Self {
-            name,
-            action,
-            found: Entry::EMPTY,
-        }
+        Self { name, action, found: Entry::EMPTY }
     }
 }
 

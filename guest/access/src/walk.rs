@@ -36,12 +36,7 @@ impl From<Stopped> for NoEntry {
 
 /// The name of the entry of level four that takes part in translating a page.
 pub const fn top(root: PhysFrame, page: VirtAddr) -> EntryName {
-    EntryName {
-        table: root,
-        root,
-        page,
-        level: PageTableLevel::Four,
-    }
+    EntryName { table: root, root, page, level: PageTableLevel::Four }
 }
 
 /// One level down: the name of the next entry, given what an entry of level two or more holds.
@@ -53,11 +48,7 @@ pub const fn top(root: PhysFrame, page: VirtAddr) -> EntryName {
 pub fn below(name: &EntryName, entry: Entry) -> Result<EntryName, NoEntry> {
     let table = entry.frame().ok_or(NoEntry::Absent(*name, entry))?;
     match name.level.next_lower_level() {
-        Some(level) if !entry.is_large() => Ok(EntryName {
-            table,
-            level,
-            ..*name
-        }),
+        Some(level) if !entry.is_large() => Ok(EntryName { table, level, ..*name }),
         _ => Err(NoEntry::Large(*name, entry)),
     }
 }
@@ -100,11 +91,7 @@ pub fn visit<E: From<Stopped>>(
     mut show: impl FnMut(&EntryName, Entry) -> Result<(), E>,
 ) -> Result<(), E> {
     assert!(room.len() >= 4, "room for one operation a level");
-    let mut visitor = Visitor {
-        apply: &mut apply,
-        show: &mut show,
-        share: room.len() / 4,
-    };
+    let mut visitor = Visitor { apply: &mut apply, show: &mut show, share: room.len() / 4 };
     visitor.table(top(root, VirtAddr::zero()), USER_ENTRIES, room)
 }
 

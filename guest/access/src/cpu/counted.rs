@@ -34,16 +34,8 @@ pub struct Counted<C> {
 impl<C> Counted<C> {
     /// Counts from nothing.
     pub const fn new(cpu: C) -> Self {
-        let none = Events {
-            entry_loads: 0,
-            entry_writes: 0,
-            invlpgs: 0,
-            vm_calls: 0,
-        };
-        Self {
-            cpu,
-            events: Cell::new(none),
-        }
+        let none = Events { entry_loads: 0, entry_writes: 0, invlpgs: 0, vm_calls: 0 };
+        Self { cpu, events: Cell::new(none) }
     }
 
     /// What was counted since the last time.

@@ -31,10 +31,7 @@ impl Hardware {
     /// # Safety
     /// The code that uses it runs in ring 0, on the CPU with this number; the offset is true.
     pub const unsafe fn new(number: usize, image_offset: u64) -> Self {
-        Self {
-            number,
-            image_offset,
-        }
+        Self { number, image_offset }
     }
 }
 

@@ -84,10 +84,8 @@ unsafe fn in_batches<C: Cpu>(
     let most = room.len().min(MOST_ITEMS);
     for (number, chunk) in operations.chunks_mut(most).enumerate() {
         // SAFETY: the caller's duty is the same.
-        unsafe { one_batch(&mut room[..chunk.len()], cpu, chunk) }.map_err(|stopped| Stopped {
-            done: number * most + stopped.done,
-            ..stopped
-        })?;
+        unsafe { one_batch(&mut room[..chunk.len()], cpu, chunk) }
+            .map_err(|stopped| Stopped { done: number * most + stopped.done, ..stopped })?;
     }
     Ok(())
 }
@@ -113,10 +111,7 @@ unsafe fn one_batch<C: Cpu>(
     }
     match refusal {
         Some(refusal) => Err(Stopped { done, refusal }),
-        None if done < items.len() => Err(Stopped {
-            done,
-            refusal: Refusal::Stub(status),
-        }),
+        None if done < items.len() => Err(Stopped { done, refusal: Refusal::Stub(status) }),
         None => Ok(()),
     }
 }

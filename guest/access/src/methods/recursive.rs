@@ -33,9 +33,8 @@ const ADDRESS_BITS: u32 = 48;
 /// Where the index of level four stands.
 const TOP_SHIFT: u32 = ADDRESS_BITS - INDEX_BITS;
 /// What slots hold besides a root: never a user's, never executable.
-const SLOT_FLAGS: PageTableFlags = PageTableFlags::PRESENT
-    .union(PageTableFlags::WRITABLE)
-    .union(PageTableFlags::NO_EXECUTE);
+const SLOT_FLAGS: PageTableFlags =
+    PageTableFlags::PRESENT.union(PageTableFlags::WRITABLE).union(PageTableFlags::NO_EXECUTE);
 
 /// The self slot for the own space, a slot per CPU for foreign ones.
 #[derive(Clone, Copy, Debug)]
@@ -60,15 +59,9 @@ impl Recursive {
     pub unsafe fn new(self_slot: PageTableIndex, foreign_slots: PageTableIndex, cpus: u16) -> Self {
         let (own, first) = (u16::from(self_slot), u16::from(foreign_slots));
         let foreign = first..first + cpus;
-        assert!(
-            own >= 256 && first >= 256 && foreign.end <= 512,
-            "slots lie in the upper half"
-        );
+        assert!(own >= 256 && first >= 256 && foreign.end <= 512, "slots lie in the upper half");
         assert!(!foreign.contains(&own), "the self slot is no foreign slot");
-        Self {
-            self_slot,
-            foreign_slots,
-        }
+        Self { self_slot, foreign_slots }
     }
 
     /// What a root must hold, and at which index, before it is used with this method.
