@@ -102,10 +102,7 @@ fn map<M: Machine>(
     frame: FrameNumber,
     rights: Rights,
 ) -> Result<(), FaultError> {
-    let action = Action::CompareExchange {
-        expected: found,
-        new: rights.leaf(frame.frame()),
-    };
+    let action = Action::CompareExchange { expected: found, new: rights.leaf(frame.frame()) };
     machine.apply(&mut [Operation::new(name, action)])?;
     let table = FrameNumber::of(name.table).ok_or(FaultError::Unknown(found))?;
     memory.add_mapping(frame, Mapping::new(table, u64::from(name.index()), rights));
@@ -152,12 +149,7 @@ fn zeroed<M: Machine>(
     machine: &mut M,
     share: Option<Share>,
 ) -> Result<FrameNumber, FaultError> {
-    let page = State::Data {
-        marks: Marks::default(),
-        mappings: None,
-        slot: None,
-        share,
-    };
+    let page = State::Data { marks: Marks::default(), mappings: None, slot: None, share };
     let frame = memory.frames.allocate(page).ok_or(FaultError::NoFrame)?;
     machine.zero(frame.frame());
     if let Some(share) = share {
@@ -174,12 +166,7 @@ fn read<M: Machine>(
     slot: Slot,
     share: Option<Share>,
 ) -> Result<FrameNumber, FaultError> {
-    let page = State::Data {
-        marks: Marks::COPY,
-        mappings: None,
-        slot: Some(slot),
-        share,
-    };
+    let page = State::Data { marks: Marks::COPY, mappings: None, slot: Some(slot), share };
     let frame = memory.frames.allocate(page).ok_or(FaultError::NoFrame)?;
     if machine.read_in(slot, frame.frame()).is_err() {
         memory.frames.free(frame, &Flushed::never_mapped());

@@ -34,12 +34,7 @@ pub(crate) enum State {
         older: Option<FrameNumber>,
     },
     /// A page of one or more spaces.
-    Data {
-        marks: Marks,
-        mappings: Option<Node>,
-        slot: Option<Slot>,
-        share: Option<Share>,
-    },
+    Data { marks: Marks, mappings: Option<Node>, slot: Option<Slot>, share: Option<Share> },
     /// A page that is not mapped any more and waits for a flush.
     Retired { next: Option<FrameNumber> },
 }
@@ -51,18 +46,8 @@ impl State {
     pub const fn same_table(self, other: Self) -> bool {
         match (self, other) {
             (
-                Self::Table {
-                    level: a,
-                    root: b,
-                    range: c,
-                    ..
-                },
-                Self::Table {
-                    level: x,
-                    root: y,
-                    range: z,
-                    ..
-                },
+                Self::Table { level: a, root: b, range: c, .. },
+                Self::Table { level: x, root: y, range: z, .. },
             ) => a as u8 == x as u8 && b.number() == y.number() && c == z,
             _ => false,
         }
@@ -125,11 +110,7 @@ impl<'a> Frames<'a> {
     pub fn new(records: &'a mut [FrameRecord]) -> Self {
         assert!(records.len() <= 1 << 27, "at most 512 GiB of memory");
         records.fill(FrameRecord::default());
-        Self {
-            records,
-            free: None,
-            free_count: 0,
-        }
+        Self { records, free: None, free_count: 0 }
     }
 
     /// How many frames have records, reserved ones included.
@@ -181,17 +162,9 @@ impl<'a> Frames<'a> {
     /// The page that a frame holds, if it holds one.
     pub(crate) fn page(&mut self, number: FrameNumber) -> Option<Page<'_>> {
         match &mut self.records.get_mut(number.index())?.0 {
-            State::Data {
-                marks,
-                mappings,
-                slot,
-                share,
-            } => Some(Page {
-                marks,
-                mappings,
-                slot,
-                share,
-            }),
+            State::Data { marks, mappings, slot, share } => {
+                Some(Page { marks, mappings, slot, share })
+            }
             _ => None,
         }
     }
@@ -264,18 +237,13 @@ impl<'a> Frames<'a> {
 
     fn state_of(&mut self, frame: PhysFrame) -> Option<&mut State> {
         let number = FrameNumber::of(frame)?;
-        self.records
-            .get_mut(number.index())
-            .map(|record| &mut record.0)
+        self.records.get_mut(number.index()).map(|record| &mut record.0)
     }
 
     /// Both names of an entry of a table.
     #[inline]
     pub(crate) fn name(&self, table: FrameNumber, index: u64) -> EntryName {
-        let State::Table {
-            root, range, level, ..
-        } = self.records[table.index()].0
-        else {
+        let State::Table { root, range, level, .. } = self.records[table.index()].0 else {
             unreachable!("the reverse map names tables only, and {table:?} is none");
         };
         let start = u64::from(range) << RANGE_SHIFT;
@@ -292,13 +260,7 @@ impl<'a> Frames<'a> {
     pub(crate) fn table_for(page: VirtAddr, level: PageTableLevel, root: FrameNumber) -> State {
         let bytes = ENTRIES as u64 * foreign_access::walk::bytes_per_entry(level);
         let start = page.as_u64() & !(bytes - 1);
-        State::Table {
-            level,
-            live: 0,
-            root,
-            range: (start >> RANGE_SHIFT) as u32,
-            older: None,
-        }
+        State::Table { level, live: 0, root, range: (start >> RANGE_SHIFT) as u32, older: None }
     }
 
     /// Takes a free frame.

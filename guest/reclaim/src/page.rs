@@ -19,10 +19,7 @@ impl Memory<'_> {
         let head = *page.mappings;
         page.marks.set(Marks::RECENT);
         let head = self.reverse.add(head, mapping);
-        assert!(
-            head.is_some(),
-            "room was looked for before the entry was made"
-        );
+        assert!(head.is_some(), "room was looked for before the entry was made");
         *self.page(frame).mappings = head;
     }
 
@@ -72,8 +69,6 @@ impl Memory<'_> {
 
     /// The record of a page that must be there.
     pub(crate) fn page(&mut self, frame: FrameNumber) -> Page<'_> {
-        self.frames
-            .page(frame)
-            .unwrap_or_else(|| unreachable!("{frame:?} holds a page"))
+        self.frames.page(frame).unwrap_or_else(|| unreachable!("{frame:?} holds a page"))
     }
 }

@@ -44,10 +44,7 @@ impl Mapping {
     }
 
     pub const fn rights(self) -> Rights {
-        Rights {
-            writable: self.0 & WRITABLE != 0,
-            executable: self.0 & EXECUTABLE != 0,
-        }
+        Rights { writable: self.0 & WRITABLE != 0, executable: self.0 & EXECUTABLE != 0 }
     }
 
     /// Whether both are about the same entry.
@@ -81,11 +78,7 @@ impl<'a> Reverse<'a> {
     /// If there are more than 2^26, which is what a word can link to.
     pub fn new(words: &'a mut [u64]) -> Self {
         assert!(words.len() <= 1 << NEXT_BITS, "at most 2^26 mappings");
-        let mut map = Self {
-            words,
-            free: None,
-            free_count: 0,
-        };
+        let mut map = Self { words, free: None, free_count: 0 };
         for number in (1..map.words.len() as u32).rev() {
             map.push_free(number);
         }
@@ -210,10 +203,7 @@ mod tests {
         for gone in [2, 3, 0] {
             head = map.remove(head, mapping(9, gone)).unwrap();
         }
-        assert!(
-            map.remove(head, mapping(9, 2)).is_none(),
-            "it is gone already"
-        );
+        assert!(map.remove(head, mapping(9, 2)).is_none(), "it is gone already");
         let left: Vec<u64> = map.list(head).map(Mapping::index).collect();
         assert_eq!((left, map.used(), map.free_count()), (vec![1], 1, 3));
     }

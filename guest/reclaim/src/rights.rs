@@ -14,15 +14,9 @@ pub struct Rights {
 
 impl Rights {
     /// Read and write.
-    pub const DATA: Self = Self {
-        writable: true,
-        executable: false,
-    };
+    pub const DATA: Self = Self { writable: true, executable: false };
     /// Read and execute.
-    pub const CODE: Self = Self {
-        writable: false,
-        executable: true,
-    };
+    pub const CODE: Self = Self { writable: false, executable: true };
 
     /// The entry of level one that maps a frame with these rights.
     pub(crate) fn leaf(self, frame: PhysFrame) -> Entry {

@@ -52,9 +52,7 @@ impl<'a> SharedPages<'a> {
 
     /// The page's place; that of a page without a record is nowhere.
     pub(crate) fn place(&self, share: Share) -> Place {
-        self.pages
-            .get(share.index() as usize)
-            .map_or(Place::Nowhere, |page| page.0)
+        self.pages.get(share.index() as usize).map_or(Place::Nowhere, |page| page.0)
     }
 
     pub(crate) fn set(&mut self, share: Share, place: Place) {
@@ -75,10 +73,7 @@ pub fn end_share<M: Machine>(
         Place::Nowhere => {}
         Place::InSwap(slot) => memory.swap.release(slot, 1),
         Place::InFrame(frame) => {
-            if let Some(State::Data {
-                mappings: Some(_), ..
-            }) = memory.frames.record(frame)
-            {
+            if let Some(State::Data { mappings: Some(_), .. }) = memory.frames.record(frame) {
                 return Err(StillMapped(share));
             }
             let flushed = Flushed::by(machine);

@@ -28,11 +28,7 @@ impl<'a> SwapMap<'a> {
     /// One record for each page of the device. Slot 0 is not used.
     pub fn new(records: &'a mut [SlotRecord]) -> Self {
         records.fill(SlotRecord::default());
-        let mut map = Self {
-            records,
-            free: None,
-            free_count: 0,
-        };
+        let mut map = Self { records, free: None, free_count: 0 };
         for slot in (1..map.records.len() as u32).rev().filter_map(Slot::new) {
             map.push_free(slot);
         }
@@ -56,9 +52,7 @@ impl<'a> SwapMap<'a> {
 
     /// How many refer to a slot.
     pub fn references(&self, slot: Slot) -> u32 {
-        self.records
-            .get(slot.index())
-            .map_or(0, |record| record.references)
+        self.records.get(slot.index()).map_or(0, |record| record.references)
     }
 
     /// Takes a free slot for a page that is in a frame; the frame refers to it.
@@ -67,19 +61,13 @@ impl<'a> SwapMap<'a> {
         let record = &mut self.records[slot.index()];
         self.free = Slot::new(record.link);
         self.free_count -= 1;
-        *record = SlotRecord {
-            references: 1,
-            link: frame.number(),
-        };
+        *record = SlotRecord { references: 1, link: frame.number() };
         Some(slot)
     }
 
     /// The frame that holds the page of a slot too.
     pub(crate) fn cached(&self, slot: Slot) -> Option<FrameNumber> {
-        let record = self
-            .records
-            .get(slot.index())
-            .filter(|record| record.references > 0)?;
+        let record = self.records.get(slot.index()).filter(|record| record.references > 0)?;
         FrameNumber::new(record.link)
     }
 
@@ -104,10 +92,7 @@ impl<'a> SwapMap<'a> {
 
     fn push_free(&mut self, slot: Slot) {
         let link = self.free.map_or(0, Slot::number);
-        self.records[slot.index()] = SlotRecord {
-            references: 0,
-            link,
-        };
+        self.records[slot.index()] = SlotRecord { references: 0, link };
         self.free = Some(slot);
         self.free_count += 1;
     }

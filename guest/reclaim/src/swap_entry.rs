@@ -62,10 +62,7 @@ mod tests {
         for slot in samples() {
             let entry = swap_entry(slot);
             assert_eq!(entry.0 & 0xfff, 0, "flags of {slot:?}");
-            assert!(
-                entry.0 & Entry::FRAME_BITS >= 0xff << 44,
-                "address of {slot:?}"
-            );
+            assert!(entry.0 & Entry::FRAME_BITS >= 0xff << 44, "address of {slot:?}");
         }
     }
 
@@ -76,11 +73,7 @@ mod tests {
             assert_eq!(slot_of(Entry(swapped ^ 1 << bit)), None, "bit {bit}");
         }
         assert_eq!(slot_of(Entry::EMPTY), None);
-        assert_eq!(
-            slot_of(Entry(Entry::FRAME_BITS)),
-            None,
-            "slot 0 is not used"
-        );
+        assert_eq!(slot_of(Entry(Entry::FRAME_BITS)), None, "slot 0 is not used");
     }
 
     const SLOT: Slot = match Slot::new(77) {

@@ -37,9 +37,8 @@ impl From<Stopped> for TableError {
 
 /// What leads to a table allows everything; entries of level one decide. Bits 7 and 8 are clear,
 /// see [`foreign_access::methods::Recursive`].
-const LEADS_TO_TABLE: PageTableFlags = PageTableFlags::PRESENT
-    .union(PageTableFlags::WRITABLE)
-    .union(PageTableFlags::USER_ACCESSIBLE);
+const LEADS_TO_TABLE: PageTableFlags =
+    PageTableFlags::PRESENT.union(PageTableFlags::WRITABLE).union(PageTableFlags::USER_ACCESSIBLE);
 
 /// Makes the root of a new space; the kernel fills its upper half when it adopts it.
 ///
@@ -50,9 +49,8 @@ pub fn new_root<M: Machine>(
     machine: &mut M,
 ) -> Result<PhysFrame, TableError> {
     let level = PageTableLevel::Four;
-    let root = new_table(memory, machine, |table| {
-        Frames::table_for(VirtAddr::zero(), level, table)
-    })?;
+    let root =
+        new_table(memory, machine, |table| Frames::table_for(VirtAddr::zero(), level, table))?;
     Ok(root.frame())
 }
 
@@ -65,12 +63,7 @@ pub fn find<M: Machine>(
     root: PhysFrame,
     page: VirtAddr,
 ) -> Result<(EntryName, Entry), NoEntry> {
-    walk::find(
-        |operations| machine.apply(operations),
-        root,
-        page,
-        PageTableLevel::One,
-    )
+    walk::find(|operations| machine.apply(operations), root, page, PageTableLevel::One)
 }
 
 /// Finds the entry of level one of a page, building the tables that are missing on the way.
@@ -111,30 +104,18 @@ fn build<M: Machine>(
     machine: &mut M,
     above: &EntryName,
 ) -> Result<EntryName, TableError> {
-    let level = above
-        .level
-        .next_lower_level()
-        .ok_or(TableError::Foreign(*above, Entry::EMPTY))?;
+    let level = above.level.next_lower_level().ok_or(TableError::Foreign(*above, Entry::EMPTY))?;
     let root = FrameNumber::of(above.root).ok_or(TableError::NotARoot(above.root))?;
-    let table = new_table(memory, machine, |_| {
-        Frames::table_for(above.page, level, root)
-    })?;
+    let table = new_table(memory, machine, |_| Frames::table_for(above.page, level, root))?;
     let new = Entry::new(table.frame(), LEADS_TO_TABLE);
-    let action = Action::CompareExchange {
-        expected: Entry::EMPTY,
-        new,
-    };
+    let action = Action::CompareExchange { expected: Entry::EMPTY, new };
     if let Err(stopped) = machine.apply(&mut [Operation::new(*above, action)]) {
         give_up(memory, machine, table).map_err(TableError::Refused)?;
         return Err(stopped.into());
     }
     memory.frames.link_table(root, table);
     memory.frames.count_live(above.table, 1);
-    Ok(EntryName {
-        table: table.frame(),
-        level,
-        ..*above
-    })
+    Ok(EntryName { table: table.frame(), level, ..*above })
 }
 
 /// Makes a free frame a table that nothing leads to yet.
@@ -143,14 +124,9 @@ fn new_table<M: Machine>(
     machine: &mut M,
     record: impl FnOnce(FrameNumber) -> State,
 ) -> Result<FrameNumber, TableError> {
-    let table = memory
-        .frames
-        .allocate(State::Kernel)
-        .ok_or(TableError::NoFrame)?;
+    let table = memory.frames.allocate(State::Kernel).ok_or(TableError::NoFrame)?;
     let record = record(table);
-    let State::Table { level, .. } = record else {
-        unreachable!("only tables are made here")
-    };
+    let State::Table { level, .. } = record else { unreachable!("only tables are made here") };
     memory.frames.set(table, record);
     machine.zero(table.frame());
     match machine.adopt(table.frame(), level) {

@@ -62,13 +62,7 @@ pub fn tear_down<M: Machine>(
 ) -> Result<TornDown, TearDownError> {
     assert!(!room.is_empty(), "room for at least one operation");
     let number = root_number(memory, root)?;
-    let mut work = TearDown {
-        memory,
-        machine,
-        room,
-        retired: None,
-        gone: TornDown::default(),
-    };
+    let mut work = TearDown { memory, machine, room, retired: None, gone: TornDown::default() };
     let emptied = work.empty_all(number);
     let flushed = Flushed::by(work.machine);
     work.free_pages(&flushed);
@@ -80,10 +74,7 @@ pub fn tear_down<M: Machine>(
 fn root_number(memory: &Memory<'_>, root: PhysFrame) -> Result<FrameNumber, TearDownError> {
     let number = FrameNumber::of(root).ok_or(TearDownError::NotARoot(root))?;
     match memory.frames.record(number) {
-        Some(State::Table {
-            level: PageTableLevel::Four,
-            ..
-        }) => Ok(number),
+        Some(State::Table { level: PageTableLevel::Four, .. }) => Ok(number),
         _ => Err(TearDownError::NotARoot(root)),
     }
 }
@@ -166,9 +157,7 @@ impl<M: Machine> TearDown<'_, '_, M> {
 
     fn retire(&mut self, frame: FrameNumber) {
         self.memory.drop_page(frame);
-        self.memory
-            .frames
-            .set(frame, State::Retired { next: self.retired });
+        self.memory.frames.set(frame, State::Retired { next: self.retired });
         self.retired = Some(frame);
     }
 

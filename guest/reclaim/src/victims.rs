@@ -22,9 +22,8 @@ impl Clock {
             if chosen == victims.len() {
                 break;
             }
-            if let Some(frame) = self
-                .step(frames)
-                .filter(|frame| !victims[..chosen].contains(frame))
+            if let Some(frame) =
+                self.step(frames).filter(|frame| !victims[..chosen].contains(frame))
             {
                 victims[chosen] = frame;
                 chosen += 1;
@@ -59,12 +58,7 @@ mod tests {
             if recent.contains(&number) {
                 marks.set(Marks::RECENT);
             }
-            let page = State::Data {
-                marks,
-                mappings: None,
-                slot: None,
-                share: None,
-            };
+            let page = State::Data { marks, mappings: None, slot: None, share: None };
             frames.set(FrameNumber::new(number).unwrap(), page);
         }
         frames

@@ -14,10 +14,7 @@ pub fn audit(memory: &Memory<'_>, scratch: &mut [u32], audited: &mut Audited) ->
         listed += frame(memory, number, scratch, audited)?;
     }
     if listed != memory.reverse.used() || listed != audited.leaves as usize {
-        return Err(Wrong::MappingCount(
-            audited.leaves,
-            memory.reverse.used() as u32,
-        ));
+        return Err(Wrong::MappingCount(audited.leaves, memory.reverse.used() as u32));
     }
     if memory.frames.free_list().count() != audited.free as usize
         || memory.frames.free_count() != audited.free
@@ -40,12 +37,7 @@ fn frame(
     match memory.frames.record(number) {
         Some(State::Free { .. }) => audited.free += 1,
         Some(State::Retired { .. }) => return Err(Wrong::Unfinished(number.frame())),
-        Some(State::Data {
-            marks,
-            mappings,
-            slot,
-            share,
-        }) => {
+        Some(State::Data { marks, mappings, slot, share }) => {
             audited.pages += 1;
             if marks.has(Marks::EVICTING) || marks.has(Marks::FAILED) {
                 return Err(Wrong::Unfinished(number.frame()));
@@ -87,9 +79,7 @@ fn shared_page(memory: &Memory<'_>, share: Share, scratch: &mut [u32]) -> Result
             Ok(())
         }
         Place::InFrame(frame) => match memory.frames.record(frame) {
-            Some(State::Data {
-                share: Some(owner), ..
-            }) if owner == share => Ok(()),
+            Some(State::Data { share: Some(owner), .. }) if owner == share => Ok(()),
             _ => Err(Wrong::SharedPlace(share)),
         },
     }
@@ -103,9 +93,7 @@ fn slots(memory: &Memory<'_>, scratch: &[u32]) -> Result<(), Wrong> {
         }
         if let Some(frame) = memory.swap.cached(slot) {
             match memory.frames.record(frame) {
-                Some(State::Data {
-                    slot: Some(back), ..
-                }) if back == slot => {}
+                Some(State::Data { slot: Some(back), .. }) if back == slot => {}
                 _ => return Err(Wrong::Cache(frame.frame())),
             }
         }

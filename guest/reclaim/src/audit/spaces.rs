@@ -24,14 +24,7 @@ pub fn audit<M: Machine>(
     audited: &mut Audited,
 ) -> Result<(), Wrong> {
     let number = FrameNumber::of(root).ok_or(Wrong::TableRecord(root))?;
-    let mut space = Space {
-        memory,
-        root: number,
-        scratch,
-        audited,
-        open: [None; 4],
-        tables: 0,
-    };
+    let mut space = Space { memory, root: number, scratch, audited, open: [None; 4], tables: 0 };
     space.enter(root, VirtAddr::zero(), PageTableLevel::Four)?;
     let apply = |operations: &mut [Operation]| machine.apply(operations);
     walk::visit(apply, root, room, |name, entry| space.entry(name, entry))?;

@@ -29,11 +29,7 @@ pub fn edit<M: Machine>(
         let frame = frame_of(memory, stored);
         let gathered = gather(rest, stored, frame);
         let (mine, others) = rest.split_at_mut(gathered.operations);
-        let undone = if gathered.wrong == 0 {
-            0
-        } else {
-            undo(machine, mine, frame)
-        };
+        let undone = if gathered.wrong == 0 { 0 } else { undo(machine, mine, frame) };
         settle(memory, stored, frame, &gathered, undone);
         tally.edited += gathered.exchanged - undone;
         rest = others;
@@ -46,11 +42,7 @@ fn apply_all<M: Machine>(machine: &mut M, operations: &mut [Operation]) {
     let mut start = 0;
     while let Err(stopped) = machine.apply(&mut operations[start..]) {
         let refused = &mut operations[start + stopped.done];
-        *refused = Operation {
-            found: stored_by(refused),
-            action: Action::Load,
-            ..*refused
-        };
+        *refused = Operation { found: stored_by(refused), action: Action::Load, ..*refused };
         start += stopped.done + 1;
     }
 }
@@ -83,12 +75,7 @@ struct Gathered {
 #[inline]
 fn gather(operations: &[Operation], stored: Entry, frame: FrameNumber) -> Gathered {
     let expected = frame.frame().start_address().as_u64() | 1;
-    let mut all = Gathered {
-        operations: 0,
-        exchanged: 0,
-        found: 0,
-        wrong: 0,
-    };
+    let mut all = Gathered { operations: 0, exchanged: 0, found: 0, wrong: 0 };
     for operation in operations {
         if stored_by(operation) != stored {
             break;
@@ -105,12 +92,7 @@ fn gather(operations: &[Operation], stored: Entry, frame: FrameNumber) -> Gather
 #[cold]
 fn undo<M: Machine>(machine: &mut M, operations: &[Operation], frame: FrameNumber) -> u32 {
     let mut undone = 0;
-    for Operation {
-        name,
-        action,
-        found,
-    } in operations
-    {
+    for Operation { name, action, found } in operations {
         let right = found.frame() == Some(frame.frame());
         if *action != Action::Load && !right {
             let back = machine.apply(&mut [Operation::new(*name, Action::Exchange(*found))]);

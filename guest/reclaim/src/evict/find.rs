@@ -24,11 +24,7 @@ pub struct Sharers<'v> {
 impl<'v> Sharers<'v> {
     /// From the first sharer of the first victim.
     pub fn of(victims: &'v [PhysFrame]) -> Self {
-        Self {
-            victims: victims.iter(),
-            action: Action::Exchange(Entry::EMPTY),
-            node: None,
-        }
+        Self { victims: victims.iter(), action: Action::Exchange(Entry::EMPTY), node: None }
     }
 
     /// Fills the room from its beginning; gives back how far. If it is not full, all sharers of all

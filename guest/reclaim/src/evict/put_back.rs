@@ -44,10 +44,7 @@ fn fill(
         let (mapping, next) = memory.reverse.at(at);
         let name = memory.frames.name(mapping.table(), mapping.index());
         let new = mapping.rights().leaf(frame.frame());
-        let action = Action::CompareExchange {
-            expected: swap_entry(slot),
-            new,
-        };
+        let action = Action::CompareExchange { expected: swap_entry(slot), new };
         *operation = Operation::new(name, action);
         *node = next;
         filled += 1;

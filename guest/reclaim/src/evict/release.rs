@@ -29,12 +29,8 @@ pub fn release<M: Machine>(
 
 /// Moves the records of a page from its frame to its slot, if it is marked.
 fn move_to_slot(memory: &mut Memory<'_>, frame: FrameNumber) -> bool {
-    let Some(State::Data {
-        marks,
-        mappings,
-        slot: Some(slot),
-        share,
-    }) = memory.frames.record(frame)
+    let Some(State::Data { marks, mappings, slot: Some(slot), share }) =
+        memory.frames.record(frame)
     else {
         return false;
     };
