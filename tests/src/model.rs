@@ -1,0 +1,153 @@
+//! Physical memory, CPUs with MMUs, and the stub.
+
+mod caches;
+mod cpu;
+mod memory;
+mod random;
+mod snapshot;
+mod stub;
+mod walker;
+
+use std::cell::{Cell, RefCell};
+
+use foreign_access::Entry;
+use loadphys_rules::Tables;
+use x86_64::VirtAddr;
+use x86_64::structures::paging::PhysFrame;
+
+use caches::Caches;
+pub use cpu::{Forgetful, ModelCpu};
+pub use memory::{PhysicalMemory, WORDS};
+pub use random::Random;
+pub use snapshot::Seen;
+pub use stub::ALIAS_BASE;
+use stub::Stub;
+
+/// Something that must not happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Violation {
+    /// A CPU reached a frame through a TLB entry that is older than the frame's last release.
+    FreedFrame(VirtAddr, PhysFrame),
+    /// The walker took a frame for a table that is none, or is none any more.
+    NotATable(VirtAddr, PhysFrame),
+    /// The kernel used a stale TLB entry.
+    StaleKernelAddress(VirtAddr),
+    /// The kernel's access faulted.
+    KernelFault(VirtAddr),
+    /// An access to physical memory that does not exist, or that the alias does not show.
+    OutsideMemory(u64),
+}
+
+/// An access to virtual memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// It is a write.
+    pub write: bool,
+    /// It comes from ring 3.
+    pub user: bool,
+}
+
+/// The computer.
+#[derive(Debug)]
+pub struct Model<'m> {
+    /// What lies in its frames.
+    pub memory: PhysicalMemory,
+    stub: Stub<'m>,
+    cpus: Vec<CpuState>,
+    random: Random,
+    violations: RefCell<Vec<Violation>>,
+}
+
+#[derive(Debug)]
+struct CpuState {
+    root: Cell<PhysFrame>,
+    caches: RefCell<Caches>,
+}
+
+impl<'m> Model<'m> {
+    /// With so many frames and CPUs; every CPU has loaded `root`. The rules are those of its stub.
+    pub fn new(frames: usize, cpus: usize, root: PhysFrame, rules: Tables<'m>, seed: u64) -> Self {
+        let cpu = || CpuState { root: Cell::new(root), caches: RefCell::default() };
+        Self {
+            memory: PhysicalMemory::new(frames),
+            stub: Stub::new(rules),
+            cpus: (0..cpus).map(|_| cpu()).collect(),
+            random: Random::new(seed),
+            violations: RefCell::default(),
+        }
+    }
+
+    /// How many CPUs there are.
+    pub fn cpus(&self) -> usize {
+        self.cpus.len()
+    }
+
+    /// The root that a CPU has loaded.
+    pub fn root(&self, cpu: usize) -> PhysFrame {
+        self.cpus[cpu].root.get()
+    }
+
+    /// MOV to CR3 without PCIDs: everything that is not global is forgotten.
+    pub fn load_root(&self, cpu: usize, root: PhysFrame) {
+        self.cpus[cpu].root.set(root);
+        self.cpus[cpu].caches.borrow_mut().forget_all();
+    }
+
+    /// INVLPG.
+    pub fn invlpg(&self, cpu: usize, address: VirtAddr) {
+        self.cpus[cpu].caches.borrow_mut().invlpg(address);
+    }
+
+    /// Loads a word as a program in ring 3; `None` is a page fault.
+    pub fn user_load(&self, cpu: usize, address: VirtAddr) -> Option<u64> {
+        let access = Access { write: false, user: true };
+        self.reach(cpu, address, access).map(|physical| self.load_physical(physical))
+    }
+
+    /// Stores a word as a program in ring 3; `None` is a page fault.
+    pub fn user_store(&self, cpu: usize, address: VirtAddr, value: u64) -> Option<()> {
+        let access = Access { write: true, user: true };
+        let physical = self.reach(cpu, address, access)?;
+        self.change_physical(physical, |_| value);
+        Some(())
+    }
+
+    /// Whether something happened that must not.
+    pub fn has_violations(&self) -> bool {
+        !self.violations.borrow().is_empty()
+    }
+
+    /// What must not happen and did; forgets it.
+    pub fn take_violations(&self) -> Vec<Violation> {
+        self.violations.take()
+    }
+
+    /// Records what must not happen.
+    fn report(&self, violation: Violation) {
+        self.violations.borrow_mut().push(violation);
+    }
+
+    /// Loads a word at a guest-physical address.
+    fn load_physical(&self, address: u64) -> u64 {
+        self.change_physical(address, |word| word)
+    }
+
+    /// Changes a word at a guest-physical address atomically; gives back what was there.
+    fn change_physical(&self, address: u64, change: impl FnOnce(u64) -> u64) -> u64 {
+        let host = self.stub.host_address(address);
+        let word = host.and_then(|host| self.memory.word(host));
+        let Some(word) = word else {
+            self.report(Violation::OutsideMemory(address));
+            return 0;
+        };
+        let found = word.get();
+        word.set(change(found));
+        found
+    }
+
+    /// The entry in memory, without any side effect.
+    fn entry(&self, table: PhysFrame, index: u64) -> Option<Entry> {
+        let address = table.start_address().as_u64() + 8 * index;
+        self.memory.word(address).map(|word| Entry(word.get()))
+    }
+}

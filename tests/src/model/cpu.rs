@@ -1,0 +1,128 @@
+//! A CPU of the model, as methods see it.
+#![expect(unsafe_code, reason = "implements the unsafe trait; no address here is a real one")]
+
+use foreign_access::{Cpu, Entry};
+use loadphys_abi::batch::Item;
+use x86_64::VirtAddr;
+use x86_64::structures::paging::PhysFrame;
+
+use super::{Access, Model, Violation};
+
+/// One CPU.
+#[derive(Clone, Copy, Debug)]
+pub struct ModelCpu<'m> {
+    model: &'m Model<'m>,
+    number: usize,
+}
+
+impl<'m> ModelCpu<'m> {
+    /// The CPU with this number.
+    pub fn new(model: &'m Model<'m>, number: usize) -> Self {
+        Self { model, number }
+    }
+
+    /// Where the kernel's access to an address goes. A kernel that goes by a stale TLB entry, or
+    /// faults, has made a mistake.
+    fn reach(&self, address: VirtAddr, write: bool) -> Option<u64> {
+        let now = self.model.by_memory(self.number, address);
+        let reached = self.model.reach(self.number, address, Access { write, user: false });
+        match reached {
+            None => self.model.report(Violation::KernelFault(address)),
+            Some(_) if reached != now => self.model.report(Violation::StaleKernelAddress(address)),
+            Some(_) => {}
+        }
+        reached
+    }
+}
+
+// SAFETY: does to the model what the instructions do to the machine.
+unsafe impl Cpu for ModelCpu<'_> {
+    unsafe fn load(&self, address: VirtAddr) -> Entry {
+        let physical = self.reach(address, false);
+        physical.map_or(Entry::EMPTY, |physical| Entry(self.model.load_physical(physical)))
+    }
+
+    unsafe fn exchange(&self, address: VirtAddr, new: Entry) -> Entry {
+        let physical = self.reach(address, true);
+        physical.map_or(Entry::EMPTY, |at| Entry(self.model.change_physical(at, |_| new.0)))
+    }
+
+    unsafe fn compare_exchange(
+        &self,
+        address: VirtAddr,
+        expected: Entry,
+        new: Entry,
+    ) -> Result<Entry, Entry> {
+        match self.reach(address, true) {
+            Some(physical) => self.model.compare_exchange(physical, expected, new),
+            None => Err(Entry::EMPTY),
+        }
+    }
+
+    fn root(&self) -> PhysFrame {
+        self.model.root(self.number)
+    }
+
+    fn number(&self) -> usize {
+        self.number
+    }
+
+    fn invlpg(&self, address: VirtAddr) {
+        self.model.invlpg(self.number, address);
+    }
+
+    unsafe fn vmcall(&self, call: u64, arguments: [u64; 3]) -> (u64, u64) {
+        self.model.vmcall(call, arguments)
+    }
+
+    unsafe fn vmcall_batch(&self, items: &mut [Item]) -> (u64, u64) {
+        self.model.vmcall_batch(items)
+    }
+}
+
+/// A broken twin of a CPU: methods on it behave as if they forgot their INVLPG.
+#[derive(Debug)]
+pub struct Forgetful<C>(pub C);
+
+// SAFETY: none; it is broken on purpose, and the model has no real addresses.
+unsafe impl<C: Cpu> Cpu for Forgetful<C> {
+    unsafe fn load(&self, address: VirtAddr) -> Entry {
+        // SAFETY: the caller's duty is the same.
+        unsafe { self.0.load(address) }
+    }
+
+    unsafe fn exchange(&self, address: VirtAddr, new: Entry) -> Entry {
+        // SAFETY: the caller's duty is the same.
+        unsafe { self.0.exchange(address, new) }
+    }
+
+    unsafe fn compare_exchange(
+        &self,
+        address: VirtAddr,
+        expected: Entry,
+        new: Entry,
+    ) -> Result<Entry, Entry> {
+        // SAFETY: the caller's duty is the same.
+        unsafe { self.0.compare_exchange(address, expected, new) }
+    }
+
+    fn root(&self) -> PhysFrame {
+        self.0.root()
+    }
+
+    fn number(&self) -> usize {
+        self.0.number()
+    }
+
+    fn invlpg(&self, _: VirtAddr) {}
+
+    unsafe fn vmcall(&self, call: u64, arguments: [u64; 3]) -> (u64, u64) {
+        // SAFETY: the caller's duty is the same.
+        unsafe { self.0.vmcall(call, arguments) }
+    }
+
+    unsafe fn vmcall_batch(&self, items: &mut [Item]) -> (u64, u64) {
+        // SAFETY: the caller's duty is the same.
+        unsafe { self.0.vmcall_batch(items) }
+    }
+}

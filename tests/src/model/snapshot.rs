@@ -1,0 +1,34 @@
+//! The lower half of a space as it lies in memory.
+
+use foreign_access::{Entry, walk};
+use x86_64::VirtAddr;
+use x86_64::structures::paging::PhysFrame;
+
+use super::Model;
+
+/// Level, page and entry.
+pub type Seen = (u32, u64, Entry);
+
+impl Model<'_> {
+    /// Every entry of the lower half that is not empty, Accessed and Dirty left out, in order of
+    /// address.
+    pub fn entries(&self, root: PhysFrame) -> Vec<Seen> {
+        let mut all = Vec::new();
+        self.collect(root, 4, 0, walk::USER_ENTRIES as u64, &mut all);
+        all
+    }
+
+    fn collect(&self, table: PhysFrame, level: u32, page: u64, end: u64, all: &mut Vec<Seen>) {
+        for index in 0..end {
+            let Some(entry) = self.entry(table, index).filter(|entry| *entry != Entry::EMPTY)
+            else {
+                continue;
+            };
+            let page = VirtAddr::new_truncate(page | index << (3 + 9 * level)).as_u64();
+            all.push((level, page, Entry(entry.0 & !0x60)));
+            if let Some(below) = entry.frame().filter(|_| level > 1 && !entry.is_large()) {
+                self.collect(below, level - 1, page, 512, all);
+            }
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The stub below the model's CPUs: the real rules, over the model's memory.
+
+use foreign_access::Entry;
+use loadphys_abi::batch::{Item, MOST_ITEMS};
+use loadphys_abi::{Call, Status};
+use loadphys_rules::{Operation, Tables, Wish};
+
+use super::Model;
+
+/// Where the alias of physical address 0 lies, guest-physical.
+pub const ALIAS_BASE: u64 = 1 << 39;
+
+/// What the stub knows.
+#[derive(Debug)]
+pub struct Stub<'m> {
+    rules: Tables<'m>,
+}
+
+impl<'m> Stub<'m> {
+    pub fn new(rules: Tables<'m>) -> Self {
+        Self { rules }
+    }
+
+    /// Where in memory a guest-physical address leads: itself, or through the alias if a registered
+    /// table is there.
+    pub fn host_address(&self, address: u64) -> Option<u64> {
+        match address.checked_sub(ALIAS_BASE) {
+            Some(behind) => self.rules.entry(behind).ok().map(|entry| entry.address()),
+            None => Some(address),
+        }
+    }
+}
+
+impl Model<'_> {
+    /// VMCALL: status and answer.
+    pub(super) fn vmcall(&self, call: u64, arguments: [u64; 3]) -> (u64, u64) {
+        let done = match Call::from_number(call) {
+            Some(call) => self.called(call, arguments),
+            None => Err((Status::UnknownCall, 0)),
+        };
+        match done {
+            Ok(answer) => (Status::Done.number(), answer),
+            Err((status, answer)) => (status.number(), answer),
+        }
+    }
+
+    fn called(&self, call: Call, [first, second, third]: [u64; 3]) -> Result<u64, (Status, u64)> {
+        let refused = |status| (status, 0);
+        let rules = &self.stub.rules;
+        match (call, Wish::of_call(call, second, third)) {
+            (_, Some(wish)) => self.operate(rules.operation(first, wish).map_err(refused)?),
+            (Call::RegisterTable, _) => rules.register(first, second).map(|_| 0).map_err(refused),
+            (Call::ReleaseTable, _) => rules.release(first).map(|_| 0).map_err(refused),
+            _ => Err(refused(Status::UnknownCall)),
+        }
+    }
+
+    /// The batch call: status and how many were done.
+    pub(super) fn vmcall_batch(&self, items: &mut [Item]) -> (u64, u64) {
+        if items.len() > MOST_ITEMS {
+            return (Status::TooMany.number(), 0);
+        }
+        for (done, item) in items.iter_mut().enumerate() {
+            let answer = self.stub.rules.item(item).map_err(|status| (status, item.found));
+            match answer.and_then(|operation| self.operate(operation)) {
+                Ok(found) => item.found = found,
+                Err((status, found)) => {
+                    item.found = found;
+                    return (status.number(), done as u64);
+                }
+            }
+        }
+        (Status::Done.number(), items.len() as u64)
+    }
+
+    /// Does what is allowed; gives back what was there.
+    fn operate(&self, operation: Operation) -> Result<u64, (Status, u64)> {
+        let address = operation.entry().address();
+        match operation.wish() {
+            Wish::Load => Ok(self.load_physical(address)),
+            Wish::Exchange(new) => Ok(self.change_physical(address, |_| new)),
+            Wish::CompareExchange { expected, new } => self
+                .compare_exchange(address, Entry(expected), Entry(new))
+                .map(|found| found.0)
+                .map_err(|found| (Status::Differs, found.0)),
+        }
+    }
+
+    /// Stores at a guest-physical address if what is expected is there.
+    pub(super) fn compare_exchange(
+        &self,
+        address: u64,
+        expected: Entry,
+        new: Entry,
+    ) -> Result<Entry, Entry> {
+        let swap = |word| if word == expected.0 { new.0 } else { word };
+        let found = Entry(self.change_physical(address, swap));
+        if found == expected { Ok(found) } else { Err(found) }
+    }
+}
