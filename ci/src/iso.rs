@@ -28,7 +28,7 @@ pub fn write(image: &Path, entries: &[Entry], timeout: u32) -> Result<()> {
     fs::create_dir_all(boot.join("grub"))?;
     let mut menu = preamble(timeout);
     for (number, entry) in entries.iter().enumerate() {
-        menu.push_str(&place(&boot, number, entry)?);
+        menu.push_str(&place(&boot, number, entry, timeout == 0)?);
     }
     fs::write(boot.join("grub/grub.cfg"), menu)?;
     grub_mkrescue(image, tree.path())
@@ -45,7 +45,7 @@ fn preamble(timeout: u32) -> String {
 }
 
 /// Puts an entry's files into the tree and says how the menu starts them.
-fn place(boot: &Path, number: usize, entry: &Entry) -> Result<String> {
+fn place(boot: &Path, number: usize, entry: &Entry, unattended: bool) -> Result<String> {
     let mut lines = format!("menuentry \"{}\" {{\n", entry.title);
     let files = [("multiboot2", Some(&entry.kernel)), ("module2", entry.module.as_ref())];
     for (word, file) in files {
@@ -55,7 +55,12 @@ fn place(boot: &Path, number: usize, entry: &Entry) -> Result<String> {
             .with_context(|| format!("cannot read {}", file.display()))?;
         lines.push_str(&format!("  {word} /boot/{name} {line}\n"));
     }
-    lines.push_str("  boot\n}\n");
+    lines.push_str("  boot\n");
+    if unattended {
+        // This is reached only when the boot loader has failed, and has said why.
+        lines.push_str("  halt\n");
+    }
+    lines.push_str("}\n");
     Ok(lines)
 }
 

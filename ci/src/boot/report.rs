@@ -60,18 +60,29 @@ impl Report {
         (records != self.records.len()).then(|| "there are records that cannot be read".into())
     }
 
-    /// Why there is no verdict: the stub and the boot loader say it last.
+    /// Why there is no verdict.
     fn silence(&self, ending: Ending) -> String {
         let last = self.lines.iter().rev().find(|line| !line.trim().is_empty());
-        match (ending, last) {
-            (Ending::OverTime(limit), last) => {
+        match (ending, self.complaint(), last) {
+            (_, Some(complaint), _) => complaint,
+            (Ending::OverTime(limit), None, last) => {
                 let last = last.map_or("nothing", String::as_str);
                 format!("it did not end within {} s; its last line: {last}", limit.as_secs())
             }
-            (_, None) => "it ended without a word".into(),
-            (_, Some(line)) if is_complaint(line) => line.clone(),
-            (_, Some(_)) => "it ended without a verdict, as after a reset or triple fault".into(),
+            (_, None, None) => "it ended without a word".into(),
+            (_, None, Some(_)) => {
+                "it ended without a verdict, as after a reset or triple fault".into()
+            }
         }
+    }
+
+    /// What the boot loader says first when it fails, or the stub last.
+    fn complaint(&self) -> Option<String> {
+        let lines = || self.lines.iter().map(|line| line.trim());
+        let loader = lines().find(|line| line.starts_with("error: "));
+        let last = lines().rfind(|line| !line.is_empty());
+        let loader = loader.map(|line| format!("the boot loader says: {line}"));
+        loader.or(last.filter(|line| line.starts_with("stub: ")).map(str::to_owned))
     }
 
     /// The last lines of the console, for people.
@@ -86,9 +97,4 @@ impl Report {
             _ => None,
         })
     }
-}
-
-/// How the stub and the boot loader begin a line about what ends them.
-fn is_complaint(line: &str) -> bool {
-    ["stub: ", "error: "].iter().any(|start| line.starts_with(start))
 }
