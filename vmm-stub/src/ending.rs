@@ -19,12 +19,12 @@ macro_rules! fatal {
 pub(crate) use fatal;
 
 /// Sets the way in which [`fail`] ends the machine.
-pub fn choose(exit: Exit) {
+pub(crate) fn choose(exit: Exit) {
     EXIT.call_once(|| exit);
 }
 
 /// See [`fatal!`]. Where the machine has no way to be told, or nothing was chosen, this CPU stops.
-pub fn fail(why: fmt::Arguments<'_>) -> ! {
+pub(crate) fn fail(why: fmt::Arguments<'_>) -> ! {
     say!("{why}");
     match EXIT.get() {
         Some(Exit::IsaDebug) => power::isa_debug_exit(u32::from(exit_code::FAILED)),

@@ -26,6 +26,7 @@ impl Wish {
     ///
     /// # Errors
     /// [`Status::UnknownAction`].
+    #[inline]
     pub fn of_item(item: &Item) -> Result<Self, Status> {
         let action = Action::from_number(item.action).ok_or(Status::UnknownAction)?;
         Ok(match action {
@@ -73,6 +74,7 @@ impl Tables<'_> {
     ///
     /// # Errors
     /// As [`Tables::entry`]; `tables` has nothing against any value.
+    #[inline]
     pub fn operation(&self, address: u64, wish: Wish) -> Result<Operation, Status> {
         Ok(Operation { entry: self.entry(address)?, wish })
     }
@@ -81,6 +83,7 @@ impl Tables<'_> {
     ///
     /// # Errors
     /// [`Status::UnknownAction`], then as [`Tables::operation`].
+    #[inline]
     pub fn item(&self, item: &Item) -> Result<Operation, Status> {
         self.operation(item.entry, Wish::of_item(item)?)
     }

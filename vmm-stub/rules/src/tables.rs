@@ -127,8 +127,11 @@ impl<'a> Tables<'a> {
     #[inline]
     pub fn entry(&self, address: u64) -> Result<EntryAt, Status> {
         aligned(address, ENTRY_BYTES)?;
-        self.table(address)?;
-        Ok(EntryAt(address))
+        match self.state(address) {
+            OUTSIDE => Err(Status::OutsideMemory),
+            PLAIN => Err(Status::NotATable),
+            _ => Ok(EntryAt(address)),
+        }
     }
 
     /// Whether all of this is plain memory of the guest. A table is none: what is written back to an
@@ -151,7 +154,6 @@ impl<'a> Tables<'a> {
     }
 
     /// The level of the table at this address.
-    #[inline]
     fn table(&self, address: u64) -> Result<Level, Status> {
         match self.state(address) {
             OUTSIDE => Err(Status::OutsideMemory),

@@ -74,3 +74,6 @@ impl Shape for Layout<'_> {
 const fn within(inner: &Range<u64>, outer: &Range<u64>) -> bool {
     outer.start <= inner.start && inner.end <= outer.end
 }
+
+#[cfg(test)]
+mod tests;

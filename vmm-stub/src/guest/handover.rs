@@ -127,3 +127,60 @@ impl Block<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use loadphys_boot::handoff::pvh::MAGIC;
+    use loadphys_boot::handoff::{CommandLine, Module, Region};
+
+    use super::{Handover, NoRoom};
+
+    const AT: u64 = 0x5ff_e000;
+
+    fn number(block: &[u8], at: u64, bytes: u64) -> u64 {
+        let (from, to) = ((at - AT) as usize, (at + bytes - AT) as usize);
+        block[from..to].iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte))
+    }
+
+    fn text(block: &[u8], at: u64) -> &str {
+        let tail = &block[(at - AT) as usize..];
+        let end = tail.iter().position(|byte| *byte == 0).unwrap();
+        core::str::from_utf8(&tail[..end]).unwrap()
+    }
+
+    #[test]
+    fn a_kernel_finds_all_that_was_handed_over() {
+        let memory = [(0, 0x9_f000, true), (0x9_f000, 0xa_0000, false)];
+        let memory = memory.map(|(start, end, usable)| Region { start, end, usable });
+        let command_line = CommandLine::try_from("a=b").unwrap();
+        let modules = [Module { start: 0x40_0000, end: 0x40_1234, command_line }];
+        let rsdp = [7; 20];
+        let handover = Handover {
+            memory: &memory,
+            command_line: "plan=probe",
+            modules: &modules,
+            rsdp: Some(&rsdp),
+        };
+        let mut block = vec![0xee; handover.bytes()];
+        handover.write(&mut block, AT).unwrap();
+        let word = |at| number(&block, at, 8);
+        assert_eq!(number(&block, AT, 4), u64::from(MAGIC));
+        assert_eq!([4, 12, 48].map(|o| number(&block, AT + o, 4)), [1, 1, 2]);
+        let [module, line, pointer, map] = [16, 24, 32, 40].map(|offset| word(AT + offset));
+        assert_eq!(text(&block, line), "plan=probe");
+        assert_eq!([word(module), word(module + 8)], [0x40_0000, 0x1234]);
+        assert_eq!(text(&block, word(module + 16)), "a=b");
+        assert_eq!([word(map), word(map + 8), word(map + 16)], [0, 0x9_f000, 1]);
+        assert_eq!([word(map + 24), word(map + 32), word(map + 40)], [0x9_f000, 0x1000, 2]);
+        assert_eq!(number(&block, pointer, 4), 0x0707_0707);
+    }
+
+    #[test]
+    fn a_block_that_is_too_small_is_refused() {
+        let handover = Handover { memory: &[], command_line: "x", modules: &[], rsdp: None };
+        for size in 0..handover.bytes() - 7 {
+            assert_eq!(handover.write(&mut vec![0; size], AT), Err(NoRoom), "{size}");
+        }
+        assert_eq!(handover.write(&mut vec![0; handover.bytes()], AT), Ok(()));
+    }
+}

@@ -158,3 +158,6 @@ fn address(bytes: &[u8]) -> Option<u32> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -269,3 +269,8 @@ fn value(cpu: &Capabilities, offer: Offer, vpid: bool) -> u32 {
     let bits = wanted.filter(|(of, ..)| *of == offer);
     bits.fold(offer.of(cpu) as u32, |value, (_, bit, _)| value | 1 << bit)
 }
+
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod tests;

@@ -94,6 +94,7 @@ fn end(reason: u64, cpu: &Cpu) -> ! {
 }
 
 /// Goes on behind the instruction that exited, as if it had been executed.
+#[inline]
 fn next_instruction(vmcs: &mut Vmcs) {
     const BY_STI_OR_MOV_SS: u64 = 0b11;
     const TRAP_FLAG: u64 = 1 << 8;

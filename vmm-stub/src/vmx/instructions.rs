@@ -160,21 +160,24 @@ pub fn read(field: u32) -> Result<u64, Failure> {
 /// With this value in the field, entry and exit do what their caller relies on.
 #[inline(always)]
 pub unsafe fn write(field: u32, value: u64) -> Result<(), Failure> {
-    let (carry, zero): (u8, u8);
     // SAFETY: the caller's promise.
     unsafe {
         asm!(
             "vmwrite {field}, {value}",
-            "setc {carry}",
-            "setz {zero}",
+            "jbe {failed}",
             field = in(reg) u64::from(field),
             value = in(reg) value,
-            carry = lateout(reg_byte) carry,
-            zero = lateout(reg_byte) zero,
+            failed = label { return Err(write_failure()) },
             options(nostack),
         );
     }
-    if carry | zero == 0 { Ok(()) } else { outcome(carry != 0, zero != 0) }
+    Ok(())
+}
+
+/// Where there is a current VMCS, it holds the number of its last error.
+#[cold]
+fn write_failure() -> Failure {
+    read(ro::VM_INSTRUCTION_ERROR).map_or(Failure::Invalid, Failure::Valid)
 }
 
 /// Makes this CPU forget what it remembers of the nested tables below an EPT pointer; with that, a table that was

@@ -1,0 +1,152 @@
+use super::fixtures::{ALL, BOCHS_HASWELL, BOCHS_SKYLAKE_X, LIKE_NESTED_KVM, Msrs};
+use super::{
+    Control, Controls, INSTRUCTIONS, INVEPT_ALL, INVEPT_SINGLE, Invept, NEEDED, NEEDED_ABILITIES,
+    NEEDED_OFF, Offer, negotiate, on,
+};
+use crate::cpuid;
+use crate::vmx::capability::Capabilities;
+
+fn capabilities(msrs: Msrs) -> Capabilities {
+    Capabilities::read(|number| {
+        let found = msrs.iter().find(|(msr, _)| *msr == number);
+        found.unwrap_or_else(|| panic!("{number:#x} is not there and must not be read")).1
+    })
+}
+
+fn field(cpu: &mut Capabilities, offer: Offer) -> &mut u64 {
+    match offer {
+        Offer::Pin => &mut cpu.pin,
+        Offer::Primary => &mut cpu.primary,
+        Offer::Secondary => &mut cpu.secondary,
+        Offer::Exit => &mut cpu.exit,
+        Offer::Entry => &mut cpu.entry,
+        Offer::EptVpid => &mut cpu.ept_vpid,
+        Offer::Cr4 => &mut cpu.cr4_fixed1,
+    }
+}
+
+/// The same CPU without this control.
+fn without(cpu: &Capabilities, (offer, bit, _): Control) -> Capabilities {
+    let halves = if matches!(offer, Offer::EptVpid | Offer::Cr4) { 0 } else { 32 };
+    let mut cpu = *cpu;
+    *field(&mut cpu, offer) &= !(1 << (bit + halves));
+    cpu
+}
+
+/// Every word of controls with the MSR that rules it.
+fn words(cpu: &Capabilities, controls: &Controls) -> [(u32, u64); 5] {
+    [
+        (controls.pin, cpu.pin),
+        (controls.primary, cpu.primary),
+        (controls.secondary, cpu.secondary),
+        (controls.exit, cpu.exit),
+        (controls.entry, cpu.entry),
+    ]
+}
+
+#[test]
+fn recorded_cpus_get_what_they_allow() {
+    for msrs in ALL {
+        let cpu = capabilities(msrs);
+        let controls = negotiate(&cpu).unwrap();
+        for (value, msr) in words(&cpu, &controls) {
+            assert_eq!(value & msr as u32, msr as u32, "a bit that must be 1");
+            assert_eq!(value & !((msr >> 32) as u32), 0, "a bit that must be 0");
+        }
+        assert!(controls.vpid && controls.gib_pages && controls.invept == Invept::SingleContext);
+    }
+}
+
+#[test]
+fn skylake_lacks_user_wait_only() {
+    let controls = negotiate(&capabilities(BOCHS_SKYLAKE_X)).unwrap();
+    assert_eq!(controls.secondary, 1 << 1 | 1 << 3 | 1 << 5 | 1 << 7 | 1 << 12 | 1 << 20);
+    assert_eq!(controls.pin, 0x16);
+    assert_eq!(controls.primary, 0x0400_6172 | 1 << 28 | 1 << 31);
+    assert_eq!(controls.hidden, [cpuid::WAITPKG]);
+}
+
+#[test]
+fn haswell_lacks_xsaves_too() {
+    let controls = negotiate(&capabilities(BOCHS_HASWELL)).unwrap();
+    assert_eq!(controls.hidden, [cpuid::XSAVES, cpuid::WAITPKG]);
+    assert!(!controls.xsaves);
+}
+
+#[test]
+fn each_needed_control_is_named_when_it_is_missing() {
+    for msrs in ALL {
+        let cpu = capabilities(msrs);
+        for control in NEEDED.into_iter().chain(NEEDED_ABILITIES) {
+            let missing = negotiate(&without(&cpu, control)).unwrap_err();
+            assert_eq!((missing.control, missing.on), (control, true));
+            let (offer, bit, name) = control;
+            let line = missing.to_string();
+            assert!(line.contains(name) && line.contains(offer.name(true)), "{line}");
+            assert!(line.contains(&format!("bit {bit},")), "{line}");
+        }
+    }
+}
+
+#[test]
+fn each_control_that_cannot_be_off_is_named() {
+    let cpu = capabilities(LIKE_NESTED_KVM);
+    for control in NEEDED_OFF {
+        let mut stuck = cpu;
+        *field(&mut stuck, control.0) |= 1 << control.1;
+        let missing = negotiate(&stuck).unwrap_err();
+        assert_eq!((missing.control, missing.on), (control, false));
+        assert!(missing.to_string().ends_with("cannot be switched off"));
+    }
+}
+
+#[test]
+fn an_old_cpu_without_true_msrs_cannot_leave_cr3_alone() {
+    let mut old = LIKE_NESTED_KVM.to_vec();
+    old[0].1 &= !(1 << 55);
+    let cpu = capabilities(old.leak());
+    let line = negotiate(&cpu).unwrap_err().to_string();
+    assert!(line.contains("IA32_VMX_PROCBASED_CTLS bit 15, 'CR3-load exiting'"), "{line}");
+}
+
+#[test]
+fn a_cpu_without_secondary_controls_is_not_asked_for_them() {
+    let mut old = LIKE_NESTED_KVM.to_vec();
+    old.retain(|(msr, _)| ![0x48b, 0x48c].contains(msr));
+    let primary = old.iter_mut().find(|(msr, _)| *msr == 0x48e).unwrap();
+    primary.1 &= !(1 << 63);
+    let missing = negotiate(&capabilities(old.leak())).unwrap_err();
+    assert_eq!(missing.control.2, "activate secondary controls");
+}
+
+#[test]
+fn what_is_optional_is_switched_off_with_a_reason() {
+    let cpu = capabilities(BOCHS_SKYLAKE_X);
+    let before = negotiate(&cpu).unwrap();
+    for bit in [5, 3, 12, 20, 117, 121, 132, 141] {
+        let (offer, bit) =
+            if bit < 100 { (Offer::Secondary, bit) } else { (Offer::EptVpid, bit - 100) };
+        let lesser = without(&cpu, (offer, bit, ""));
+        assert!(!on(&lesser, (offer, bit, "")));
+        let controls = negotiate(&lesser).unwrap();
+        assert_eq!(controls.absent.len(), before.absent.len() + 1, "{offer:?} {bit}");
+        let told = |a: &super::Absent| (a.control.0, a.control.1) == (offer, bit);
+        assert!(controls.absent.iter().any(told), "{offer:?} {bit}");
+        assert_eq!(controls.vpid, ![5, 32, 41].contains(&bit));
+        assert_eq!(controls.secondary & 1 << 5 != 0, controls.vpid);
+        assert_eq!(controls.gib_pages, bit != 17);
+    }
+}
+
+#[test]
+fn all_that_is_optional_may_be_absent_at_once() {
+    let mut cpu = capabilities(BOCHS_SKYLAKE_X);
+    cpu.ept_vpid = 1 << 6 | 1 << 14 | 1 << 16 | 1 << 20 | 1 << 26;
+    cpu.secondary = (1 << 1 | 1 << 7) << 32;
+    let controls = negotiate(&cpu).unwrap();
+    assert_eq!(controls.hidden.len(), INSTRUCTIONS.len());
+    assert_eq!(controls.absent.len(), 3 + INSTRUCTIONS.len());
+    assert_eq!(controls.invept, Invept::AllContexts);
+    cpu.ept_vpid &= !(1 << INVEPT_ALL.1);
+    assert_eq!(negotiate(&cpu).unwrap_err().control, INVEPT_SINGLE);
+}
