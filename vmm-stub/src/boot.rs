@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "switches stacks and reads what the loader left")]
 
 mod cpus;
+mod devices;
 mod guest;
 mod memory;
 mod problem;

@@ -41,7 +41,9 @@ pub fn answer(registers: &mut Registers, cpu: &mut Cpu) {
         Some(call) => perform(call, registers, cpu),
         None => Answer::refused(Status::UnknownCall),
     };
-    cpu.counters.refused += u64::from(answer.status != Status::Done);
+    // An entry that differs is an answer, not a refusal.
+    let refused = !matches!(answer.status, Status::Done | Status::Differs);
+    cpu.counters.refused += u64::from(refused);
     registers.rax = answer.status.number();
     registers.rdx = answer.value;
 }

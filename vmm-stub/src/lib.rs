@@ -13,6 +13,7 @@ pub mod guest;
 pub mod mtrr;
 pub mod needs;
 pub mod paging;
+pub mod pci;
 pub mod places;
 pub mod tree;
 pub mod vmx;

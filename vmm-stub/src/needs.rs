@@ -19,6 +19,8 @@ pub struct Needs {
     pub top: u64,
     /// Frames of known number: nested tables, own tables, what VT-x wants.
     pub frames: usize,
+    /// Whether there is an alias, with an entry for each frame.
+    pub alias: bool,
     /// Bytes of a CPU's own state.
     pub cpu_bytes: usize,
     /// Bytes of a copy of the guest's file; 0 without one.
@@ -26,11 +28,15 @@ pub struct Needs {
 }
 
 impl Needs {
-    /// All of it, each part in whole frames. With the rules' byte for each frame, and the alias's entry for each
-    /// frame.
+    /// Tables of level 1 of the alias.
+    pub const fn alias_tables(&self) -> usize {
+        if self.alias { Window::tables(self.top) } else { 0 }
+    }
+
+    /// All of it, each part in whole frames, with the rules' byte for each frame.
     pub fn bytes(&self) -> u64 {
         let parts = [
-            (self.frames + Window::tables(self.top)) as u64 * FRAME_BYTES,
+            (self.frames + self.alias_tables()) as u64 * FRAME_BYTES,
             self.cpu_bytes as u64,
             self.top / FRAME_BYTES,
             self.file_bytes,
@@ -95,7 +101,9 @@ mod tests {
 
     #[test]
     fn needs_are_counted_in_whole_frames() {
-        let needs = Needs { top: 0x40_0001, frames: 2, cpu_bytes: 1, file_bytes: 0x1001 };
+        let needs =
+            Needs { top: 0x40_0001, frames: 2, alias: true, cpu_bytes: 1, file_bytes: 0x1001 };
         assert_eq!(needs.bytes(), (2 + 3 + 1 + 1 + 2) * 0x1000);
+        assert_eq!(Needs { alias: false, ..needs }.bytes(), (2 + 1 + 1 + 2) * 0x1000);
     }
 }

@@ -12,6 +12,7 @@ use x86_64::registers::control::{Cr0, Cr0Flags, Cr3, Cr3Flags};
 use x86_64::registers::model_specific::{Efer, EferFlags};
 use x86_64::structures::paging::PhysFrame;
 
+use super::devices;
 use super::guest::File;
 use super::problem::Problem;
 use crate::cpu::Cpu;
@@ -58,60 +59,82 @@ pub fn set_up(
     let top = places::top(&handoff.memory);
     let mtrrs = Mtrrs::read(|number| if cpu.mtrrs { msr(number) } else { 0 }, cpu.width);
     let image = image::image();
-    let own = OwnMemory {
-        image: image.all.clone(),
-        text: image.text,
-        rodata: image.rodata,
-        guards: image::guards(),
-        end: top.max(4 << 30),
-        largest: if cpu.gib_pages { 3 } else { 2 },
-    };
+    let own = own_memory(&image, top, cpu);
     let mut nested = Layout {
         stub: image.all.clone(),
         end: layout::end(cpu.width, gib_pages, top),
         largest: if gib_pages { 3 } else { 2 },
-        alias: Window::new(cpu.width, top, 0),
+        alias: devices::window(&handoff.memory, cpu.width, top),
         mtrrs: &mtrrs,
     };
-    let own_tables = tables_needed(&own);
-    let nested_tables = tables_needed(&nested) + SPARE_TABLES;
-    let needs = Needs {
-        top,
-        frames: VMX_FRAMES + own_tables + nested_tables,
-        cpu_bytes: size_of::<Cpu>(),
-        file_bytes: file.bytes_to_copy(),
-    };
-    let range = needs::pool(&handoff.memory, &image.all, needs.bytes(), &in_the_way(handoff));
-    let range = range.map_err(Problem::TooSmall)?;
+    let file_bytes = file.bytes_to_copy();
+    let needs = Needs { file_bytes, ..needs(top, &own, &nested) };
+    let (range, needs) = choose(handoff, &image.all, needs)?;
     nested.stub = image.all.start..range.end;
     // SAFETY: the range is usable memory behind the image; what the loader left there is avoided, and the guest will
     // not have it. The entry code maps all below 4 GiB, the stub's own tables all memory.
     let mut pool = unsafe { Pool::new(range) };
-    let root = build(&mut pool, &own, own_tables)?;
-    switch_to(root);
-    let pages = pool.take::<AtomicU64>(Window::tables(top) * ENTRIES).ok_or(FULL)?;
-    nested.alias = Window::new(cpu.width, top, pages.as_ptr() as u64);
-    if nested.alias.is_none() {
-        say!("no alias: memory ends at {top:#x}, and the CPU's addresses at 2^{}", cpu.width);
-    }
+    switch_to(build(&mut pool, &own)?);
+    let pages = pool.take::<AtomicU64>(needs.alias_tables() * ENTRIES).ok_or(FULL)?;
+    nested.alias =
+        nested.alias.filter(|_| needs.alias).map(|w| w.with_tables_at(pages.as_ptr() as u64));
     let frames = pool.take::<AtomicU8>((top / FRAME_BYTES) as usize).ok_or(FULL)?;
-    let root = build(&mut pool, &nested, nested_tables)?;
+    let ept_pointer = entry::pointer(build(&mut pool, &nested)?);
     let alias = nested.alias.map(|window| (Alias::new(pages), window));
-    Ok(Memory { stub: nested.stub, pool, frames, alias, ept_pointer: entry::pointer(root) })
+    Ok(Memory { stub: nested.stub, pool, frames, alias, ept_pointer })
+}
+
+fn own_memory(image: &image::Image, top: u64, cpu: support::Cpu) -> OwnMemory {
+    OwnMemory {
+        image: image.all.clone(),
+        text: image.text.clone(),
+        rodata: image.rodata.clone(),
+        guards: image::guards(),
+        end: top.max(4 << 30),
+        largest: if cpu.gib_pages { 3 } else { 2 },
+    }
+}
+
+fn needs(top: u64, own: &OwnMemory, nested: &Layout<'_>) -> Needs {
+    let tables = tables_needed(own) + tables_needed(nested) + SPARE_TABLES;
+    Needs {
+        top,
+        frames: VMX_FRAMES + tables,
+        alias: nested.alias.is_some(),
+        cpu_bytes: size_of::<Cpu>(),
+        file_bytes: 0,
+    }
+}
+
+/// Where the pool goes; where there is no room for the alias, it goes without.
+fn choose(
+    handoff: &Handoff,
+    image: &Range<u64>,
+    needs: Needs,
+) -> Result<(Range<u64>, Needs), Problem> {
+    let modules: Vec<_, MOST_MODULES> = handoff.modules.iter().map(|m| m.start..m.end).collect();
+    let place = |needs: Needs| {
+        let range = needs::pool(&handoff.memory, image, needs.bytes(), &modules)?;
+        Ok((range, needs))
+    };
+    let without = |too_small| {
+        if needs.alias {
+            say!("no alias: memory behind the stub is too small for its tables");
+            place(Needs { alias: false, ..needs })
+        } else {
+            Err(too_small)
+        }
+    };
+    place(needs).or_else(without).map_err(Problem::TooSmall)
 }
 
 /// The pool was measured, so it cannot be too small; if it is, that is said.
 const FULL: Problem = Problem::NoPlace("the stub's tables");
 
-fn build(pool: &mut Pool, shape: &impl Shape, tables: usize) -> Result<u64, Problem> {
-    let tables = pool.take::<Table>(tables).ok_or(FULL)?;
+fn build(pool: &mut Pool, shape: &impl Shape) -> Result<u64, Problem> {
+    let tables = pool.take::<Table>(tables_needed(shape)).ok_or(FULL)?;
     let at = tables.as_ptr() as u64;
     Storage::new(tables, at).build(shape).map_err(|_| FULL)
-}
-
-/// What the loader put somewhere and is needed until the guest runs.
-fn in_the_way(handoff: &Handoff) -> Vec<Range<u64>, MOST_MODULES> {
-    handoff.modules.iter().map(|module| module.start..module.end).collect()
 }
 
 /// Leaves the entry code's tables, with write protection and no-execute on.

@@ -12,10 +12,14 @@ use loadphys_rules::TableAt;
 
 use crate::ept::entry::{self, READ, WRITE};
 use crate::mtrr::MemoryType;
+use crate::places::overlap;
 use crate::tree::{Slot, page_bytes};
 
 /// Bytes that one table of level 1 maps.
 const TABLE_SPAN: u64 = page_bytes(2);
+
+/// Below are memory and devices that every machine has.
+const LOWEST_SHIFT: u32 = 32;
 
 /// Where the alias is, and where its tables of level 1 are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,12 +30,21 @@ pub struct Window {
 }
 
 impl Window {
-    /// The upper half of the CPU's addresses, for memory that ends at `top`; the tables of level 1 lie at
-    /// `tables_at`. `None` if memory reaches into that half.
-    pub fn new(width: u32, top: u64, tables_at: u64) -> Option<Self> {
-        let shift = width.min(48) - 1;
+    /// The highest power of two above memory, which ends at `top`, that leaves room for the window below the end of
+    /// the CPU's addresses and away from what is `taken` by devices.
+    pub fn new(width: u32, top: u64, taken: &[Range<u64>]) -> Option<Self> {
         let span = top.next_multiple_of(TABLE_SPAN);
-        (span <= 1 << shift).then_some(Self { shift, span, tables_at })
+        let window = |shift| Self { shift, span, tables_at: 0 };
+        let free = |window: &Self| {
+            let range = window.range();
+            span <= range.start && !taken.iter().any(|other| overlap(other, &range))
+        };
+        (LOWEST_SHIFT..width.min(48)).rev().map(window).find(free)
+    }
+
+    /// The same window, with its tables of level 1 from this physical address.
+    pub const fn with_tables_at(self, tables_at: u64) -> Self {
+        Self { tables_at, ..self }
     }
 
     /// Base-two logarithm of where it begins.

@@ -1,7 +1,7 @@
 //! Which guest-physical address leads where.
 //!
 //! ```text
-//! 0                                alias base = 2^(width-1)                    2^width
+//! 0                                a power of two                               2^width
 //! | memory, devices ... [stub] ... | alias, as long as memory | devices ...    |
 //! ```
 //!

@@ -65,16 +65,18 @@ pub type Control = (Offer, u32, &'static str);
 
 /// Controls without which there is no guest (SDM volume 3, sections "VM-Execution Control Fields", "VM-Exit
 /// Control Fields", "VM-Entry Control Fields").
-pub const NEEDED: [Control; 11] = [
+pub const NEEDED: [Control; 13] = [
     (Offer::Primary, 28, "use MSR bitmaps"),
     (Offer::Primary, 31, "activate secondary controls"),
     (Offer::Secondary, 1, "enable EPT"),
     (Offer::Secondary, 7, "unrestricted guest"),
+    (Offer::Exit, 2, "save debug controls"),
     (Offer::Exit, 9, "host address-space size"),
     (Offer::Exit, 18, "save IA32_PAT"),
     (Offer::Exit, 19, "load IA32_PAT"),
     (Offer::Exit, 20, "save IA32_EFER"),
     (Offer::Exit, 21, "load IA32_EFER"),
+    (Offer::Entry, 2, "load debug controls"),
     (Offer::Entry, 14, "load IA32_PAT"),
     (Offer::Entry, 15, "load IA32_EFER"),
 ];

@@ -92,7 +92,7 @@ fn layout(mtrrs: &Mtrrs, stub: Range<u64>, top: u64, gib_pages: bool) -> Layout<
         stub,
         end: end(40, gib_pages, top),
         largest: if gib_pages { 3 } else { 2 },
-        alias: Window::new(40, top, ALIAS_TABLES_AT),
+        alias: Window::new(40, top, &[]).map(|window| window.with_tables_at(ALIAS_TABLES_AT)),
         mtrrs,
     }
 }
@@ -199,10 +199,17 @@ fn the_alias_shows_registered_tables_and_nothing_else() {
 }
 
 #[test]
-fn without_room_for_it_there_is_no_alias() {
-    assert!(Window::new(36, 33 * GIB, 0).is_none());
-    assert_eq!(Window::new(36, 32 * GIB, 0).unwrap().range(), 32 * GIB..64 * GIB);
-    assert_eq!(Window::new(52, GIB, 0).unwrap().shift(), 47);
+fn the_alias_goes_where_nothing_else_is() {
+    let window = |width, top, taken: Option<Range<u64>>| {
+        Window::new(width, top, taken.as_slice()).map(|window| window.range())
+    };
+    assert_eq!(window(36, 33 * GIB, None), None);
+    assert_eq!(window(36, 32 * GIB, None), Some(32 * GIB..64 * GIB));
+    assert_eq!(window(52, GIB, None), Some(1 << 47..(1 << 47) + GIB));
+    let (graphics, all) = (256 * GIB..512 * GIB, 0..512 * GIB);
+    assert_eq!(window(39, 64 * GIB, Some(graphics.clone())), Some(128 * GIB..192 * GIB));
+    assert_eq!(window(39, 129 * GIB, Some(graphics)), None);
+    assert_eq!(window(39, GIB, Some(all)), None);
 }
 
 #[test]
