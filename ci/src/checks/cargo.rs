@@ -21,7 +21,7 @@ pub fn steps(apps: &Path) -> Vec<Step> {
         step("clippy, host", &[&["clippy", "--all-targets"], &lints[..]].concat()),
         bare("clippy, bare metal", apps, &["clippy"], &lints),
         strict(step("docs, host", &["doc", "--no-deps"])),
-        strict(bare("docs, bare metal", apps, &["doc", "--no-deps"], &[])),
+        strict(bare("docs, bare metal", apps, &["doc", "--no-deps", "--document-private-items"], &[])),
         Step { live: true, ..step("host tests", &["test"]) },
         Step {
             live: true,

@@ -10,7 +10,7 @@ pub const SCHEMA: &str = "loadphys.compare/1";
 /// All that is known after a comparison.
 #[derive(Clone, Debug, Serialize)]
 pub struct Document {
-    /// [`SCHEMA`].
+    /// The name and version of the format.
     pub schema: &'static str,
     /// The git id of the sources.
     pub revision: String,

@@ -41,35 +41,18 @@ impl Case {
         job: impl Fn() -> Result<Job> + Send + 'static,
         expected: Expected,
     ) -> Self {
-        Self {
-            name: name.into(),
-            job: Box::new(job),
-            expected,
-        }
+        Self { name: name.into(), job: Box::new(job), expected }
     }
 
     /// A boot of a plan on a path, on the emulator that every host has.
     pub fn of_plan(path: Path, plan: PlanName, expected: Expected) -> Self {
-        let job = move || {
-            of_plan(
-                path,
-                emulator(path),
-                Plan {
-                    plan,
-                    ..Plan::default()
-                },
-            )
-        };
+        let job = move || of_plan(path, emulator(path), Plan { plan, ..Plan::default() });
         Self::new(format!("{path}/{plan}"), job, expected)
     }
 
     /// For the harness.
     pub fn trial(self) -> Trial {
-        let Self {
-            name,
-            job,
-            expected,
-        } = self;
+        let Self { name, job, expected } = self;
         Trial::test(name, move || {
             run(&*job, &expected).map_err(|error| Failed::from(format!("{error:#}")))
         })
@@ -78,17 +61,8 @@ impl Case {
 
 /// A boot of a plan.
 pub fn of_plan(path: Path, machine: MachineName, plan: Plan) -> Result<Job> {
-    let plan = Plan {
-        exit: machine.exit(),
-        ..plan
-    };
-    Ok(Job::of_guest(
-        path,
-        machine,
-        programs(path)?,
-        plan.to_string(),
-        LIMIT,
-    ))
+    let plan = Plan { exit: machine.exit(), ..plan };
+    Ok(Job::of_guest(path, machine, programs(path)?, plan.to_string(), LIMIT))
 }
 
 fn run(job: &dyn Fn() -> Result<Job>, expected: &Expected) -> Result<()> {
@@ -102,14 +76,11 @@ fn run(job: &dyn Fn() -> Result<Job>, expected: &Expected) -> Result<()> {
 fn judge(report: &Report, expected: &Expected) -> Result<()> {
     let verdict = report.verdict();
     match expected {
-        Expected::Good(check) => verdict
-            .map_err(|reason| anyhow!(reason))
-            .and_then(|()| check(report)),
+        Expected::Good(check) => {
+            verdict.map_err(|reason| anyhow!(reason)).and_then(|()| check(report))
+        }
         Expected::OverTime => {
-            ensure!(
-                matches!(report.ending, Ending::OverTime(_)),
-                "it ended: {verdict:?}"
-            );
+            ensure!(matches!(report.ending, Ending::OverTime(_)), "it ended: {verdict:?}");
             Ok(())
         }
         Expected::Failure { says } => {
@@ -117,10 +88,7 @@ fn judge(report: &Report, expected: &Expected) -> Result<()> {
             if let Ending::OverTime(limit) = report.ending {
                 bail!("it was to end by itself, not after {} s", limit.as_secs());
             }
-            let said = report
-                .lines
-                .iter()
-                .any(|line| line.to_lowercase().contains(says));
+            let said = report.lines.iter().any(|line| line.to_lowercase().contains(says));
             ensure!(said, "no line says '{says}'");
             Ok(())
         }

@@ -13,35 +13,19 @@ use crate::case::{Case, Expected, of_plan};
 /// All of them.
 pub fn cases() -> Vec<Case> {
     let mut cases = vec![
-        probe(
-            "bare/probe-pvh",
-            Path::Bare,
-            MachineName::QemuTcg,
-            |report| is(report, "bare", "pvh"),
-        ),
-        probe(
-            "bare/probe-multiboot2",
-            Path::Bare,
-            MachineName::Bochs,
-            |report| is(report, "bare", "multiboot2"),
-        ),
-        probe("vmx/probe", Path::Vmx, MachineName::Bochs, |report| {
-            is(report, "vmx", "pvh")
+        probe("bare/probe-pvh", Path::Bare, MachineName::QemuTcg, |report| {
+            is(report, "bare", "pvh")
         }),
+        probe("bare/probe-multiboot2", Path::Bare, MachineName::Bochs, |report| {
+            is(report, "bare", "multiboot2")
+        }),
+        probe("vmx/probe", Path::Vmx, MachineName::Bochs, |report| is(report, "vmx", "pvh")),
         Case::of_plan(Path::Vmx, PlanName::BadCalls, Expected::Good(bad_calls)),
     ];
     for path in Path::ALL {
         cases.push(comparison(path));
-        cases.push(Case::of_plan(
-            path,
-            PlanName::Pressure,
-            Expected::Good(pressure),
-        ));
-        cases.push(Case::of_plan(
-            path,
-            PlanName::BadProgram,
-            Expected::Good(bad_program),
-        ));
+        cases.push(Case::of_plan(path, PlanName::Pressure, Expected::Good(pressure)));
+        cases.push(Case::of_plan(path, PlanName::BadProgram, Expected::Good(bad_program)));
         cases.push(full(path));
     }
     cases
@@ -53,26 +37,15 @@ fn probe(
     machine: MachineName,
     check: fn(&Report) -> Result<()>,
 ) -> Case {
-    let plan = Plan {
-        plan: PlanName::Probe,
-        ..Plan::default()
-    };
-    Case::new(
-        name,
-        move || of_plan(path, machine, plan.clone()),
-        Expected::Good(check),
-    )
+    let plan = Plan { plan: PlanName::Probe, ..Plan::default() };
+    Case::new(name, move || of_plan(path, machine, plan.clone()), Expected::Good(check))
 }
 
 /// The guest found itself on this path, loaded this way.
 fn is(report: &Report, path: &str, loader: &str) -> Result<()> {
     let found = machine(report)?;
     ensure!(found.path == path, "the guest found path {}", found.path);
-    ensure!(
-        found.loader == loader,
-        "the guest found loader {}",
-        found.loader
-    );
+    ensure!(found.loader == loader, "the guest found loader {}", found.loader);
     Ok(())
 }
 
@@ -109,12 +82,7 @@ fn comparison(path: Path) -> Case {
 
 fn nothing_wrong(path: Path, report: &Report) -> Result<()> {
     let request = request(path);
-    let boot = Measured {
-        path,
-        machine: emulator(path),
-        memory_mib: 0,
-        report: report.clone(),
-    };
+    let boot = Measured { path, machine: emulator(path), memory_mib: 0, report: report.clone() };
     let document = compare::gather(&request, &[boot], String::new());
     ensure!(document.wrong.is_empty(), "{}", document.wrong.join("; "));
     ensure!(count(report, counts::AUDITS)? > 0, "nothing was audited");
@@ -122,49 +90,31 @@ fn nothing_wrong(path: Path, report: &Report) -> Result<()> {
 }
 
 fn count(report: &Report, name: &str) -> Result<u64> {
-    report
-        .count(name)
-        .with_context(|| format!("no count '{name}'"))
+    report.count(name).with_context(|| format!("no count '{name}'"))
 }
 
 fn pressure(report: &Report) -> Result<()> {
     ensure!(count(report, counts::EVICTED)? > 0, "nothing was evicted");
     ensure!(count(report, counts::FAULTED_IN)? > 0, "nothing came back");
-    ensure!(
-        count(report, counts::PREEMPTIONS)? > 0,
-        "the timer interrupted no program"
-    );
+    ensure!(count(report, counts::PREEMPTIONS)? > 0, "the timer interrupted no program");
     nothing_lost(report)
 }
 
 fn bad_program(report: &Report) -> Result<()> {
-    ensure!(
-        count(report, counts::ENDED_PROGRAMS)? >= 2,
-        "too few programs were ended"
-    );
-    ensure!(
-        count(report, counts::FINISHED_PROGRAMS)? >= 1,
-        "no other program ran on"
-    );
+    ensure!(count(report, counts::ENDED_PROGRAMS)? >= 2, "too few programs were ended");
+    ensure!(count(report, counts::FINISHED_PROGRAMS)? >= 1, "no other program ran on");
     nothing_lost(report)
 }
 
 /// Swap holds less than half of what is to be evicted.
 fn full(path: Path) -> Case {
-    let plan = Plan {
-        plan: PlanName::SwapFull,
-        swap_pages: 100,
-        ..Plan::default()
-    };
+    let plan = Plan { plan: PlanName::SwapFull, swap_pages: 100, ..Plan::default() };
     let job = move || of_plan(path, emulator(path), plan.clone());
     Case::new(format!("{path}/swap-full"), job, Expected::Good(swap_full))
 }
 
 fn swap_full(report: &Report) -> Result<()> {
-    ensure!(
-        count(report, counts::SWAP_FULL_REFUSALS)? > 0,
-        "no eviction was refused"
-    );
+    ensure!(count(report, counts::SWAP_FULL_REFUSALS)? > 0, "no eviction was refused");
     nothing_lost(report)
 }
 
@@ -175,13 +125,7 @@ fn nothing_lost(report: &Report) -> Result<()> {
 }
 
 fn bad_calls(report: &Report) -> Result<()> {
-    ensure!(
-        count(report, counts::REFUSED_CALLS)? > 0,
-        "no call was refused"
-    );
-    ensure!(
-        count(report, counts::WRONG_ANSWERS)? == 0,
-        "calls were answered wrongly"
-    );
+    ensure!(count(report, counts::REFUSED_CALLS)? > 0, "no call was refused");
+    ensure!(count(report, counts::WRONG_ANSWERS)? == 0, "calls were answered wrongly");
     Ok(())
 }

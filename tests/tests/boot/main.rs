@@ -14,10 +14,7 @@ use libtest_mimic::{Arguments, Trial};
 fn main() {
     xtask::interrupt::install();
     let arguments = Arguments::from_args();
-    let trials = good::cases()
-        .into_iter()
-        .chain(hostile::cases())
-        .map(case::Case::trial);
+    let trials = good::cases().into_iter().chain(hostile::cases()).map(case::Case::trial);
     let trials: Vec<Trial> = trials.collect();
     libtest_mimic::run(&arguments, trials).exit();
 }

@@ -10,10 +10,8 @@ use xtask::machines::Path;
 static BUILDING: Mutex<()> = Mutex::new(());
 
 /// What path `bare` needs, and what path `vmx` needs.
-static PROGRAMS: [LazyLock<Result<Programs, String>>; 2] = [
-    LazyLock::new(|| built(Path::Bare)),
-    LazyLock::new(|| built(Path::Vmx)),
-];
+static PROGRAMS: [LazyLock<Result<Programs, String>>; 2] =
+    [LazyLock::new(|| built(Path::Bare)), LazyLock::new(|| built(Path::Vmx))];
 
 fn built(path: Path) -> Result<Programs, String> {
     let _one_at_a_time = BUILDING.lock();
