@@ -79,7 +79,7 @@ pub fn bring_in<M: Machine>(
     if slot.is_none() && found != Entry::EMPTY {
         return Err(FaultError::Unknown(found));
     }
-    if memory.reverse.free_count() == 0 {
+    if !memory.reverse.has_room() {
         return Err(FaultError::NoMapping);
     }
     let (frame, how) = residence(memory, machine, slot, backing)?;
@@ -149,7 +149,7 @@ fn zeroed<M: Machine>(
     machine: &mut M,
     share: Option<Share>,
 ) -> Result<FrameNumber, FaultError> {
-    let page = State::Data { marks: Marks::default(), mappings: None, slot: None, share };
+    let page = State::page(Marks::default(), None, share);
     let frame = memory.frames.allocate(page).ok_or(FaultError::NoFrame)?;
     machine.zero(frame.frame());
     if let Some(share) = share {
@@ -166,7 +166,7 @@ fn read<M: Machine>(
     slot: Slot,
     share: Option<Share>,
 ) -> Result<FrameNumber, FaultError> {
-    let page = State::Data { marks: Marks::COPY, mappings: None, slot: Some(slot), share };
+    let page = State::page(Marks::COPY, Some(slot), share);
     let frame = memory.frames.allocate(page).ok_or(FaultError::NoFrame)?;
     if machine.read_in(slot, frame.frame()).is_err() {
         memory.frames.free(frame, &Flushed::never_mapped());

@@ -57,6 +57,8 @@ pub fn evict<M: Machine>(
     room: &mut [Operation],
 ) -> Evicted {
     assert!(!room.is_empty(), "room for at least one operation");
+    let most = room.len().min(find::MOST);
+    let room = &mut room[..most];
     let mut tally = Evicted::default();
     find_and_edit(memory, machine, victims, room, &mut tally);
     if cfg!(feature = "broken-free-before-flush") {
@@ -80,9 +82,9 @@ fn find_and_edit<M: Machine>(
 ) {
     let mut sharers = find::Sharers::of(victims);
     loop {
-        let found = sharers.fill(memory, room, tally);
+        let (found, about) = sharers.fill(memory, room, tally);
         machine.stage(Stage::Find);
-        edit::edit(memory, machine, &mut room[..found], tally);
+        edit::edit(memory, machine, about, &mut room[..found], tally);
         machine.stage(Stage::Edit);
         if found < room.len() {
             return;

@@ -7,7 +7,8 @@ use x86_64::structures::paging::PhysFrame;
 use x86_64::structures::paging::page_table::PageTableLevel;
 
 use crate::flushed::Flushed;
-use crate::number::{FrameNumber, Node, Share, Slot};
+use crate::number::{FrameNumber, Node, Share, Slot, frame_at};
+use crate::reverse::Mapping;
 
 /// What one frame is; 16 bytes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,7 +35,15 @@ pub(crate) enum State {
         older: Option<FrameNumber>,
     },
     /// A page of one or more spaces.
-    Data { marks: Marks, mappings: Option<Node>, slot: Option<Slot>, share: Option<Share> },
+    Data {
+        marks: Marks,
+        /// Operations of the current round of an eviction that are about it.
+        laid: u16,
+        /// The last node of the ring of its mappings.
+        mappings: Option<Node>,
+        slot: Option<Slot>,
+        share: Option<Share>,
+    },
     /// A page that is not mapped any more and waits for a flush.
     Retired { next: Option<FrameNumber> },
 }
@@ -42,6 +51,11 @@ pub(crate) enum State {
 const _: () = assert!(size_of::<FrameRecord>() <= 16);
 
 impl State {
+    /// A page that nobody maps yet.
+    pub const fn page(marks: Marks, slot: Option<Slot>, share: Option<Share>) -> Self {
+        Self::Data { marks, laid: 0, mappings: None, slot, share }
+    }
+
     /// Whether both are records of the same table; counts and lists aside.
     pub const fn same_table(self, other: Self) -> bool {
         match (self, other) {
@@ -89,6 +103,7 @@ impl Marks {
 /// The record of a page, to be changed.
 pub(crate) struct Page<'r> {
     pub marks: &'r mut Marks,
+    pub laid: &'r mut u16,
     pub mappings: &'r mut Option<Node>,
     pub slot: &'r mut Option<Slot>,
     pub share: &'r mut Option<Share>,
@@ -162,8 +177,8 @@ impl<'a> Frames<'a> {
     /// The page that a frame holds, if it holds one.
     pub(crate) fn page(&mut self, number: FrameNumber) -> Option<Page<'_>> {
         match &mut self.records.get_mut(number.index())?.0 {
-            State::Data { marks, mappings, slot, share } => {
-                Some(Page { marks, mappings, slot, share })
+            State::Data { marks, laid, mappings, slot, share } => {
+                Some(Page { marks, laid, mappings, slot, share })
             }
             _ => None,
         }
@@ -240,11 +255,27 @@ impl<'a> Frames<'a> {
         self.records.get_mut(number.index()).map(|record| &mut record.0)
     }
 
-    /// Both names of an entry of a table.
+    /// Both names of the entry of level one that maps a page. It is looked up once for each sharer
+    /// of a victim, so every instruction counts.
     #[inline]
+    pub(crate) fn leaf_name(&self, mapping: Mapping) -> EntryName {
+        let table = mapping.table();
+        let State::Table { root, range, .. } = self.records[table as usize].0 else {
+            unreachable!("the reverse map names tables only");
+        };
+        let page = u64::from(range) << RANGE_SHIFT | mapping.index() << 12;
+        EntryName {
+            table: frame_at(table),
+            root: root.frame(),
+            page: VirtAddr::new_truncate(page),
+            level: PageTableLevel::One,
+        }
+    }
+
+    /// Both names of an entry of a table.
     pub(crate) fn name(&self, table: FrameNumber, index: u64) -> EntryName {
         let State::Table { root, range, level, .. } = self.records[table.index()].0 else {
-            unreachable!("the reverse map names tables only, and {table:?} is none");
+            unreachable!("{table:?} is a table");
         };
         let start = u64::from(range) << RANGE_SHIFT;
         let page = start + (index << (9 * level as u32 + 3));

@@ -12,8 +12,8 @@
 //! | [`SwapMap`] | 8 a slot | how many refer to a slot, which frame holds the same page |
 //! | [`SharedPages`] | 8 a page | where a page is that belongs to more than one space |
 //!
-//! [`tables`] finds and builds the tables of a space, [`bring_in`] answers a page fault, [`evict`]
-//! takes pages out, [`tear_down`] ends a space, [`audit`] compares everything with everything else.
+//! [`tables`] finds and builds the tables of a space, [`bring_in()`] answers a page fault, [`evict()`]
+//! takes pages out, [`tear_down()`] ends a space, [`audit()`] compares everything with everything else.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 

@@ -50,11 +50,15 @@ pub trait Machine {
     fn release(&mut self, table: PhysFrame) -> Result<(), Refusal>;
 
     /// These operations were done and took something away: notes what must be flushed. Operations
-    /// whose action is [`foreign_access::Action::Load`] changed nothing.
+    /// whose action is [`foreign_access::Action::Load`] changed nothing. Entries of upper levels
+    /// are among them when a space is torn down.
     fn edited(&mut self, operations: &[Operation]);
 
     /// Flushes what was noted: returns only when every CPU that may hold a noted entry has
-    /// acknowledged.
+    /// acknowledged. If an entry of an upper level was among them, the method must also have let go
+    /// of foreign roots ([`foreign_access::Method::detach`]) on every other CPU: its
+    /// paging-structure caches may lead through its foreign slot to tables that become free. (On
+    /// this CPU [`Machine::release`] does it.)
     fn flush(&mut self);
 
     /// Fills a frame with zeros.

@@ -60,8 +60,14 @@ impl FrameNumber {
     /// The frame with this number.
     #[inline]
     pub fn frame(self) -> PhysFrame {
-        PhysFrame::containing_address(PhysAddr::new_truncate(u64::from(self.number()) << 12))
+        frame_at(self.number())
     }
+}
+
+/// The frame with this number.
+#[inline]
+pub(crate) fn frame_at(number: u32) -> PhysFrame {
+    PhysFrame::containing_address(PhysAddr::new_truncate(u64::from(number) << 12))
 }
 
 /// A page that can belong to several spaces, by its index in [`crate::SharedPages`].

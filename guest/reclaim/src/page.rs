@@ -9,8 +9,6 @@ use crate::reverse::Mapping;
 
 /// Entry bit that the walker sets when a page is written.
 pub(crate) const DIRTY: u64 = 1 << 6;
-/// Entry bit that the walker sets when a page is used.
-pub(crate) const ACCESSED: u64 = 1 << 5;
 
 impl Memory<'_> {
     /// Notes that an entry maps a page now. There must be room in the reverse map.
@@ -68,6 +66,7 @@ impl Memory<'_> {
     }
 
     /// The record of a page that must be there.
+    #[inline]
     pub(crate) fn page(&mut self, frame: FrameNumber) -> Page<'_> {
         self.frames.page(frame).unwrap_or_else(|| unreachable!("{frame:?} holds a page"))
     }

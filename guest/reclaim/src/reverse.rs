@@ -1,6 +1,7 @@
 //! The reverse map: for each frame, where the entries that map it are.
 //!
-//! One word a mapping, singly linked:
+//! One word a mapping, singly linked into a ring; a frame's record names the last node of its ring,
+//! so a whole ring can be freed without a walk:
 //! ```text
 //! 63         62       61                35 34        26 25           0
 //! | executable | writable | frame of the table | index     | next node   |
@@ -32,10 +33,10 @@ impl Mapping {
         Self(place | writable | executable)
     }
 
+    /// The number of the table's frame; never zero.
     #[inline]
-    pub fn table(self) -> FrameNumber {
-        let number = self.0 >> TABLE_SHIFT & ((1 << TABLE_BITS) - 1);
-        FrameNumber::new(number as u32).unwrap_or_else(|| unreachable!("frame 0 is never a table"))
+    pub const fn table(self) -> u32 {
+        (self.0 >> TABLE_SHIFT) as u32 & ((1 << TABLE_BITS) - 1)
     }
 
     #[inline]
@@ -68,7 +69,6 @@ impl Mapping {
 pub struct Reverse<'a> {
     words: &'a mut [u64],
     free: Option<Node>,
-    free_count: usize,
 }
 
 impl<'a> Reverse<'a> {
@@ -78,21 +78,26 @@ impl<'a> Reverse<'a> {
     /// If there are more than 2^26, which is what a word can link to.
     pub fn new(words: &'a mut [u64]) -> Self {
         assert!(words.len() <= 1 << NEXT_BITS, "at most 2^26 mappings");
-        let mut map = Self { words, free: None, free_count: 0 };
+        let mut map = Self { words, free: None };
         for number in (1..map.words.len() as u32).rev() {
             map.push_free(number);
         }
         map
     }
 
-    /// For how many more mappings there is room.
-    pub const fn free_count(&self) -> usize {
-        self.free_count
+    /// Whether there is room for another mapping.
+    pub const fn has_room(&self) -> bool {
+        self.free.is_some()
     }
 
-    /// How many mappings there are.
-    pub const fn used(&self) -> usize {
-        self.words.len().saturating_sub(1) - self.free_count
+    /// For how many more mappings there is room; counts them.
+    pub fn free_count(&self) -> usize {
+        core::iter::successors(self.free, |node| self.at(*node).1).count()
+    }
+
+    /// How many mappings there are; counts the room that is left.
+    pub fn used(&self) -> usize {
+        self.words.len().saturating_sub(1) - self.free_count()
     }
 
     /// The mapping at a node, and the node after it.
@@ -102,58 +107,72 @@ impl<'a> Reverse<'a> {
         (mapping, mapping.next())
     }
 
-    /// The mappings of a list.
-    pub(crate) fn list(&self, head: Option<Node>) -> impl Iterator<Item = Mapping> {
-        let mut node = head;
+    /// The mapping at the node with this number, and the number of the node after it.
+    #[inline]
+    pub(crate) fn at_number(&self, number: u32) -> (Mapping, u32) {
+        let word = self.words[number as usize];
+        (Mapping(word), (word & ((1 << NEXT_BITS) - 1)) as u32)
+    }
+
+    /// Where a ring begins.
+    #[inline]
+    pub(crate) fn first(&self, last: Option<Node>) -> Option<Node> {
+        self.at(last?).1
+    }
+
+    /// The mappings of a ring, of which the last node is given.
+    pub(crate) fn ring(&self, last: Option<Node>) -> impl Iterator<Item = Mapping> {
+        let mut node = self.first(last);
         core::iter::from_fn(move || {
             let (mapping, next) = self.at(node?);
-            node = next;
+            node = next.filter(|_| node != last);
             Some(mapping)
         })
     }
 
-    /// Adds a mapping to a list; gives back the new head, or nothing if there is no room.
-    pub(crate) fn add(&mut self, head: Option<Node>, mapping: Mapping) -> Option<Node> {
+    /// Adds a mapping to a ring; gives back its last node, or nothing if there is no room.
+    pub(crate) fn add(&mut self, last: Option<Node>, mapping: Mapping) -> Option<Node> {
         let node = self.free?;
         self.free = self.at(node).1;
-        self.free_count -= 1;
-        self.words[node.index()] = mapping.linked(head).0;
-        Some(node)
+        let next = self.first(last).unwrap_or(node);
+        self.words[node.index()] = mapping.linked(Some(next)).0;
+        let last = last.unwrap_or(node);
+        self.link(last, Some(if last == node { next } else { node }));
+        Some(last)
     }
 
-    /// Takes a mapping out of a list; gives back the new head, or nothing if it is not there.
-    pub(crate) fn remove(&mut self, head: Option<Node>, gone: Mapping) -> Option<Option<Node>> {
-        let mut before = None;
-        let mut node = head?;
-        loop {
+    /// Takes a mapping out of a ring; gives back the last node of what is left, or nothing if the
+    /// mapping is not there.
+    pub(crate) fn remove(&mut self, last: Option<Node>, gone: Mapping) -> Option<Option<Node>> {
+        let last = last?;
+        let mut before = last;
+        while let (_, Some(node)) = self.at(before) {
             let (mapping, next) = self.at(node);
             if mapping.same_entry(gone) {
-                self.push_free(node.number());
-                let Some(before) = before else {
-                    return Some(next);
-                };
                 self.link(before, next);
-                return Some(head);
+                self.push_free(node.number());
+                let left = if node == last { before } else { last };
+                return Some((left != node).then_some(left));
             }
-            before = Some(node);
-            node = next?;
+            if node == last {
+                break;
+            }
+            before = node;
         }
+        None
     }
 
-    /// Takes away a whole list.
+    /// Takes away a whole ring.
     #[inline]
-    pub(crate) fn remove_all(&mut self, head: Option<Node>) {
-        let Some(mut last) = head else { return };
-        let mut count = 1;
-        while let (_, Some(next)) = self.at(last) {
-            last = next;
-            count += 1;
+    pub(crate) fn remove_all(&mut self, last: Option<Node>) {
+        if let Some(last) = last {
+            let first = self.at(last).1;
+            self.link(last, self.free);
+            self.free = first;
         }
-        self.link(last, self.free);
-        self.free = head;
-        self.free_count += count;
     }
 
+    #[inline]
     fn link(&mut self, node: Node, next: Option<Node>) {
         let word = &mut self.words[node.index()];
         *word = Mapping(*word).linked(next).0;
@@ -163,7 +182,6 @@ impl<'a> Reverse<'a> {
         if let Some(node) = Node::new(number) {
             self.words[node.index()] = Mapping(0).linked(self.free).0;
             self.free = Some(node);
-            self.free_count += 1;
         }
     }
 }
@@ -183,7 +201,7 @@ mod tests {
         for (table, index) in [(1, 0), (77, 511), ((1 << 27) - 1, 300)] {
             for rights in [Rights::DATA, Rights::CODE] {
                 let kept = Mapping::new(FrameNumber::new(table).unwrap(), index, rights);
-                assert_eq!(kept.table().number(), table);
+                assert_eq!(kept.table(), table);
                 assert_eq!((kept.index(), kept.rights()), (index, rights));
                 assert!(kept.same_entry(mapping(table, index)));
                 assert!(!kept.same_entry(mapping(table, index ^ 1)));
@@ -192,30 +210,34 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_what_was_added_and_not_removed() {
+    fn a_ring_is_what_was_added_and_not_removed() {
         let mut words = [0; 5];
         let mut map = Reverse::new(&mut words);
-        let mut head = None;
-        for index in 0..4 {
-            head = Some(map.add(head, mapping(9, index)).unwrap());
+        for order in [[2, 3, 0], [3, 0, 2], [0, 2, 3]] {
+            let mut last = None;
+            for index in 0..4 {
+                last = Some(map.add(last, mapping(9, index)).unwrap());
+            }
+            assert_eq!(map.add(last, mapping(9, 4)), None, "no room for a fifth");
+            for gone in order {
+                last = map.remove(last, mapping(9, gone)).unwrap();
+            }
+            assert!(map.remove(last, mapping(9, 2)).is_none(), "it is gone already");
+            let left: Vec<u64> = map.ring(last).map(Mapping::index).collect();
+            assert_eq!((left, map.used(), map.free_count()), (vec![1], 1, 3));
+            assert_eq!(map.remove(last, mapping(9, 1)), Some(None));
+            assert_eq!((map.used(), map.free_count()), (0, 4));
         }
-        assert_eq!(map.add(head, mapping(9, 4)), None, "no room for a fifth");
-        for gone in [2, 3, 0] {
-            head = map.remove(head, mapping(9, gone)).unwrap();
-        }
-        assert!(map.remove(head, mapping(9, 2)).is_none(), "it is gone already");
-        let left: Vec<u64> = map.list(head).map(Mapping::index).collect();
-        assert_eq!((left, map.used(), map.free_count()), (vec![1], 1, 3));
     }
 
     #[test]
-    fn a_list_that_is_taken_away_leaves_all_its_room() {
+    fn a_ring_that_is_taken_away_leaves_all_its_room() {
         let mut words = [0; 4];
         let mut map = Reverse::new(&mut words);
         for _ in 0..3 {
-            let head = (0..3).fold(None, |head, index| map.add(head, mapping(1, index)));
+            let last = (0..3).fold(None, |last, index| map.add(last, mapping(1, index)));
             assert_eq!((map.used(), map.free_count()), (3, 0));
-            map.remove_all(head);
+            map.remove_all(last);
             assert_eq!((map.used(), map.free_count()), (0, 3));
         }
     }

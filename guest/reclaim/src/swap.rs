@@ -66,17 +66,20 @@ impl<'a> SwapMap<'a> {
     }
 
     /// The frame that holds the page of a slot too.
+    #[inline]
     pub(crate) fn cached(&self, slot: Slot) -> Option<FrameNumber> {
         let record = self.records.get(slot.index()).filter(|record| record.references > 0)?;
         FrameNumber::new(record.link)
     }
 
     /// Notes which frame holds the page of a slot too, or that none does any more.
+    #[inline]
     pub(crate) fn set_cached(&mut self, slot: Slot, frame: Option<FrameNumber>) {
         self.records[slot.index()].link = frame.map_or(0, FrameNumber::number);
     }
 
     /// So many more refer to a slot that is in use.
+    #[inline]
     pub(crate) fn refer(&mut self, slot: Slot, more: u32) {
         self.records[slot.index()].references += more;
     }

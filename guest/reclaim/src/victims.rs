@@ -58,7 +58,7 @@ mod tests {
             if recent.contains(&number) {
                 marks.set(Marks::RECENT);
             }
-            let page = State::Data { marks, mappings: None, slot: None, share: None };
+            let page = State::page(marks, None, None);
             frames.set(FrameNumber::new(number).unwrap(), page);
         }
         frames

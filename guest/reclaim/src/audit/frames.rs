@@ -37,7 +37,7 @@ fn frame(
     match memory.frames.record(number) {
         Some(State::Free { .. }) => audited.free += 1,
         Some(State::Retired { .. }) => return Err(Wrong::Unfinished(number.frame())),
-        Some(State::Data { marks, mappings, slot, share }) => {
+        Some(State::Data { marks, mappings, slot, share, .. }) => {
             audited.pages += 1;
             if marks.has(Marks::EVICTING) || marks.has(Marks::FAILED) {
                 return Err(Wrong::Unfinished(number.frame()));
@@ -47,7 +47,7 @@ fn frame(
             {
                 return Err(Wrong::SharedPlace(share));
             }
-            return Ok(memory.reverse.list(mappings).count());
+            return Ok(memory.reverse.ring(mappings).count());
         }
         _ => {}
     }

@@ -103,8 +103,8 @@ impl Space<'_, '_> {
         };
         let table = FrameNumber::of(name.table).ok_or(Wrong::TableRecord(name.table))?;
         let sought = Mapping::new(table, u64::from(name.index()), Rights::of(entry));
-        let mut list = self.memory.reverse.list(mappings);
-        let known = list.find(|mapping| mapping.same_entry(sought));
+        let mut ring = self.memory.reverse.ring(mappings);
+        let known = ring.find(|mapping| mapping.same_entry(sought));
         match known {
             None => Err(Wrong::NotInReverseMap(*name, entry)),
             Some(known) if known.rights() != sought.rights() => {

@@ -3,9 +3,10 @@
 use foreign_access::{Action, Operation};
 
 use crate::Memory;
-use crate::frames::Marks;
+use crate::frames::{Frames, Marks};
 use crate::machine::Machine;
-use crate::number::{FrameNumber, Node, Slot};
+use crate::number::{FrameNumber, Slot};
+use crate::reverse::Mapping;
 use crate::swap_entry::swap_entry;
 
 /// Maps a page again wherever an entry holds its swap entry. The reverse map still knows where and
@@ -20,33 +21,31 @@ pub fn put_back<M: Machine>(
     page.marks.clear(Marks::EVICTING);
     page.marks.clear(Marks::FAILED);
     page.marks.clear(Marks::COPY);
-    let (slot, mut node) = (*page.slot, *page.mappings);
+    let (slot, mappings) = (*page.slot, *page.mappings);
     let Some(slot) = slot else { return };
-    while node.is_some() {
-        let filled = fill(memory, frame, slot, &mut node, room);
+    let mut ring = memory.reverse.ring(mappings).peekable();
+    while ring.peek().is_some() {
+        let filled = fill(&memory.frames, frame, slot, &mut ring, room);
         let restored = restore(machine, &mut room[..filled]);
         memory.swap.release(slot, restored);
     }
+    drop(ring);
     give_slot_back(memory, frame, slot);
 }
 
-/// Makes operations for the next mappings of a list.
+/// Makes operations for the next mappings; gives back how many.
 fn fill(
-    memory: &Memory<'_>,
+    frames: &Frames<'_>,
     frame: FrameNumber,
     slot: Slot,
-    node: &mut Option<Node>,
+    mappings: &mut impl Iterator<Item = Mapping>,
     room: &mut [Operation],
 ) -> usize {
     let mut filled = 0;
-    for operation in room {
-        let Some(at) = *node else { break };
-        let (mapping, next) = memory.reverse.at(at);
-        let name = memory.frames.name(mapping.table(), mapping.index());
+    for (operation, mapping) in room.iter_mut().zip(mappings) {
         let new = mapping.rights().leaf(frame.frame());
         let action = Action::CompareExchange { expected: swap_entry(slot), new };
-        *operation = Operation::new(name, action);
-        *node = next;
+        *operation = Operation::new(frames.leaf_name(mapping), action);
         filled += 1;
     }
     filled

@@ -28,8 +28,9 @@ pub fn release<M: Machine>(
 }
 
 /// Moves the records of a page from its frame to its slot, if it is marked.
+#[inline]
 fn move_to_slot(memory: &mut Memory<'_>, frame: FrameNumber) -> bool {
-    let Some(State::Data { marks, mappings, slot: Some(slot), share }) =
+    let Some(State::Data { marks, mappings, slot: Some(slot), share, .. }) =
         memory.frames.record(frame)
     else {
         return false;
