@@ -42,7 +42,8 @@ proptest! {
     #[test]
     fn little_memory_and_little_swap_lose_nothing(steps in steps(60), seed in any::<u32>()) {
         for method in methods() {
-            let few = Setup { frames: 40, slots: 8, intruder: true, ..Setup::roomy(method, seed.into()) };
+            let roomy = Setup::roomy(method, seed.into());
+            let few = Setup { frames: 40, slots: 8, intruder: true, ..roomy };
             let mut found = run(&few, &steps);
             found.mistakes.retain(|mistake| !no_frame(mistake));
             prop_assert!(found.is_right(), "{method}: {:?}", summary(&found));

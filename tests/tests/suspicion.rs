@@ -4,7 +4,7 @@
 use foreign_access::{Entry, EntryName};
 use loadphys_tests::kernel::{Mistake, SHARED, page};
 use loadphys_tests::scenario::{Setup, Tested, methods, with_kernel};
-use page_reclaim::{FaultError, Wrong, swap_entry, tables};
+use page_reclaim::{FaultError, Machine, Wrong, swap_entry, tables};
 
 const PRIVATE_PAGE: usize = SHARED;
 
@@ -128,4 +128,23 @@ fn what_hardware_may_set_in_an_entry_that_is_not_present_does_no_harm() {
             assert_eq!(kernel.machine.world.happened, []);
         },
     );
+}
+
+#[test]
+fn a_page_whose_table_the_stub_does_not_know_is_left_as_it_is() {
+    with_kernel(&Setup::roomy("hypercall", 3), |kernel| {
+        let pages = [(0, PRIVATE_PAGE), (1, PRIVATE_PAGE), (2, PRIVATE_PAGE)];
+        for (space, page) in pages {
+            kernel.touch(0, space, page, Some(1)).unwrap();
+        }
+        let victims = pages.map(|(space, page)| kernel.frame_of(space, page).unwrap());
+        let root = kernel.machine.world.spaces[1].unwrap();
+        let (name, entry) = tables::find(&mut kernel.machine, root, page(PRIVATE_PAGE)).unwrap();
+        kernel.machine.release(name.table).unwrap();
+        let found = kernel.evict(&victims);
+        assert_eq!((found.evicted, found.edit_failed, found.edited), (2, 1, 2));
+        assert_eq!(kernel.frame_of(1, PRIVATE_PAGE), entry.frame());
+        kernel.machine.adopt(name.table, name.level).unwrap();
+        kernel.audit().unwrap();
+    });
 }

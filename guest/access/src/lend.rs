@@ -42,7 +42,7 @@ pub unsafe fn apply<C: Cpu>(
 ///
 /// # Safety
 /// The address leads to the entry that the operation names, which may be edited.
-#[inline]
+#[inline(always)]
 unsafe fn act<C: Cpu>(
     cpu: &C,
     address: VirtAddr,

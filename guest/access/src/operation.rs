@@ -28,8 +28,11 @@ impl EntryName {
     }
 
     /// The physical address of the entry, in bytes.
+    #[inline]
     pub fn physical(&self) -> u64 {
-        self.table.start_address().as_u64() + 8 * u64::from(self.index())
+        // 8 times the index of the level: the index stands 12 bits up at level one, 9 more a level.
+        let offset = self.page.as_u64() >> (9 * self.level as u32) & 0xff8;
+        self.table.start_address().as_u64() + offset
     }
 }
 
@@ -133,9 +136,9 @@ pub unsafe trait Method<C: Cpu> {
         Ok(())
     }
 
-    /// Lets go of what the method keeps in the loaded root on this CPU. A kernel calls it before it
-    /// loads another root, and on every CPU before a root is released: an idle root that leads to
-    /// another would let the walker of whoever loads it set Accessed bits in a frame that is a
-    /// table no more.
+    /// Lets go of what the method keeps in the loaded root on this CPU. A kernel calls it
+    /// - before it loads another root: an idle root that leads to a foreign one would let the
+    ///   walker of whoever loads it later set Accessed bits in frames that are tables no more;
+    /// - on every other CPU in the shootdown before a table is released.
     fn detach(&mut self, _cpu: &C) {}
 }

@@ -32,7 +32,8 @@ impl Alias {
 unsafe impl Lend for Alias {
     #[inline]
     fn lend(&mut self, name: &EntryName) -> VirtAddr {
-        VirtAddr::new_truncate(self.base.as_u64() + name.physical())
+        // SAFETY: the whole window is mapped (see `Alias::new`), so its addresses are canonical.
+        unsafe { VirtAddr::new_unsafe(self.base.as_u64() + name.physical()) }
     }
 }
 

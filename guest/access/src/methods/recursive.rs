@@ -30,6 +30,8 @@ use crate::operation::{EntryName, Method, Operation, Refusal, Stopped};
 const INDEX_BITS: u32 = 9;
 /// Bits of a virtual address that are translated; above them the sign is repeated.
 const ADDRESS_BITS: u32 = 48;
+/// The bits of a virtual address that are translated, and the offset.
+const TRANSLATED: u64 = (1 << ADDRESS_BITS) - 1;
 /// Where the index of level four stands.
 const TOP_SHIFT: u32 = ADDRESS_BITS - INDEX_BITS;
 /// What slots hold besides a root: never a user's, never executable.
@@ -41,6 +43,8 @@ const SLOT_FLAGS: PageTableFlags =
 pub struct Recursive {
     self_slot: PageTableIndex,
     foreign_slots: PageTableIndex,
+    /// The page (S, S, S, S): the loaded root itself.
+    own: u64,
 }
 
 impl Recursive {
@@ -61,7 +65,8 @@ impl Recursive {
         let foreign = first..first + cpus;
         assert!(own >= 256 && first >= 256 && foreign.end <= 512, "slots lie in the upper half");
         assert!(!foreign.contains(&own), "the self slot is no foreign slot");
-        Self { self_slot, foreign_slots }
+        let path = (0..4).fold(0, |path, _| path << INDEX_BITS | u64::from(own));
+        Self { self_slot, foreign_slots, own: VirtAddr::new_truncate(path << 12).as_u64() }
     }
 
     /// What a root must hold, and at which index, before it is used with this method.
@@ -69,24 +74,18 @@ impl Recursive {
         (self.self_slot, Entry::new(root, SLOT_FLAGS))
     }
 
-    /// The page (S, S, S, S): the loaded root itself.
-    fn own_pages(&self) -> u64 {
-        let slot = u64::from(self.self_slot);
-        let path = (0..4).fold(0, |path, _| path << INDEX_BITS | slot);
-        VirtAddr::new_truncate(path << 12).as_u64()
-    }
-
+    #[inline]
     fn lender<'a, C: Cpu>(&self, cpu: &'a C) -> Lender<'a, C> {
-        let own = self.own_pages();
+        let (own, own_root) = (self.own, cpu.root());
         let slot = u64::from(self.foreign_slots) + cpu.number() as u64;
         let below_top = own & ((1 << TOP_SHIFT) - 1);
         Lender {
             cpu,
-            own_root: cpu.root(),
+            own_root,
             own,
             foreign: VirtAddr::new_truncate(slot << TOP_SHIFT | below_top).as_u64(),
             slot: VirtAddr::new_truncate(own | (8 * slot)),
-            lent_root: None,
+            lent_root: own_root,
             fresh_page: 0,
         }
     }
@@ -103,40 +102,43 @@ struct Lender<'a, C> {
     foreign: u64,
     /// Where this CPU's foreign slot is.
     slot: VirtAddr,
-    /// The root that the slot holds, once it was looked at.
-    lent_root: Option<PhysFrame>,
+    /// The root that the slot holds, once it was looked at; before that the own root, which is
+    /// never lent.
+    lent_root: PhysFrame,
     /// The page that was invalidated last, if the slot still is what it was then.
     fresh_page: u64,
 }
 
 impl<C: Cpu> Lender<'_, C> {
-    /// Makes the foreign slot hold a root; one entry write, none if it holds it already.
+    /// Makes the foreign slot hold a root that it is not known to hold; one entry write, none if it
+    /// holds it already. Only the first root of a batch can be there: after that it is known.
+    #[inline(always)]
     fn lend_root(&mut self, root: PhysFrame) {
-        if self.lent_root == Some(root) {
-            return;
-        }
-        if self.slot_entry().frame() != Some(root) {
+        let unknown = self.lent_root == self.own_root;
+        if !unknown || self.slot_entry().frame() != Some(root) {
             self.set_slot(Entry::new(root, SLOT_FLAGS));
         }
-        self.lent_root = Some(root);
+        self.lent_root = root;
         self.fresh_page = 0;
     }
 
+    #[inline]
     fn slot_entry(&self) -> Entry {
         // SAFETY: every root shows itself at (S, S, S, S), see `Recursive::new`.
         unsafe { self.cpu.load(self.slot) }
     }
 
+    #[inline]
     fn set_slot(&self, entry: Entry) {
         // SAFETY: as in `slot_entry`; only this CPU uses the slot.
         unsafe { self.cpu.exchange(self.slot, entry) };
     }
 
-    /// Empties the foreign slot if what it leads to is unwanted. One INVLPG, of any address, drops
+    /// Empties the foreign slot. One INVLPG, of any address, drops
     /// what the paging-structure caches know of the slot; TLB entries of pages below it may
     /// stay, since none is used again without an INVLPG of its own.
-    fn detach(&self, unwanted: impl FnOnce(PhysFrame) -> bool) {
-        if self.slot_entry().frame().is_some_and(unwanted) {
+    fn detach(&self) {
+        if self.slot_entry() != Entry::EMPTY {
             self.set_slot(Entry::EMPTY);
             self.cpu.invlpg(VirtAddr::new_truncate(self.foreign));
         }
@@ -154,7 +156,9 @@ unsafe impl<C: Cpu> Lend for Lender<'_, C> {
         let pages = if name.root == self.own_root {
             self.own
         } else {
-            self.lend_root(name.root);
+            if name.root != self.lent_root {
+                self.lend_root(name.root);
+            }
             self.foreign
         };
         let address = entry_address(pages, name.page, name.level);
@@ -172,9 +176,10 @@ unsafe impl<C: Cpu> Lend for Lender<'_, C> {
 #[inline]
 fn entry_address(pages: u64, page: VirtAddr, level: PageTableLevel) -> VirtAddr {
     let shift = INDEX_BITS * level as u32;
-    let kept = !0 << (ADDRESS_BITS - shift);
-    let unsigned = page.as_u64() << (64 - ADDRESS_BITS) >> (64 - ADDRESS_BITS);
-    VirtAddr::new_truncate(pages & kept | unsigned >> shift & !7)
+    let kept = ((-1_i64 << ADDRESS_BITS) >> shift) as u64;
+    let below = (page.as_u64() & TRANSLATED) >> shift & !7;
+    // SAFETY: the bits that are kept include the sign of `pages`, which is canonical.
+    unsafe { VirtAddr::new_unsafe(pages & kept | below) }
 }
 
 // SAFETY: the adapter does the operations in order, whole and atomically; the only other entry
@@ -186,13 +191,15 @@ unsafe impl<C: Cpu> Method<C> for Recursive {
         unsafe { lend::apply(&mut self.lender(cpu), cpu, operations) }
     }
 
-    fn release(&mut self, cpu: &C, table: PhysFrame) -> Result<(), Refusal> {
-        self.lender(cpu).detach(|root| root == table);
+    fn release(&mut self, cpu: &C, _: PhysFrame) -> Result<(), Refusal> {
+        // Whatever the slot leads to: the table may lie below it, and what the paging-structure
+        // caches know of it must be gone before its frame is used for something else.
+        self.detach(cpu);
         Ok(())
     }
 
     fn detach(&mut self, cpu: &C) {
-        self.lender(cpu).detach(|_| true);
+        self.lender(cpu).detach();
     }
 }
 
@@ -218,7 +225,7 @@ mod tests {
         let [i4, i3, i2, i1] = I;
         let page = address(I, 0) + 0xabc;
         let method = method(510);
-        let at = |level| entry_address(method.own_pages(), page, level);
+        let at = |level| entry_address(method.own, page, level);
         assert_eq!(at(PageTableLevel::One), address([S, i4, i3, i2], i1));
         assert_eq!(at(PageTableLevel::Two), address([S, S, i4, i3], i2));
         assert_eq!(at(PageTableLevel::Three), address([S, S, S, i4], i3));
@@ -229,7 +236,7 @@ mod tests {
     fn pages_of_the_upper_half_have_entries_too() {
         let method = method(510);
         let page = address([511, 511, 511, 511], 0);
-        let found = entry_address(method.own_pages(), page, PageTableLevel::One);
+        let found = entry_address(method.own, page, PageTableLevel::One);
         assert_eq!(found, address([S, 511, 511, 511], 511));
     }
 
