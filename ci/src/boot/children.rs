@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 
 use anyhow::{Context, Result};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 
 use crate::interrupt;
 
@@ -48,8 +51,14 @@ impl Drop for Running {
     }
 }
 
+/// Kills a process, and its group if it leads one: cargo's own children too.
 fn end(child: &mut Child) {
-    // It fails only where the process has ended by itself.
+    // Its number may be another process's once it has been waited for.
+    if matches!(child.try_wait(), Ok(Some(_))) {
+        return;
+    }
+    // Either fails only where the process has just ended by itself, or leads no group.
+    let _ = killpg(Pid::from_raw(child.id().cast_signed()), Signal::SIGKILL);
     let _ = child.kill();
     let _ = child.wait();
 }
@@ -90,7 +99,7 @@ pub enum Line {
 
 /// Runs a process to its end and hands over each line as it comes.
 pub fn stream(command: &mut Command, mut heard: impl FnMut(Line)) -> Result<ExitStatus> {
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let running = spawn(command)?;
     let (out, error) = pipes(&running);
     let (sender, receiver) = mpsc::channel();
