@@ -4,6 +4,27 @@
 //! What decides is pure and runs on a host too: which controls to choose ([`vmx::controls`]), what the nested
 //! tables map ([`ept::layout`]), what the guest reads by CPUID ([`cpuid`]). What acts is built for the machine
 //! only, beginning with `boot`.
+//!
+//! # From the loader to the guest
+//! 1. The loader (GRUB by multiboot2, QEMU by PVH) leaves the stub at 96 MiB and the guest's ELF file as first
+//!    module, anywhere.
+//! 2. The stub takes one range: its image and, behind it, a pool for all whose size depends on the machine. It
+//!    switches to tables of its own, builds the nested tables ([`ept`]), loads the guest, moves further modules
+//!    out of the way, and writes a start info in which its range is reserved ([`guest`]).
+//! 3. It switches VT-x on and enters the guest at its PVH entry. From then on it runs only at exits, which are
+//!    those that VT-x makes unavoidable, and the guest's calls.
+//!
+//! # What the guest cannot do
+//! It cannot read, write or execute the stub's range: that is not mapped, whoever asks, and an attempt is a line
+//! on COM1 and a #GP. It cannot reach memory by a call except entries of tables it registered and plain memory of its
+//! own ([`loadphys_rules`]). VT-x, processor trace and the debug store are hidden from it.
+//!
+//! # What it still can do
+//! - Devices write to memory as their drivers tell them, the stub's included: no IOMMU is set up.
+//! - Only the boot CPU is under the stub. The others stay as the firmware left them, and ACPI's tables still list
+//!   them; a guest that starts one runs it outside.
+//! - Memory types are those of the MTRRs when the stub started; a guest that changes MTRRs later changes nothing.
+//! - Side channels are not closed.
 #![cfg_attr(not(test), no_std)]
 
 pub mod command_line;

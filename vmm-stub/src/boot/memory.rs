@@ -75,10 +75,15 @@ pub fn set_up(
     // not have it. The entry code maps all below 4 GiB, the stub's own tables all memory.
     let mut pool = unsafe { Pool::new(range) };
     switch_to(build(&mut pool, &own)?);
+    fill(pool, nested, needs)
+}
+
+/// Takes what is needed from the pool, with the nested tables built.
+fn fill(mut pool: Pool, mut nested: Layout<'_>, needs: Needs) -> Result<Memory, Problem> {
     let pages = pool.take::<AtomicU64>(needs.alias_tables() * ENTRIES).ok_or(FULL)?;
-    nested.alias =
-        nested.alias.filter(|_| needs.alias).map(|w| w.with_tables_at(pages.as_ptr() as u64));
-    let frames = pool.take::<AtomicU8>((top / FRAME_BYTES) as usize).ok_or(FULL)?;
+    let at = pages.as_ptr() as u64;
+    nested.alias = nested.alias.filter(|_| needs.alias).map(|window| window.with_tables_at(at));
+    let frames = pool.take::<AtomicU8>((needs.top / FRAME_BYTES) as usize).ok_or(FULL)?;
     let ept_pointer = entry::pointer(build(&mut pool, &nested)?);
     let alias = nested.alias.map(|window| (Alias::new(pages), window));
     Ok(Memory { stub: nested.stub, pool, frames, alias, ept_pointer })
