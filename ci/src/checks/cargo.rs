@@ -28,6 +28,8 @@ pub fn steps(apps: &Path) -> Vec<Step> {
             &[],
         )),
         Step { live: true, ..step("host tests", &["test"]) },
+        broken("host tests, no flush", "broken-skip-flush"),
+        broken("host tests, frames freed before the flush", "broken-free-before-flush"),
         Step {
             live: true,
             ..step("host tests of the stub", &["test", "-p", "loadphys-stub", "--lib"])
@@ -63,6 +65,12 @@ fn bare(name: &'static str, apps: &Path, before: &[&str], after: &[&str]) -> Ste
     let mut step = step(name, &[&words, after].concat());
     step.command.env("LOADPHYS_APPS", apps).env_remove("RUSTFLAGS");
     step
+}
+
+/// Tests that must find what a feature breaks on purpose.
+fn broken(name: &'static str, feature: &str) -> Step {
+    let words = ["test", "-p", "loadphys-tests", "--features", feature, "--test", "broken"];
+    Step { live: true, ..step(name, &words) }
 }
 
 /// With warnings as errors.

@@ -1,5 +1,7 @@
 //! `cargo xtask run`.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -64,6 +66,9 @@ impl Arguments {
             Some(file) if !file.is_file() => {
                 return Err(bad_input(format!("no kernel file {}", file.display())));
             }
+            Some(file) if !is_elf(file) => {
+                return Err(bad_input(format!("{} is no ELF file", file.display())));
+            }
             Some(_) => {}
             None => drop(self.plan()?),
         }
@@ -121,4 +126,10 @@ fn conclude(report: &Report, foreign: bool) -> Result<()> {
         (Err(reason), _) => bail!("the boot failed: {reason}"),
         (Ok(()), _) => Ok(()),
     }
+}
+
+fn is_elf(file: &std::path::Path) -> bool {
+    let mut magic = [0; 4];
+    let read = File::open(file).and_then(|mut file| file.read_exact(&mut magic));
+    read.is_ok() && magic == *b"\x7fELF"
 }

@@ -1,0 +1,169 @@
+//! From records to a judged comparison, without a boot.
+
+use std::time::Duration;
+
+use loadphys_plan::command_line::{List, MethodName, Plan};
+use loadphys_plan::records::{Record, Row};
+use serde_json::{Value, json};
+use xtask::boot::{Ending, Report};
+use xtask::compare::{self, Asked, Document, Measured, Request};
+use xtask::machines::{MachineName, Path};
+
+fn list<T: PartialEq>(values: impl IntoIterator<Item = T>) -> List<T> {
+    List::new(values).expect("different values")
+}
+
+fn request(methods: Asked) -> Request {
+    let paths = vec![Path::Bare, Path::Vmx];
+    Request { paths, methods, sharers: list([1]), batch: list([32]), pages: 64, seed: 7 }
+}
+
+fn row(path: &str, method: &str, mean: f64) -> Row {
+    let ticks =
+        json!({"mean": mean, "p50": mean, "p90": mean, "p99": mean, "p999": mean, "max": mean});
+    let stages = json!({"total": ticks, "find": ticks, "edit": ticks, "flush": ticks, "write": ticks, "release": ticks});
+    let events = json!({"vm_exits": 0.0, "vmfuncs": 0.0, "root_writes": 0.0, "invlpgs": 1.0, "ipis": 0.0,
+        "entry_loads": 0.0, "entry_writes": 1.0});
+    let row = json!({"path": path, "method": method, "sharers": 1, "batch": 32, "cpus": 1, "spaces": 2,
+        "swap": "ram", "pages": 64, "ticks": stages, "events": events, "vm_exits_per_batch_max": 0,
+        "fault_in": {"mean": 1.0, "p99": 1.0}, "irq_off_max": 0, "verified": 64, "lost": 0});
+    serde_json::from_value(row).expect("it has every field")
+}
+
+fn skipped(path: &str, method: &str) -> Record {
+    record(json!({"record": "skipped", "path": path, "method": method, "reason": "no stub"}))
+}
+
+fn record(value: Value) -> Record {
+    serde_json::from_value(value).expect("it is a record")
+}
+
+/// A boot that said this and was content.
+fn boot(path: Path, machine: MachineName, mut records: Vec<Record>) -> Measured {
+    records.push(record(json!({"record": "end", "ok": true, "reason": ""})));
+    let lines = records.iter().map(|_| "{}".to_owned()).collect();
+    let (ending, elapsed) = (Ending::ByItself(Some(33)), Duration::ZERO);
+    Measured { path, machine, memory_mib: 256, report: Report { lines, records, ending, elapsed } }
+}
+
+fn bare(records: Vec<Record>) -> Measured {
+    boot(Path::Bare, MachineName::QemuTcg, records)
+}
+
+fn vmx(records: Vec<Record>) -> Measured {
+    boot(Path::Vmx, MachineName::Bochs, records)
+}
+
+fn gather(methods: Asked, boots: &[Measured]) -> Document {
+    compare::gather(&request(methods), boots, "0".into())
+}
+
+fn usual(vmx_rows: [Row; 3]) -> Document {
+    let boots = [
+        bare(vec![Record::Row(row("bare", "recursive", 1000.0))]),
+        vmx(vmx_rows.map(Record::Row).into()),
+    ];
+    gather(Asked::Usual, &boots)
+}
+
+fn good_rows() -> [Row; 3] {
+    [row("vmx", "alias", 900.0), row("vmx", "hypercall", 1200.0), row("vmx", "recursive", 1200.0)]
+}
+
+#[test]
+fn a_good_comparison_has_nothing_wrong() {
+    let document = usual(good_rows());
+    assert_eq!(document.wrong, [""; 0]);
+    assert_eq!(document.rows.len(), 4);
+}
+
+#[test]
+fn the_base_is_recursive_on_the_same_path() {
+    let document = usual(good_rows());
+    let ratios: Vec<_> = document.rows.iter().map(|row| row.ratio).collect();
+    assert_eq!(ratios, [Some(1.0), Some(0.75), Some(1.0), Some(1.0)]);
+    assert_eq!(document.rows[1].ratio_to.as_deref(), Some("bochs vmx"));
+}
+
+#[test]
+fn without_it_the_base_is_recursive_on_bare_metal() {
+    let methods = Asked::Named(list([MethodName::Recursive, MethodName::Alias]));
+    let boots = [
+        bare(vec![Record::Row(row("bare", "recursive", 1000.0)), skipped("bare", "alias")]),
+        vmx(vec![Record::Row(row("vmx", "alias", 900.0)), skipped("vmx", "recursive")]),
+    ];
+    let document = gather(methods, &boots);
+    assert_eq!(document.rows[1].ratio, Some(0.9));
+    assert_eq!(document.rows[1].ratio_to.as_deref(), Some("qemu-tcg bare"));
+    assert_eq!(document.wrong, [""; 0]);
+}
+
+#[test]
+fn every_broken_promise_is_named() {
+    let [mut alias, mut hypercall, mut recursive] = good_rows();
+    alias.events.vm_exits = 0.5;
+    hypercall.vm_exits_per_batch_max = 2;
+    (recursive.lost, recursive.verified) = (1, 63);
+    let document = usual([alias, hypercall, recursive]);
+    let lines = document.wrong.join("\n");
+    assert_eq!(document.wrong.len(), 4, "{lines}");
+    for words in
+        ["alias, sharers 1, batch 32: 0.500 exits", "hypercall", "1 pages lost", "63 of 64"]
+    {
+        assert!(lines.contains(words), "{words} in {lines}");
+    }
+}
+
+#[test]
+fn a_row_that_is_missing_is_named() {
+    let rows = good_rows().into_iter().skip(1).map(Record::Row).collect();
+    let boots = [bare(vec![Record::Row(row("bare", "recursive", 1000.0))]), vmx(rows)];
+    let document = gather(Asked::Usual, &boots);
+    assert_eq!(document.wrong, ["vmx on bochs: 0 of 1 rows for alias"]);
+}
+
+#[test]
+fn a_method_that_ran_nowhere_is_named() {
+    let methods = Asked::Named(list([MethodName::Alias]));
+    let document = gather(methods, &[bare(vec![skipped("bare", "alias")])]);
+    assert_eq!(document.wrong, ["alias did not run on bare: no stub"]);
+    let document = gather(Asked::All, &[bare(vec![skipped("bare", "alias")])]);
+    assert_eq!(document.wrong, [""; 0]);
+}
+
+#[test]
+fn a_boot_that_failed_is_named() {
+    let mut boot = bare(vec![Record::Row(row("bare", "recursive", 1000.0))]);
+    boot.report.records.pop();
+    boot.report.ending = Ending::OverTime(Duration::from_secs(9));
+    let document = gather(Asked::Named(list([MethodName::Recursive])), &[boot]);
+    assert_eq!(document.wrong, ["bare on qemu-tcg: it did not end within 9 s; its last line: {}"]);
+}
+
+#[test]
+fn all_files_are_written() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let files = compare::write(&usual(good_rows()), directory.path()).expect("it can be written");
+    let text = |name: &str| std::fs::read_to_string(directory.path().join(name)).expect(name);
+    let json: Value = serde_json::from_str(&text("compare.json")).expect("it is JSON");
+    assert_eq!(json["schema"], "loadphys.compare/1");
+    assert_eq!(json["rows"][1]["ticks"]["total"]["p999"], 900.0);
+    let csv = text("compare.csv");
+    let columns = |line: &str| line.split(',').count();
+    assert_eq!(csv.lines().count(), 5);
+    assert!(csv.lines().all(|line| columns(line) == columns(csv.lines().next().unwrap())));
+    assert!(text("report.html").contains("<svg"));
+    assert_eq!(files.len(), 5, "one batch size makes two pictures");
+}
+
+#[test]
+fn plans_ask_each_path_for_what_it_is_known_for() {
+    let plan = |path, machine| request(Asked::Usual).plan(path, machine);
+    let bare: Plan = plan(Path::Bare, MachineName::QemuTcg);
+    assert!(bare.to_string().contains("methods=recursive sharers=1 batch=32 pages=64 rounds=1"));
+    let vmx = plan(Path::Vmx, MachineName::QemuKvm).to_string();
+    assert!(
+        vmx.contains("methods=alias,hypercall,recursive") && vmx.contains("exit=isa-debug"),
+        "{vmx}"
+    );
+}
