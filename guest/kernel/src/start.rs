@@ -69,7 +69,7 @@ pub extern "C" fn main(loader: u32, info: u32) -> ! {
 fn exit(command_line: &str) -> Exit {
     let values =
         command_line.split_ascii_whitespace().filter_map(|word| word.strip_prefix("exit="));
-    values.filter_map(|value| value.parse().ok()).last().unwrap_or(Exit::Acpi)
+    values.filter_map(|value| value.parse().ok()).next_back().unwrap_or(Exit::Acpi)
 }
 
 /// Ends the boot with a reason that whoever asked can mend.

@@ -11,7 +11,7 @@ use x86_64::{PrivilegeLevel, VirtAddr};
 use super::local::CpuLocal;
 
 /// The selectors, in the order that SYSCALL and SYSRET demand (SDM volume 2, "SYSRET": SS is
-/// STAR[63:48] + 8, CS is + 16).
+/// STAR bits 63:48, + 8, CS is + 16).
 pub struct Selectors;
 
 impl Selectors {
