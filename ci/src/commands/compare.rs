@@ -11,7 +11,7 @@ use super::options::{list, number, numbers};
 use crate::boot::{Job, USUAL_MEMORY_MIB};
 use crate::build::{Programs, sha256};
 use crate::compare::{self, Asked, Document, Measured, Request};
-use crate::machines::choose::choose;
+use crate::machines::choose::{check, choose};
 use crate::machines::{MachineName, Path};
 use crate::outcome::bad_input;
 use crate::{tools, workspace};
@@ -54,6 +54,11 @@ pub struct Arguments {
     /// Where evicted pages go; only ram so far
     #[arg(long, default_value = "ram")]
     swap: String,
+    // Designed, not built; hidden until they are.
+    #[arg(long, hide = true)]
+    peer: Option<String>,
+    #[arg(long, hide = true)]
+    spaces: Option<String>,
     /// Where patterns and the order of victims begin
     #[arg(long, value_name = "N", default_value = "1")]
     seed: String,
@@ -73,6 +78,7 @@ impl Arguments {
     pub fn run(self) -> Result<()> {
         let request = self.request()?;
         let asked = MachineName::named(&self.machine)?;
+        request.paths.iter().try_for_each(|path| check(*path, asked))?;
         self.refuse_later()?;
         let (memory, limit) = self.machine_limits()?;
         let programs = Programs::build(&request.paths)?;
@@ -109,6 +115,11 @@ impl Arguments {
 
     /// What is designed but not built.
     fn refuse_later(&self) -> Result<()> {
+        for (option, value) in [("--peer", &self.peer), ("--spaces", &self.spaces)] {
+            if let Some(value) = value {
+                return Err(bad_input(format!("{option} {value} is not built yet")));
+            }
+        }
         match (self.swap.as_str(), self.cpus.as_str()) {
             ("ram", "1") => Ok(()),
             ("virtio" | "ata", _) => {

@@ -12,7 +12,7 @@ use loadphys_plan::command_line::Plan;
 use super::options::{number, refused};
 use crate::boot::{self, Job, Report, USUAL_MEMORY_MIB};
 use crate::build::Programs;
-use crate::machines::choose::choose;
+use crate::machines::choose::{check, choose};
 use crate::machines::{MachineName, Path};
 use crate::outcome::bad_input;
 use crate::tools;
@@ -51,6 +51,7 @@ impl Arguments {
     pub fn run(self) -> Result<()> {
         let path = Path::named(&self.path)?;
         let asked = MachineName::named(&self.machine)?;
+        check(path, asked)?;
         self.check(path)?;
         let job = self.job(path, asked)?;
         let report = boot::boot(&job, |line, _| println!("{line}"))?;

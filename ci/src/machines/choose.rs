@@ -1,5 +1,7 @@
 //! Which machine runs which path.
 
+use anyhow::Result;
+
 use super::{MachineName, Path, kvm};
 use crate::build::Programs;
 use crate::outcome::bad_input;
@@ -13,33 +15,41 @@ pub struct Choice {
     pub reason: String,
 }
 
-/// The machine that was asked for, or the best for the path. `programs` are needed for the probe
-/// boot that has to vouch for KVM.
-pub fn choose(
-    path: Path,
-    asked: Option<MachineName>,
-    programs: &Programs,
-) -> anyhow::Result<Choice> {
+/// Refuses a machine that cannot run a path, as far as that is known before anything is built.
+pub fn check(path: Path, asked: Option<MachineName>) -> Result<()> {
     match asked {
-        Some(MachineName::QemuKvm) => match kvm::usable(path, Some(programs)) {
-            Ok(()) => Ok(by_request(MachineName::QemuKvm)),
-            Err(reason) => {
-                Err(bad_input(format!("machine 'qemu-kvm' cannot run path '{path}': {reason}")))
-            }
-        },
+        Some(MachineName::QemuKvm) => vouch(path, None),
         Some(MachineName::QemuTcg) if path == Path::Vmx => Err(bad_input(
             "machine 'qemu-tcg' cannot run path 'vmx': it has no VMX; there is bochs, qemu-kvm",
         )),
+        _ => Ok(()),
+    }
+}
+
+/// The machine that was asked for, or the best for the path. `programs` are needed for the probe
+/// boot that has to vouch for KVM.
+pub fn choose(path: Path, asked: Option<MachineName>, programs: &Programs) -> Result<Choice> {
+    check(path, asked)?;
+    match asked {
+        Some(MachineName::QemuKvm) => {
+            vouch(path, Some(programs)).map(|()| by_request(MachineName::QemuKvm))
+        }
         Some(machine) => Ok(by_request(machine)),
         None => Ok(best(path, kvm::usable(path, Some(programs)))),
     }
+}
+
+fn vouch(path: Path, programs: Option<&Programs>) -> Result<()> {
+    kvm::usable(path, programs).map_err(|reason| {
+        bad_input(format!("machine 'qemu-kvm' cannot run path '{path}': {reason}"))
+    })
 }
 
 fn by_request(machine: MachineName) -> Choice {
     Choice { machine, reason: "asked for".into() }
 }
 
-fn best(path: Path, kvm: Result<(), String>) -> Choice {
+fn best(path: Path, kvm: std::result::Result<(), String>) -> Choice {
     match kvm {
         Ok(()) => Choice {
             machine: MachineName::QemuKvm,
