@@ -98,17 +98,21 @@ impl Machine {
         done
     }
 
-    /// Loads a space.
+    /// Loads a space. The method lets go of the loaded root first: while it is not loaded, nothing
+    /// in it may lead to another space's tables.
     pub fn load(&mut self, root: PhysFrame, tag: &mut Tag) {
+        if root != self.tlb.loaded() {
+            self.method.detach(&self.hardware);
+        }
         // SAFETY: every root gets the kernel's upper half when it is adopted.
         unsafe { self.tlb.load(root, tag) };
     }
 
     /// Loads the kernel's own root, in which no program's page is mapped.
     pub fn load_kernel(&mut self) {
-        let (root, tag) = self.roots.kernel();
-        // SAFETY: it is the kernel's.
-        unsafe { self.tlb.load(root, tag) };
+        let (root, mut tag) = self.roots.kernel();
+        self.load(root, &mut tag);
+        self.roots.keep(tag);
     }
 
     /// The CPU, for calls of the stub.

@@ -33,8 +33,13 @@ impl Roots {
     }
 
     /// The kernel's root and its tag.
-    pub fn kernel(&mut self) -> (PhysFrame, &mut Tag) {
-        (self.kernel, &mut self.tag)
+    pub fn kernel(&self) -> (PhysFrame, Tag) {
+        (self.kernel, self.tag)
+    }
+
+    /// Keeps the tag of the kernel's root.
+    pub fn keep(&mut self, tag: Tag) {
+        self.tag = tag;
     }
 
     /// Makes the kernel's root fit a method.
