@@ -37,15 +37,10 @@ pub fn steps(apps: &Path) -> Vec<Step> {
     ]
 }
 
-/// Tests that try every state of a small universe, which takes an interpreter too long.
-const EXHAUSTIVE: [&str; 2] = ["registering_changes_one_frame", "releasing_changes_one_frame"];
-
 /// Miri on the pure crates.
 pub fn miri() -> Step {
     let mut words = vec!["+nightly", "miri", "test", "--features", "loadphys-plan/read"];
     words.extend(PURE.iter().flat_map(|name| ["-p", name]));
-    words.push("--");
-    words.extend(EXHAUSTIVE.iter().flat_map(|name| ["--skip", name]));
     let mut step = Step { live: true, ..step("Miri", &words) };
     // Tests of properties ask for the time and the environment; Miri is slow, so few cases do.
     step.command.env("MIRIFLAGS", "-Zmiri-disable-isolation").env("PROPTEST_CASES", "4");
