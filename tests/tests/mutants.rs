@@ -1,10 +1,10 @@
 //! Deliberately broken twins of the model's CPUs must be caught: the tests that pass could fail.
-#![cfg(not(any(feature = "broken-skip-flush", feature = "broken-free-before-flush")))]
+#![cfg(not(any(miri, feature = "broken-skip-flush", feature = "broken-free-before-flush")))]
 
 use loadphys_tests::model::Violation;
 use loadphys_tests::scenario::{Broken, Outcome, Setup, Step, methods, run};
 
-const SEEDS: u64 = if cfg!(miri) { 2 } else { 10 };
+const SEEDS: u64 = 10;
 
 fn outcome(method: &'static str, broken: Broken, seed: u64) -> Outcome {
     let setup = Setup { broken, audits: false, ..Setup::roomy(method, seed) };

@@ -41,7 +41,7 @@ fn leading_to(entry: Entry, frame: u64) -> Entry {
 }
 
 /// A frame that is free and one that is a table.
-const FREE_FRAME: u64 = 150;
+const FREE_FRAME: u64 = 79;
 const TABLE_FRAME: u64 = 1;
 
 #[test]

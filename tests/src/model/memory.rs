@@ -13,7 +13,8 @@ const POISON: u64 = 0xdead_f4ee_dead_f4ee;
 /// Frames from physical address 0.
 #[derive(Debug)]
 pub struct PhysicalMemory {
-    words: Vec<Cell<u64>>,
+    /// One by one, since Miri looks at a whole allocation whenever a reference to it is made.
+    words: Vec<Box<[Cell<u64>; WORDS]>>,
     frames: Vec<Cell<FrameState>>,
 }
 
@@ -28,18 +29,22 @@ struct FrameState {
 impl PhysicalMemory {
     /// So many frames, all zeros and none of them free.
     pub fn new(frames: usize) -> Self {
-        Self { words: vec![Cell::new(0); frames * WORDS], frames: vec![Cell::default(); frames] }
+        let frame = || Box::new([const { Cell::new(0) }; WORDS]);
+        Self {
+            words: (0..frames).map(|_| frame()).collect(),
+            frames: vec![Cell::default(); frames],
+        }
     }
 
     /// The word at an address, if there is memory.
     pub fn word(&self, address: u64) -> Option<&Cell<u64>> {
-        self.words.get(usize::try_from(address / 8).ok()?)
+        let frame = self.words.get(usize::try_from(address >> 12).ok()?)?;
+        frame.get((address & 0xfff) as usize / 8)
     }
 
     /// The words of a frame.
     pub fn frame(&self, frame: PhysFrame) -> &[Cell<u64>] {
-        let first = index(frame) * WORDS;
-        &self.words[first..first + WORDS]
+        &self.words[index(frame)][..]
     }
 
     /// Fills a frame that is taken into use.

@@ -14,7 +14,7 @@ pub fn cases(count: u32) -> ProptestConfig {
 
 /// Up to so many steps; fewer under Miri.
 pub fn steps(most: usize) -> impl Strategy<Value = Vec<Step>> {
-    let most = if cfg!(miri) { 6 } else { most };
+    let most = if cfg!(miri) { 4 } else { most };
     vec(step(), 1..most)
 }
 
