@@ -74,6 +74,8 @@ pub struct Setup {
     pub broken: Broken,
     /// Whether everything is audited after each step, or at the end only.
     pub audits: bool,
+    /// Whether to go on after a violation. Tables may be in ruins then; contents of pages are not.
+    pub goes_on: bool,
     /// Decides what the model's CPUs forget and what they keep.
     pub seed: u64,
 }
@@ -101,6 +103,7 @@ impl Setup {
             intruder: false,
             broken: Broken::Nothing,
             audits: !cfg!(miri),
+            goes_on: false,
             seed,
         }
     }
@@ -214,11 +217,12 @@ fn life<C: Cpu, M: Method<C>>(
 ) -> Outcome {
     let mut outcome = Outcome { free: [kernel.free(); 2], ..Outcome::default() };
     for step in steps {
-        if kernel.model().has_violations() {
-            break; // What happens after that means nothing.
-        }
         let taken = take_step(kernel, *step, &mut outcome.evicted);
         outcome.take(taken);
+        if kernel.model().has_violations() && !setup.goes_on {
+            outcome.violations = kernel.model().take_violations();
+            return outcome;
+        }
         if setup.audits {
             outcome.take(kernel.audit().map(drop));
         }
@@ -260,10 +264,6 @@ impl Outcome {
     /// Looks at everything once more, then ends everything and looks at what is left.
     fn finish<C: Cpu, M: Method<C>>(&mut self, kernel: &mut Kernel<'_, '_, C, M>) {
         let model = kernel.model();
-        if model.has_violations() {
-            self.violations = model.take_violations();
-            return;
-        }
         self.audit(kernel);
         let roots = kernel.machine.world.spaces;
         self.spaces = roots.iter().map(|root| root.map(|root| model.entries(root))).collect();

@@ -8,7 +8,7 @@ use loadphys_tests::scenario::{Outcome, Setup, Step, methods, run};
 /// What comes of random work by seed, with programs that intrude.
 fn outcomes(method: &'static str) -> impl Iterator<Item = Outcome> {
     (0..20).map(move |seed| {
-        let setup = Setup { intruder: true, ..Setup::roomy(method, seed) };
+        let setup = Setup { intruder: true, goes_on: true, ..Setup::roomy(method, seed) };
         run(&setup, &Step::sequence(seed, 60))
     })
 }
