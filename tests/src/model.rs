@@ -3,6 +3,7 @@
 mod caches;
 mod cpu;
 mod memory;
+mod physical_mode;
 mod random;
 mod snapshot;
 mod stub;
@@ -12,8 +13,8 @@ use std::cell::{Cell, RefCell};
 
 use foreign_access::Entry;
 use loadphys_rules::Tables;
-use x86_64::VirtAddr;
 use x86_64::structures::paging::PhysFrame;
+use x86_64::{PhysAddr, VirtAddr};
 
 use caches::Caches;
 pub use cpu::{Forgetful, ModelCpu};
@@ -36,6 +37,8 @@ pub enum Violation {
     KernelFault(VirtAddr),
     /// An access to physical memory that does not exist, or that the alias does not show.
     OutsideMemory(u64),
+    /// Another root was loaded, or paging turned off, with interrupts on.
+    Interruptible(usize),
 }
 
 /// An access to virtual memory.
@@ -61,13 +64,20 @@ pub struct Model<'m> {
 #[derive(Debug)]
 struct CpuState {
     root: Cell<PhysFrame>,
+    pcid: Cell<u16>,
+    masked: Cell<bool>,
     caches: RefCell<Caches>,
 }
 
 impl<'m> Model<'m> {
     /// With so many frames and CPUs; every CPU has loaded `root`. The rules are those of its stub.
     pub fn new(frames: usize, cpus: usize, root: PhysFrame, rules: Tables<'m>, seed: u64) -> Self {
-        let cpu = || CpuState { root: Cell::new(root), caches: RefCell::default() };
+        let cpu = || CpuState {
+            root: Cell::new(root),
+            pcid: Cell::new(0),
+            masked: Cell::new(false),
+            caches: RefCell::default(),
+        };
         Self {
             memory: PhysicalMemory::new(frames),
             stub: Stub::new(rules),
@@ -87,15 +97,36 @@ impl<'m> Model<'m> {
         self.cpus[cpu].root.get()
     }
 
-    /// MOV to CR3 without PCIDs: everything that is not global is forgotten.
+    /// MOV to CR3 of a root, under PCID 0, with a flush.
     pub fn load_root(&self, cpu: usize, root: PhysFrame) {
-        self.cpus[cpu].root.set(root);
-        self.cpus[cpu].caches.borrow_mut().forget_all();
+        self.load_register(cpu, root.start_address().as_u64());
+    }
+
+    /// MOV to CR3: bits 11:0 are the PCID; what is known under it is forgotten unless bit 63 is
+    /// set.
+    pub fn load_register(&self, cpu: usize, value: u64) {
+        let (state, pcid) = (&self.cpus[cpu], (value & 0xfff) as u16);
+        let root = PhysAddr::new(value & Entry::FRAME_BITS);
+        state.root.set(PhysFrame::containing_address(root));
+        state.pcid.set(pcid);
+        if value >> 63 == 0 {
+            state.caches.borrow_mut().forget(pcid);
+        }
+    }
+
+    /// The PCID of a CPU.
+    pub fn pcid(&self, cpu: usize) -> u16 {
+        self.cpus[cpu].pcid.get()
+    }
+
+    /// Turns interrupts of a CPU off or on; says whether they were off.
+    pub fn mask(&self, cpu: usize, masked: bool) -> bool {
+        self.cpus[cpu].masked.replace(masked)
     }
 
     /// INVLPG.
     pub fn invlpg(&self, cpu: usize, address: VirtAddr) {
-        self.cpus[cpu].caches.borrow_mut().invlpg(address);
+        self.cpus[cpu].caches.borrow_mut().invlpg(self.pcid(cpu), address);
     }
 
     /// Loads a word as a program in ring 3; `None` is a page fault.

@@ -9,7 +9,7 @@ mod counted;
 mod hardware;
 pub use counted::{Counted, Events};
 #[cfg(all(target_arch = "x86_64", target_os = "none"))]
-pub use hardware::Hardware;
+pub use hardware::{Deeds, Hardware};
 
 use crate::entry::Entry;
 
@@ -49,6 +49,36 @@ pub unsafe trait Cpu {
 
     /// The loaded root (CR3).
     fn root(&self) -> PhysFrame;
+
+    /// All of CR3: the loaded root, and the PCID in bits 11:0 where PCIDs are in use.
+    fn root_register(&self) -> u64;
+
+    /// Writes CR3. Bit 63 set keeps what is cached for the PCID; else it is forgotten (SDM volume
+    /// 3, section 5.10.4.1).
+    ///
+    /// # Safety
+    /// The root maps what this code and its stack need, at the same addresses.
+    unsafe fn set_root_register(&self, value: u64);
+
+    /// Turns interrupts off; says whether they were on.
+    fn mask_interrupts(&self) -> bool;
+
+    /// Turns interrupts on again, if they were.
+    fn restore_interrupts(&self, were_on: bool);
+
+    /// Does operations on physical memory with paging turned off, as far as the first that differs;
+    /// says how many were done. What was there is written to the items.
+    ///
+    /// # Safety
+    /// As for the operations of [`Cpu::exchange`]; every entry lies below 4 GiB; interrupts are off.
+    unsafe fn without_paging(&self, items: &mut [Item]) -> usize;
+
+    /// Has work done in the context of a space: the kernel redirects the saved instruction pointer of a
+    /// program of the space, lets it run, and comes back when the work is done.
+    ///
+    /// # Safety
+    /// The root is that of a space with a program that is not running.
+    unsafe fn in_context(&self, root: PhysFrame, work: &mut dyn FnMut());
 
     /// The number of this CPU, from 0; it indexes per-CPU slots.
     fn number(&self) -> usize;

@@ -14,6 +14,10 @@ use crate::operation::{Action, EntryName, Operation, Refusal, Stopped};
 pub unsafe trait Lend {
     /// The address of an entry.
     fn lend(&mut self, name: &EntryName) -> VirtAddr;
+
+    /// The batch is over, done or stopped: nothing that was lent is used any more.
+    #[inline]
+    fn end(&mut self) {}
 }
 
 /// Does operations at the addresses that are lent for them.
@@ -29,13 +33,18 @@ pub unsafe fn apply<C: Cpu>(
     cpu: &C,
     operations: &mut [Operation],
 ) -> Result<(), Stopped> {
+    let mut stopped = Ok(());
     for (done, operation) in operations.iter_mut().enumerate() {
         let address = lender.lend(&operation.name);
         // SAFETY: names are true, says the caller, so the lent address leads to the entry, and
         // whoever uses the entry is ready for the edit.
-        unsafe { act(cpu, address, operation) }.map_err(|refusal| Stopped { done, refusal })?;
+        if let Err(refusal) = unsafe { act(cpu, address, operation) } {
+            stopped = Err(Stopped { done, refusal });
+            break;
+        }
     }
-    Ok(())
+    lender.end();
+    stopped
 }
 
 /// Does one operation.

@@ -13,6 +13,7 @@
 
 pub mod cpu;
 pub mod entry;
+mod fresh;
 mod lend;
 pub mod methods;
 mod operation;

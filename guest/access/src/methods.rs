@@ -8,7 +8,12 @@ use x86_64::structures::paging::page_table::PageTableLevel;
 use crate::cpu::Cpu;
 use crate::operation::{Method, Operation, Refusal, Stopped};
 
+mod frame_array;
+mod items;
 mod registration;
+mod self_slot;
+
+pub use frame_array::FrameArray;
 
 /// Declares the methods and the closed enum of them.
 macro_rules! methods {
@@ -60,6 +65,20 @@ macro_rules! methods {
 methods! {
     /// The self slot for the own space, a slot lent to a foreign root for others.
     recursive: Recursive = "recursive",
+    /// All physical memory, mapped at an offset.
+    direct_map: DirectMap = "direct-map",
+    /// A window that is pointed at the table.
+    temp_map: TempMap = "temp-map",
+    /// Physical mode.
+    paging_off: PagingOff<'a> = "paging-off",
+    /// The other root in CR3.
+    space_switch: SpaceSwitch = "space-switch",
+    /// Every table mapped as an ordinary page too.
+    mirror: Mirror = "mirror",
+    /// The roots of all spaces, and our self slot.
+    root_array: RootArray = "root-array",
+    /// In the context of the space itself.
+    in_context: InContext = "in-context",
     /// Checked calls of the stub.
     hypercall: Hypercall<'a> = "hypercall",
     /// The stub's alias of registered tables.

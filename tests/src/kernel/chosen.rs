@@ -1,24 +1,47 @@
 //! The methods, set up for this kernel.
 #![expect(unsafe_code, reason = "makes methods; no address here is a real one")]
 
-use foreign_access::methods::{Alias, AnyMethod, Hypercall, Recursive};
+use foreign_access::methods::{
+    Alias, AnyMethod, DirectMap, FrameArray, Hypercall, InContext, Mirror, PagingOff, Recursive,
+    RootArray, SpaceSwitch, TempMap,
+};
 use loadphys_abi::batch::Item;
 
+use super::layout::{direct_map, places, windows};
 use super::{CPUS, FOREIGN_SLOTS, SELF_SLOT, alias_window};
+
+/// A PCID that no space has.
+const VISITS: u16 = 4095;
 
 /// The method with this name.
 ///
 /// # Panics
 /// If there is none.
 pub fn chosen<'a>(name: &str, items: &'a mut [Item]) -> AnyMethod<'a> {
-    // SAFETY: `fill_root` gives every root its self entry and leaves the foreign slots empty.
-    let recursive = unsafe { Recursive::new(SELF_SLOT, FOREIGN_SLOTS, CPUS as u16) };
-    // SAFETY: the model has a stub, and takes items where they are.
-    let hypercall = unsafe { Hypercall::new(items) };
-    // SAFETY: `fill_root` maps the alias there.
-    let alias = unsafe { Alias::new(alias_window()) };
-    let all =
-        [AnyMethod::Recursive(recursive), AnyMethod::Hypercall(hypercall), AnyMethod::Alias(alias)];
-    let found = all.into_iter().find(|method| method.name() == name);
-    found.unwrap_or_else(|| panic!("{name} is not set up here"))
+    // SAFETY: `fill_root` gives every root its self entry, leaves the foreign slots empty, and maps alias,
+    // memory, windows and places; the model has a stub, and takes items where they are.
+    unsafe {
+        match name {
+            "direct-map" => AnyMethod::DirectMap(DirectMap::new(direct_map())),
+            "temp-map" => AnyMethod::TempMap(TempMap::new(windows().0, windows().1)),
+            "paging-off" => AnyMethod::PagingOff(PagingOff::new(items)),
+            "space-switch" => AnyMethod::SpaceSwitch(SpaceSwitch::new(SELF_SLOT, Some(VISITS))),
+            "recursive" => {
+                AnyMethod::Recursive(Recursive::new(SELF_SLOT, FOREIGN_SLOTS, CPUS as u16))
+            }
+            "mirror" => AnyMethod::Mirror(Mirror::new(array())),
+            "root-array" => AnyMethod::RootArray(RootArray::new(array(), SELF_SLOT, FOREIGN_SLOTS)),
+            "in-context" => AnyMethod::InContext(InContext::new(SELF_SLOT)),
+            "hypercall" => AnyMethod::Hypercall(Hypercall::new(items)),
+            "alias" => AnyMethod::Alias(Alias::new(alias_window())),
+            other => panic!("{other} is not set up here"),
+        }
+    }
+}
+
+/// The array that shows frames.
+fn array() -> FrameArray {
+    let (pages, entries) = places();
+    // SAFETY: `boot` has built its tables, and `fill_root` maps them in every root.
+    unsafe { FrameArray::new(pages, entries) }
 }

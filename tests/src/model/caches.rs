@@ -15,6 +15,8 @@ const ROOM: usize = 48;
 /// A page as it once was mapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Translation {
+    /// Under which PCID it is known.
+    pub pcid: u16,
     /// Virtual address of the page's first byte.
     pub page: u64,
     /// Bytes that it translates: 4 KiB, 2 MiB or 1 GiB.
@@ -34,6 +36,8 @@ pub struct Translation {
 /// The way to a table as it once was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Structure {
+    /// Under which PCID it is known.
+    pub pcid: u16,
     /// The level of the table it leads to, 1 to 3.
     pub level: u32,
     /// The part of the address that was translated: what is above the table's index.
@@ -57,7 +61,7 @@ impl Translation {
     }
 }
 
-/// The caches of one CPU; no PCIDs, nothing global.
+/// The caches of one CPU; nothing is global.
 #[derive(Debug, Default)]
 pub struct Caches {
     translations: Vec<Translation>,
@@ -68,15 +72,24 @@ pub struct Caches {
 
 impl Caches {
     /// A translation of an address, perhaps stale; perhaps nothing, though one is known.
-    pub fn translation(&self, address: VirtAddr, random: &Random) -> Option<Translation> {
-        let all = self.translations.iter().filter(|known| known.covers(address));
+    pub fn translation(
+        &self,
+        pcid: u16,
+        address: VirtAddr,
+        random: &Random,
+    ) -> Option<Translation> {
+        let all =
+            self.translations.iter().filter(|known| known.pcid == pcid && known.covers(address));
         let all: Vec<_> = all.copied().collect();
         random.one_of(&all).filter(|_| random.chance(7, 8)).copied()
     }
 
     /// A table from which a walk can go on, perhaps stale; perhaps nothing, though one is known.
-    pub fn structure(&self, address: VirtAddr, random: &Random) -> Option<Structure> {
-        let all = self.structures.iter().filter(|s| s.prefix == prefix(address, s.level));
+    pub fn structure(&self, pcid: u16, address: VirtAddr, random: &Random) -> Option<Structure> {
+        let all = self
+            .structures
+            .iter()
+            .filter(|s| s.pcid == pcid && s.prefix == prefix(address, s.level));
         let all: Vec<_> = all.copied().collect();
         random.one_of(&all).filter(|_| random.chance(3, 4)).copied()
     }
@@ -101,16 +114,17 @@ impl Caches {
         keep(&mut self.structures, structure, random);
     }
 
-    /// INVLPG, and what a page fault does: the page's translations go, and every way to a table.
-    pub fn invlpg(&mut self, address: VirtAddr) {
-        self.translations.retain(|known| !known.covers(address));
-        self.structures.clear();
+    /// INVLPG, and what a page fault does: under this PCID the page's translations go, and every way to
+    /// a table.
+    pub fn invlpg(&mut self, pcid: u16, address: VirtAddr) {
+        self.translations.retain(|known| known.pcid != pcid || !known.covers(address));
+        self.structures.retain(|known| known.pcid != pcid);
     }
 
-    /// Everything goes that was remembered of tables.
-    pub fn forget_all(&mut self) {
-        self.translations.clear();
-        self.structures.clear();
+    /// Everything goes that is known under a PCID.
+    pub fn forget(&mut self, pcid: u16) {
+        self.translations.retain(|known| known.pcid != pcid);
+        self.structures.retain(|known| known.pcid != pcid);
     }
 }
 

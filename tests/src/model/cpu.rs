@@ -21,6 +21,14 @@ impl<'m> ModelCpu<'m> {
         Self { model, number }
     }
 
+    fn must_be_masked(&self) {
+        let were_masked = self.model.mask(self.number, true);
+        self.model.mask(self.number, were_masked);
+        if !were_masked {
+            self.model.report(Violation::Interruptible(self.number));
+        }
+    }
+
     /// Where the kernel's access to an address goes. A kernel that goes by a stale TLB entry, or
     /// faults, has made a mistake.
     fn reach(&self, address: VirtAddr, write: bool) -> Option<u64> {
@@ -61,6 +69,35 @@ unsafe impl Cpu for ModelCpu<'_> {
 
     fn root(&self) -> PhysFrame {
         self.model.root(self.number)
+    }
+
+    fn root_register(&self) -> u64 {
+        self.root().start_address().as_u64() | u64::from(self.model.pcid(self.number))
+    }
+
+    unsafe fn set_root_register(&self, value: u64) {
+        self.must_be_masked();
+        self.model.load_register(self.number, value);
+    }
+
+    fn mask_interrupts(&self) -> bool {
+        !self.model.mask(self.number, true)
+    }
+
+    fn restore_interrupts(&self, were_on: bool) {
+        self.model.mask(self.number, !were_on);
+    }
+
+    unsafe fn without_paging(&self, items: &mut [Item]) -> usize {
+        self.must_be_masked();
+        self.model.without_paging(items)
+    }
+
+    unsafe fn in_context(&self, root: PhysFrame, work: &mut dyn FnMut()) {
+        let home = self.root();
+        self.model.load_root(self.number, root);
+        work();
+        self.model.load_root(self.number, home);
     }
 
     fn number(&self) -> usize {
@@ -108,6 +145,33 @@ unsafe impl<C: Cpu> Cpu for Forgetful<C> {
 
     fn root(&self) -> PhysFrame {
         self.0.root()
+    }
+
+    fn root_register(&self) -> u64 {
+        self.0.root_register()
+    }
+
+    unsafe fn set_root_register(&self, value: u64) {
+        // SAFETY: the caller's duty is the same.
+        unsafe { self.0.set_root_register(value) };
+    }
+
+    fn mask_interrupts(&self) -> bool {
+        self.0.mask_interrupts()
+    }
+
+    fn restore_interrupts(&self, were_on: bool) {
+        self.0.restore_interrupts(were_on);
+    }
+
+    unsafe fn without_paging(&self, items: &mut [Item]) -> usize {
+        // SAFETY: the caller's duty is the same.
+        unsafe { self.0.without_paging(items) }
+    }
+
+    unsafe fn in_context(&self, root: PhysFrame, work: &mut dyn FnMut()) {
+        // SAFETY: the caller's duty is the same.
+        unsafe { self.0.in_context(root, work) };
     }
 
     fn number(&self) -> usize {

@@ -16,12 +16,16 @@ impl Model<'_> {
         let found = self.translate(cpu, address, access);
         self.speculate(cpu, address);
         let Some(found) = found else {
-            self.cpus[cpu].caches.borrow_mut().invlpg(address);
+            self.invlpg(cpu, address);
             return None;
         };
         let physical = found.physical + (address.as_u64() - found.page);
         let frame = frame_at(physical);
-        if self.memory.is_free(frame) || self.memory.generation(frame) != found.generation {
+        // A large page of the kernel's shows memory as such, whatever a frame is at the time.
+        let shows_memory = found.bytes > bytes(1) && !found.user;
+        let freed =
+            || self.memory.is_free(frame) || self.memory.generation(frame) != found.generation;
+        if !shows_memory && freed() {
             self.report(Violation::FreedFrame(address, frame));
         }
         Some(physical)
@@ -42,7 +46,8 @@ impl Model<'_> {
     }
 
     fn translate(&self, cpu: usize, address: VirtAddr, access: Access) -> Option<Translation> {
-        let known = self.cpus[cpu].caches.borrow().translation(address, &self.random);
+        let known =
+            self.cpus[cpu].caches.borrow().translation(self.pcid(cpu), address, &self.random);
         if let Some(known) = known.filter(|known| allows(known, access)) {
             return Some(known);
         }
@@ -53,8 +58,9 @@ impl Model<'_> {
     /// Walks the tables, from the root or from a table that the CPU remembers; sets Accessed on the
     /// way, and Dirty in the leaf for a write; remembers all.
     fn walk(&self, cpu: usize, address: VirtAddr, access: Access) -> Option<Translation> {
-        let known = self.cpus[cpu].caches.borrow().structure(address, &self.random);
+        let known = self.cpus[cpu].caches.borrow().structure(self.pcid(cpu), address, &self.random);
         let mut at = known.unwrap_or(Structure {
+            pcid: self.pcid(cpu),
             level: 4,
             prefix: 0,
             table: self.root(cpu),
@@ -104,8 +110,8 @@ impl Model<'_> {
         let page = address.as_u64() & !(bytes - 1);
         let here = frame_at(physical + (address.as_u64() - page));
         let generation = self.memory.generation(here);
-        let Structure { writable, user, .. } = at;
-        let found = Translation { page, bytes, physical, writable, user, dirty, generation };
+        let Structure { pcid, writable, user, .. } = at;
+        let found = Translation { pcid, page, bytes, physical, writable, user, dirty, generation };
         self.cpus[cpu].caches.borrow_mut().keep_translation(found, &self.random);
         Some(found)
     }

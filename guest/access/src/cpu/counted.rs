@@ -21,6 +21,12 @@ pub struct Events {
     pub invlpgs: u64,
     /// Calls of the stub, a batch being one.
     pub vm_calls: u64,
+    /// Writes of CR3.
+    pub root_writes: u64,
+    /// Times that paging was turned off and on again.
+    pub paging_off: u64,
+    /// Times that work was done in another space's context.
+    pub contexts: u64,
 }
 
 /// Counts what methods ask of another CPU. Rounds that count are other rounds than those that are
@@ -34,7 +40,15 @@ pub struct Counted<C> {
 impl<C> Counted<C> {
     /// Counts from nothing.
     pub const fn new(cpu: C) -> Self {
-        let none = Events { entry_loads: 0, entry_writes: 0, invlpgs: 0, vm_calls: 0 };
+        let none = Events {
+            entry_loads: 0,
+            entry_writes: 0,
+            invlpgs: 0,
+            vm_calls: 0,
+            root_writes: 0,
+            paging_off: 0,
+            contexts: 0,
+        };
         Self { cpu, events: Cell::new(none) }
     }
 
@@ -77,6 +91,39 @@ unsafe impl<C: Cpu> Cpu for Counted<C> {
 
     fn root(&self) -> PhysFrame {
         self.cpu.root()
+    }
+
+    fn root_register(&self) -> u64 {
+        self.cpu.root_register()
+    }
+
+    unsafe fn set_root_register(&self, value: u64) {
+        self.count(|events| events.root_writes += 1);
+        // SAFETY: the caller's duty is the same.
+        unsafe { self.cpu.set_root_register(value) };
+    }
+
+    fn mask_interrupts(&self) -> bool {
+        self.cpu.mask_interrupts()
+    }
+
+    fn restore_interrupts(&self, were_on: bool) {
+        self.cpu.restore_interrupts(were_on);
+    }
+
+    unsafe fn without_paging(&self, items: &mut [Item]) -> usize {
+        self.count(|events| {
+            events.paging_off += 1;
+            events.entry_writes += items.len() as u64;
+        });
+        // SAFETY: the caller's duty is the same.
+        unsafe { self.cpu.without_paging(items) }
+    }
+
+    unsafe fn in_context(&self, root: PhysFrame, work: &mut dyn FnMut()) {
+        self.count(|events| events.contexts += 1);
+        // SAFETY: the caller's duty is the same.
+        unsafe { self.cpu.in_context(root, work) };
     }
 
     fn number(&self) -> usize {

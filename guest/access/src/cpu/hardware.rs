@@ -10,7 +10,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use loadphys_abi::Call;
 use loadphys_abi::batch::Item;
 use x86_64::VirtAddr;
-use x86_64::instructions::tlb;
+use x86_64::instructions::{interrupts, tlb};
 use x86_64::registers::control::Cr3;
 use x86_64::structures::paging::PhysFrame;
 
@@ -18,10 +18,29 @@ use super::Cpu;
 use crate::entry::Entry;
 
 /// The CPU that runs this code.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Hardware {
     number: usize,
     image_offset: u64,
+    kernel: Option<&'static dyn Deeds>,
+}
+
+/// What no instruction does by itself: the kernel's part of [`Cpu`].
+///
+/// # Safety
+/// Each function does what the one of [`Cpu`] with the same name promises.
+pub unsafe trait Deeds: Sync {
+    /// [`Cpu::without_paging`].
+    ///
+    /// # Safety
+    /// As there.
+    unsafe fn without_paging(&self, items: &mut [Item]) -> usize;
+
+    /// [`Cpu::in_context`].
+    ///
+    /// # Safety
+    /// As there.
+    unsafe fn in_context(&self, root: PhysFrame, work: &mut dyn FnMut());
 }
 
 impl Hardware {
@@ -31,7 +50,12 @@ impl Hardware {
     /// # Safety
     /// The code that uses it runs in ring 0, on the CPU with this number; the offset is true.
     pub const unsafe fn new(number: usize, image_offset: u64) -> Self {
-        Self { number, image_offset }
+        Self { number, image_offset, kernel: None }
+    }
+
+    /// With what the kernel does for methods that need more than instructions.
+    pub const fn with(self, kernel: &'static dyn Deeds) -> Self {
+        Self { kernel: Some(kernel), ..self }
     }
 }
 
@@ -74,6 +98,44 @@ unsafe impl Cpu for Hardware {
     #[inline]
     fn root(&self) -> PhysFrame {
         Cr3::read_raw().0
+    }
+
+    #[inline]
+    fn root_register(&self) -> u64 {
+        let (root, low) = Cr3::read_raw();
+        root.start_address().as_u64() | u64::from(low)
+    }
+
+    #[inline]
+    unsafe fn set_root_register(&self, value: u64) {
+        // SAFETY: the caller's duty is the same.
+        unsafe { asm!("mov cr3, {}", in(reg) value, options(nostack, preserves_flags)) };
+    }
+
+    #[inline]
+    fn mask_interrupts(&self) -> bool {
+        let were_on = interrupts::are_enabled();
+        interrupts::disable();
+        were_on
+    }
+
+    #[inline]
+    fn restore_interrupts(&self, were_on: bool) {
+        if were_on {
+            interrupts::enable();
+        }
+    }
+
+    unsafe fn without_paging(&self, items: &mut [Item]) -> usize {
+        let kernel = self.kernel.expect("the kernel knows how to turn paging off");
+        // SAFETY: the caller's duty is the same.
+        unsafe { kernel.without_paging(items) }
+    }
+
+    unsafe fn in_context(&self, root: PhysFrame, work: &mut dyn FnMut()) {
+        let kernel = self.kernel.expect("the kernel knows its programs");
+        // SAFETY: the caller's duty is the same.
+        unsafe { kernel.in_context(root, work) };
     }
 
     #[inline]

@@ -2,10 +2,11 @@
 #![expect(unsafe_code, reason = "calls the stub")]
 
 use loadphys_abi::Call;
-use loadphys_abi::batch::{Action as Verb, Item, MOST_ITEMS};
+use loadphys_abi::batch::{Item, MOST_ITEMS};
 use x86_64::structures::paging::PhysFrame;
 use x86_64::structures::paging::page_table::PageTableLevel;
 
+use super::items::laid_out;
 use super::registration;
 use crate::cpu::Cpu;
 use crate::entry::Entry;
@@ -69,7 +70,7 @@ unsafe fn alone<C: Cpu>(cpu: &C, operation: &mut Operation) -> Result<(), Refusa
     let (status, answer) = unsafe { cpu.vmcall(call.number(), arguments) };
     match registration::refusal(status) {
         None | Some(Refusal::Differs) => operation.found = Entry(answer),
-        Some(Refusal::Stub(_)) => {}
+        Some(Refusal::Stub(_) | Refusal::Above4GiB) => {}
     }
     registration::refusal(status).map_or(Ok(()), Err)
 }
@@ -113,19 +114,5 @@ unsafe fn one_batch<C: Cpu>(
         Some(refusal) => Err(Stopped { done, refusal }),
         None if done < items.len() => Err(Stopped { done, refusal: Refusal::Stub(status) }),
         None => Ok(()),
-    }
-}
-
-fn laid_out(operation: &Operation) -> Item {
-    let (verb, expected, new) = match operation.action {
-        Action::Load => (Verb::Load, Entry::EMPTY, Entry::EMPTY),
-        Action::Exchange(new) => (Verb::Exchange, Entry::EMPTY, new),
-        Action::CompareExchange { expected, new } => (Verb::CompareExchange, expected, new),
-    };
-    Item {
-        entry: operation.name.physical(),
-        action: verb.number(),
-        found: expected.0,
-        value: new.0,
     }
 }

@@ -18,33 +18,20 @@
 #![expect(unsafe_code, reason = "a method reaches entries by raw addresses")]
 
 use x86_64::VirtAddr;
-use x86_64::structures::paging::page_table::PageTableLevel;
-use x86_64::structures::paging::{PageTableFlags, PageTableIndex, PhysFrame};
+use x86_64::structures::paging::{PageTableIndex, PhysFrame};
 
 use crate::cpu::Cpu;
 use crate::entry::Entry;
+use crate::fresh::Fresh;
 use crate::lend::{self, Lend};
+use crate::methods::self_slot::{SLOT_FLAGS, SelfSlot, TOP_SHIFT, entry_address};
 use crate::operation::{EntryName, Method, Operation, Refusal, Stopped};
-
-/// Bits of an address that one level translates.
-const INDEX_BITS: u32 = 9;
-/// Bits of a virtual address that are translated; above them the sign is repeated.
-const ADDRESS_BITS: u32 = 48;
-/// The bits of a virtual address that are translated, and the offset.
-const TRANSLATED: u64 = (1 << ADDRESS_BITS) - 1;
-/// Where the index of level four stands.
-const TOP_SHIFT: u32 = ADDRESS_BITS - INDEX_BITS;
-/// What slots hold besides a root: never a user's, never executable.
-const SLOT_FLAGS: PageTableFlags =
-    PageTableFlags::PRESENT.union(PageTableFlags::WRITABLE).union(PageTableFlags::NO_EXECUTE);
 
 /// The self slot for the own space, a slot per CPU for foreign ones.
 #[derive(Clone, Copy, Debug)]
 pub struct Recursive {
-    self_slot: PageTableIndex,
+    own: SelfSlot,
     foreign_slots: PageTableIndex,
-    /// The page (S, S, S, S): the loaded root itself.
-    own: u64,
 }
 
 impl Recursive {
@@ -65,18 +52,17 @@ impl Recursive {
         let foreign = first..first + cpus;
         assert!(own >= 256 && first >= 256 && foreign.end <= 512, "slots lie in the upper half");
         assert!(!foreign.contains(&own), "the self slot is no foreign slot");
-        let path = (0..4).fold(0, |path, _| path << INDEX_BITS | u64::from(own));
-        Self { self_slot, foreign_slots, own: VirtAddr::new_truncate(path << 12).as_u64() }
+        Self { own: SelfSlot::new(self_slot), foreign_slots }
     }
 
     /// What a root must hold, and at which index, before it is used with this method.
     pub fn self_entry(&self, root: PhysFrame) -> (PageTableIndex, Entry) {
-        (self.self_slot, Entry::new(root, SLOT_FLAGS))
+        self.own.entry(root)
     }
 
     #[inline]
     fn lender<'a, C: Cpu>(&self, cpu: &'a C) -> Lender<'a, C> {
-        let (own, own_root) = (self.own, cpu.root());
+        let (own, own_root) = (self.own.pages(), cpu.root());
         let slot = u64::from(self.foreign_slots) + cpu.number() as u64;
         let below_top = own & ((1 << TOP_SHIFT) - 1);
         Lender {
@@ -86,7 +72,7 @@ impl Recursive {
             foreign: VirtAddr::new_truncate(slot << TOP_SHIFT | below_top).as_u64(),
             slot: VirtAddr::new_truncate(own | (8 * slot)),
             lent_root: own_root,
-            fresh_page: 0,
+            fresh: Fresh::NONE,
         }
     }
 }
@@ -106,7 +92,7 @@ struct Lender<'a, C> {
     /// never lent.
     lent_root: PhysFrame,
     /// The page that was invalidated last, if the slot still is what it was then.
-    fresh_page: u64,
+    fresh: Fresh,
 }
 
 impl<C: Cpu> Lender<'_, C> {
@@ -119,7 +105,7 @@ impl<C: Cpu> Lender<'_, C> {
             self.set_slot(Entry::new(root, SLOT_FLAGS));
         }
         self.lent_root = root;
-        self.fresh_page = 0;
+        self.fresh = Fresh::NONE;
     }
 
     #[inline]
@@ -162,24 +148,9 @@ unsafe impl<C: Cpu> Lend for Lender<'_, C> {
             self.foreign
         };
         let address = entry_address(pages, name.page, name.level);
-        let page = address.as_u64() & !0xfff;
-        if page != self.fresh_page {
-            self.cpu.invlpg(address);
-            self.fresh_page = page;
-        }
+        self.fresh.make(self.cpu, address);
         address
     }
-}
-
-/// The address of an entry below a slot: `pages` is (X, S, S, S), of which the upper `level`
-/// indices stay; the others make room for those of `page`.
-#[inline]
-fn entry_address(pages: u64, page: VirtAddr, level: PageTableLevel) -> VirtAddr {
-    let shift = INDEX_BITS * level as u32;
-    let kept = ((-1_i64 << ADDRESS_BITS) >> shift) as u64;
-    let below = (page.as_u64() & TRANSLATED) >> shift & !7;
-    // SAFETY: the bits that are kept include the sign of `pages`, which is canonical.
-    unsafe { VirtAddr::new_unsafe(pages & kept | below) }
 }
 
 // SAFETY: the adapter does the operations in order, whole and atomically; the only other entry
@@ -205,44 +176,12 @@ unsafe impl<C: Cpu> Method<C> for Recursive {
 
 #[cfg(test)]
 mod tests {
-    use super::{PageTableIndex, PageTableLevel, Recursive, VirtAddr, entry_address};
-
-    const S: u64 = 510;
-    const I: [u64; 4] = [3, 5, 7, 11];
-
-    fn method(self_slot: u16) -> Recursive {
-        // SAFETY: no CPU is given to it.
-        unsafe { Recursive::new(PageTableIndex::new(self_slot), PageTableIndex::new(400), 8) }
-    }
-
-    fn address(path: [u64; 4], index: u64) -> VirtAddr {
-        let [a, b, c, d] = path;
-        VirtAddr::new_truncate(a << 39 | b << 30 | c << 21 | d << 12 | (8 * index))
-    }
-
-    #[test]
-    fn addresses_are_those_of_the_table_in_the_module_text() {
-        let [i4, i3, i2, i1] = I;
-        let page = address(I, 0) + 0xabc;
-        let method = method(510);
-        let at = |level| entry_address(method.own, page, level);
-        assert_eq!(at(PageTableLevel::One), address([S, i4, i3, i2], i1));
-        assert_eq!(at(PageTableLevel::Two), address([S, S, i4, i3], i2));
-        assert_eq!(at(PageTableLevel::Three), address([S, S, S, i4], i3));
-        assert_eq!(at(PageTableLevel::Four), address([S, S, S, S], i4));
-    }
-
-    #[test]
-    fn pages_of_the_upper_half_have_entries_too() {
-        let method = method(510);
-        let page = address([511, 511, 511, 511], 0);
-        let found = entry_address(method.own, page, PageTableLevel::One);
-        assert_eq!(found, address([S, 511, 511, 511], 511));
-    }
+    use super::{PageTableIndex, Recursive};
 
     #[test]
     #[should_panic(expected = "the self slot is no foreign slot")]
     fn the_self_slot_must_not_be_lent() {
-        method(407);
+        // SAFETY: no CPU is given to it.
+        unsafe { Recursive::new(PageTableIndex::new(407), PageTableIndex::new(400), 8) };
     }
 }
