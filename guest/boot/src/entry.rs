@@ -32,6 +32,7 @@ macro_rules! entry {
             // Tables: identity map of 4 GiB by 2 MiB pages, its first 2 GiB once more at -2 GiB.
             ".section .boot.bss, \"aw\", @nobits",
             ".balign 4096",
+            ".globl boot_root",
             "boot_root: .skip 4096",
             "boot_low_directory_pointers: .skip 4096",
             "boot_high_directory_pointers: .skip 4096",

@@ -14,7 +14,8 @@ use x86_64::{PhysAddr, VirtAddr};
 
 use crate::cpu::Features;
 use crate::early::{Image, KernelMap, TooLittle};
-use crate::layout::{ALIAS_SLOT, SLOT_BYTES, slot_base};
+use crate::layout::SLOT_BYTES;
+use crate::methods::Reach;
 use crate::ram_swap::RamSwap;
 use crate::window::Window;
 
@@ -56,6 +57,7 @@ pub struct Areas {
     shares: Area<SharedPage>,
     swap: Area<[u64; 512]>,
     windows: VirtAddr,
+    reach: Reach,
     /// The kernel's root.
     pub root: PhysFrame,
     taken: Region,
@@ -69,6 +71,8 @@ pub struct Estate {
     pub swap: RamSwap,
     /// The window of the boot CPU.
     pub window: Window,
+    /// What methods need of the virtual space.
+    pub reach: Reach,
     /// The kernel's root.
     pub root: PhysFrame,
 }
@@ -87,11 +91,9 @@ impl Areas {
         let end = handoff.usable().map(|r| r.end).max().unwrap_or(0);
         let frames = (end / FRAME) as usize;
         let slots = slots(plan) as usize + 1;
-        if let Some(base) = features.stub.and_then(|stub| stub.alias_base()) {
-            let bytes = end.min(SLOT_BYTES);
-            map.range(slot_base(ALIAS_SLOT), PhysAddr::new(base), bytes, features.gigabyte_pages)?;
-        }
+        let reach = Reach::prepare(&mut map, end.min(SLOT_BYTES), plan, features)?;
         Ok(Self {
+            reach,
             frames: Area::reserve(&mut map, frames)?,
             mappings: Area::reserve(&mut map, frames.max(LEAST_MAPPINGS))?,
             slots: Area::reserve(&mut map, slots)?,
@@ -126,7 +128,8 @@ impl Areas {
                 memory.frames.grant(frame).expect("each usable frame has a record and comes once");
             }
         }
-        Estate { memory, swap, window, root: self.root }
+        let reach = Reach { windows: Some(self.windows), ..self.reach };
+        Estate { memory, swap, window, reach, root: self.root }
     }
 }
 

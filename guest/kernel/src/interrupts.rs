@@ -8,8 +8,9 @@ mod probe;
 mod table;
 pub mod vector;
 
+pub use entry::leave_program;
 pub(crate) use entry::pop_registers;
-pub use kernel_trap::{keep_guards, nmis};
+pub use kernel_trap::{NMIS, keep_guards, nmis};
 pub use lock::MaskingLock;
 pub use probe::probe;
 pub use table::load;

@@ -91,7 +91,7 @@ impl Kernel {
     ) -> Self {
         let tlb = Tlb::new(features.pcid, estate.root);
         let checks = Checks::new(features.smap);
-        let machine = Machine::new(method, tlb, estate.window, estate.swap, checks);
+        let machine = Machine::new(method, tlb, estate.window, estate.swap, estate.reach, checks);
         Self {
             memory: estate.memory,
             machine,

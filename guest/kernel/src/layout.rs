@@ -10,6 +10,12 @@ pub const IMAGE_OFFSET: u64 = loadphys_boot::HIGH_BASE;
 /// Where the alias of physical memory appears, if the stub has one.
 pub const ALIAS_SLOT: u16 = 256;
 
+/// Where all physical memory appears, for `direct-map`.
+pub const DIRECT_SLOT: u16 = 257;
+
+/// Where frames have places, for `mirror` and `root-array`.
+pub const PLACES_SLOT: u16 = 258;
+
 /// First of the slots that `recursive` lends to foreign roots, one for each CPU.
 pub const FOREIGN_SLOTS: u16 = 384;
 
@@ -42,7 +48,8 @@ pub const fn slot(slot: u16) -> PageTableIndex {
 }
 
 const _: () = {
-    assert!(ALIAS_SLOT >= KERNEL_HALF && ALIAS_SLOT < FOREIGN_SLOTS);
+    assert!(ALIAS_SLOT >= KERNEL_HALF && ALIAS_SLOT < DIRECT_SLOT);
+    assert!(DIRECT_SLOT < PLACES_SLOT && PLACES_SLOT < FOREIGN_SLOTS);
     assert!(FOREIGN_SLOTS + MOST_CPUS <= DYNAMIC_SLOT);
     assert!(DYNAMIC_SLOT < SELF_SLOT && SELF_SLOT < IMAGE_SLOT);
     assert!(slot_base(IMAGE_SLOT).as_u64() < IMAGE_OFFSET);

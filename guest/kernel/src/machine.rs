@@ -14,6 +14,8 @@ use crate::checks::Checks;
 use crate::layout::IMAGE_OFFSET;
 use crate::measure::clock;
 use crate::measure::stopwatch::Stopwatch;
+use crate::methods::Reach;
+use crate::other_context::KernelDeeds;
 use crate::ram_swap::RamSwap;
 use crate::roots::Roots;
 use crate::tlb::{Tag, Tlb};
@@ -25,7 +27,7 @@ pub struct Machine {
     counted: Counted<Hardware>,
     /// Whether what the method does is counted, in rounds that are not timed.
     counting: bool,
-    /// Ticks of the longest use of the method that began with interrupts off, while counting.
+    /// Ticks of the longest use of the method during which interrupts were off, while counting.
     longest_masked: u64,
     method: AnyMethod<'static>,
     roots: Roots,
@@ -46,11 +48,12 @@ impl Machine {
         tlb: Tlb,
         mut window: Window,
         swap: RamSwap,
+        reach: Reach,
         checks: Checks,
     ) -> Self {
         // SAFETY: this is the boot CPU in ring 0; the image lies where the linker script says.
-        let hardware = unsafe { Hardware::new(0, IMAGE_OFFSET) };
-        let mut roots = Roots::new(&hardware, &mut window, tlb.loaded());
+        let hardware = unsafe { Hardware::new(0, IMAGE_OFFSET) }.with(&KernelDeeds);
+        let roots = Roots::new(&hardware, &mut window, tlb.loaded(), reach);
         roots.fit(&hardware, &mut window, &method);
         let counted = Counted::new(hardware);
         let stopwatch = Stopwatch::new();
@@ -83,16 +86,18 @@ impl Machine {
         self.counted.take()
     }
 
-    /// Ticks of the longest use of the method that began with interrupts off, since counting began.
+    /// Ticks of the longest use of the method during which interrupts were off, since counting began.
     pub fn longest_masked(&self) -> u64 {
         self.longest_masked
     }
 
     fn apply_counted(&mut self, operations: &mut [Operation]) -> Result<(), Stopped> {
-        let (masked, began) = (!interrupts::are_enabled(), clock::now());
+        let (before, were_off, began) =
+            (self.counted.so_far(), !interrupts::are_enabled(), clock::now());
         // SAFETY: as in `apply`.
         let done = unsafe { self.method.apply(&self.counted, operations) };
-        if masked {
+        let after = self.counted.so_far();
+        if were_off || after.masks > before.masks || after.contexts > before.contexts {
             self.longest_masked = self.longest_masked.max(clock::now() - began);
         }
         done
@@ -112,7 +117,11 @@ impl Machine {
     pub fn load_kernel(&mut self) {
         let (root, mut tag) = self.roots.kernel();
         self.load(root, &mut tag);
-        self.roots.keep(tag);
+    }
+
+    /// What methods have of the virtual space.
+    pub fn reach(&self) -> &Reach {
+        self.roots.reach()
     }
 
     /// The CPU, for calls of the stub.

@@ -1,15 +1,37 @@
 //! The methods of `foreign_access` as this kernel can have them.
 #![expect(unsafe_code, reason = "vouches for what methods rely on")]
 
-use foreign_access::methods::{Alias, AnyMethod, Hypercall, Recursive};
+mod needs;
+mod reach;
+
+use foreign_access::methods::{
+    Alias, AnyMethod, DirectMap, FrameArray, Hypercall, InContext, Mirror, PagingOff, Recursive,
+    RootArray, SpaceSwitch, TempMap,
+};
 use heapless::Vec;
 use loadphys_abi::batch::{Item, MOST_ITEMS};
 use loadphys_plan::command_line::{MethodName, Methods, Plan};
+use x86_64::VirtAddr;
 
 use crate::cpu::Features;
-use crate::layout::{ALIAS_SLOT, FOREIGN_SLOTS, MOST_CPUS, SELF_SLOT, slot, slot_base};
+use crate::early::WINDOW_TABLE_SLOT;
+use crate::layout::{ALIAS_SLOT, DIRECT_SLOT, FOREIGN_SLOTS, MOST_CPUS, PLACES_SLOT};
+use crate::layout::{SELF_SLOT, slot, slot_base};
 
-/// Where batches are laid out for the stub. It lies in the image, so its physical address is known.
+pub use needs::{own_entries, property};
+pub use reach::{Reach, SlotEntry};
+
+/// The PCID under which foreign roots are visited; spaces have smaller ones.
+pub const VISITS: u16 = 4095;
+
+/// What 32-bit code reaches without paging.
+const PHYSICAL_MODE_BYTES: u64 = 4 << 30;
+
+/// The window that `temp-map` uses on the boot CPU; the kernel's own come before it.
+const TABLE_WINDOW: u64 = 1;
+
+/// Where batches are laid out for the stub and for physical mode. It lies in the image, so its physical address
+/// is known.
 static mut ITEMS: [Item; MOST_ITEMS] =
     [Item { entry: 0, action: 0, found: 0, value: 0 }; MOST_ITEMS];
 
@@ -17,31 +39,71 @@ static mut ITEMS: [Item; MOST_ITEMS] =
 ///
 /// # Errors
 /// What is missing.
-pub fn make(name: MethodName, features: &Features) -> Result<AnyMethod<'static>, &'static str> {
-    match name {
-        MethodName::Recursive => Ok(recursive()),
-        MethodName::Hypercall if features.stub.is_none() => Err("no stub below"),
-        MethodName::Hypercall => Ok(hypercall()),
-        MethodName::Alias => match features.stub {
-            None => Err("no stub below"),
-            Some(stub) if stub.alias_shift.is_none() => Err("the stub below has no alias"),
-            // SAFETY: the alias is mapped in that slot of every root.
-            Some(_) => Ok(AnyMethod::Alias(unsafe { Alias::new(slot_base(ALIAS_SLOT)) })),
-        },
-    }
-}
-
-fn hypercall() -> AnyMethod<'static> {
+pub fn make(
+    name: MethodName,
+    features: &Features,
+    reach: &Reach,
+) -> Result<AnyMethod<'static>, &'static str> {
     let items = &raw mut ITEMS;
-    // SAFETY: there is a stub; one CPU runs, with one method at a time, so nobody else has them.
-    AnyMethod::Hypercall(unsafe { Hypercall::new(&mut *items) })
+    // SAFETY: `roots` puts what the method needs into every root before it is used: the self entry, the
+    // slots of `reach`; foreign slots are empty and used by nothing else; entries that lead to tables are made
+    // by `page_reclaim`; LA57 is clear. One CPU runs, with one method at a time, so nobody else has the items.
+    unsafe {
+        match name {
+            MethodName::DirectMap => {
+                Ok(AnyMethod::DirectMap(DirectMap::new(slot_base(DIRECT_SLOT))))
+            }
+            MethodName::TempMap => Ok(AnyMethod::TempMap(temp_map(reach))),
+            MethodName::PagingOff if reach.bytes > PHYSICAL_MODE_BYTES => {
+                Err("there is memory above 4 GiB, out of reach without paging")
+            }
+            MethodName::PagingOff => Ok(AnyMethod::PagingOff(PagingOff::new(&mut *items))),
+            MethodName::SpaceSwitch => Ok(space_switch(None)),
+            MethodName::SpaceSwitchPcid if !features.pcid => Err("this CPU has no PCIDs"),
+            MethodName::SpaceSwitchPcid => Ok(space_switch(Some(VISITS))),
+            MethodName::Recursive => Ok(recursive()),
+            MethodName::Mirror => Ok(AnyMethod::Mirror(Mirror::new(places(reach)))),
+            MethodName::RootArray => {
+                let slots = slot(FOREIGN_SLOTS);
+                Ok(AnyMethod::RootArray(RootArray::new(places(reach), slot(SELF_SLOT), slots)))
+            }
+            MethodName::InContext => Ok(AnyMethod::InContext(InContext::new(slot(SELF_SLOT)))),
+            MethodName::Hypercall if features.stub.is_none() => Err("no stub below"),
+            MethodName::Hypercall => Ok(AnyMethod::Hypercall(Hypercall::new(&mut *items))),
+            MethodName::Alias if features.stub.is_none() => Err("no stub below"),
+            MethodName::Alias if alias_base(features).is_none() => Err("the stub has no alias"),
+            MethodName::Alias => Ok(AnyMethod::Alias(Alias::new(slot_base(ALIAS_SLOT)))),
+        }
+    }
 }
 
 /// The one that needs nothing below.
 pub fn recursive() -> AnyMethod<'static> {
-    // SAFETY: `roots` puts the self entry into every root; the foreign slots are empty and used
-    // by nothing else; entries that lead to tables are made by `page_reclaim`; LA57 is clear.
+    // SAFETY: as in `make`.
     AnyMethod::Recursive(unsafe { Recursive::new(slot(SELF_SLOT), slot(FOREIGN_SLOTS), MOST_CPUS) })
+}
+
+fn space_switch(visits: Option<u16>) -> AnyMethod<'static> {
+    // SAFETY: as in `make`; spaces have smaller PCIDs.
+    AnyMethod::SpaceSwitch(unsafe { SpaceSwitch::new(slot(SELF_SLOT), visits) })
+}
+
+fn temp_map(reach: &Reach) -> TempMap {
+    let windows = reach.windows.expect("windows are made at boot");
+    let entries = windows + 4096 * u64::from(WINDOW_TABLE_SLOT);
+    // SAFETY: the table of windows leads to itself in that place, and this window is nobody else's.
+    unsafe { TempMap::new(windows + 4096 * TABLE_WINDOW, entries + 8 * TABLE_WINDOW) }
+}
+
+fn places(reach: &Reach) -> FrameArray {
+    let entries = reach.places.map_or(VirtAddr::zero(), |(_, entries)| entries);
+    // SAFETY: `Reach::prepare` has made both for the methods that were asked for.
+    unsafe { FrameArray::new(slot_base(PLACES_SLOT), entries) }
+}
+
+/// Where the alias begins, guest-physical, if there is one.
+pub fn alias_base(features: &Features) -> Option<u64> {
+    features.stub.and_then(|stub| stub.alias_base())
 }
 
 /// The methods that a plan asks for, by name.

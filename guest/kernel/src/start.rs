@@ -20,7 +20,7 @@ use crate::interrupts::vector;
 use crate::panic::die;
 use crate::power::{self, Ending};
 use crate::timer::Timer;
-use crate::{heap, interrupts as traps, plans};
+use crate::{heap, interrupts as traps, other_context, physical_mode, plans};
 
 /// Bytes of a stack.
 const STACK_BYTES: u64 = 64 << 10;
@@ -33,8 +33,8 @@ struct Prepared {
     firmware: Firmware,
     areas: Areas,
     apic: LocalApic,
-    /// Of NMI, double fault and machine check; last, the one that runs.
-    stacks: [Stack; 4],
+    /// Of NMI, double fault, machine check, and work in another context; last, the one that runs.
+    stacks: [Stack; 5],
     heap: (VirtAddr, u64),
 }
 
@@ -87,8 +87,8 @@ fn map(
 ) -> Result<(x86_64::structures::paging::PhysFrame, Stack), crate::early::TooLittle> {
     let mut map = KernelMap::new(frames)?;
     let stack = map.stack(STACK_BYTES)?;
-    let mut stacks = [stack; 4];
-    for striking in &mut stacks[..3] {
+    let mut stacks = [stack; 5];
+    for striking in &mut stacks[..4] {
         *striking = map.stack(STACK_BYTES)?;
     }
     let heap = (map.area(heap::BYTES)?, heap::BYTES);
@@ -110,6 +110,8 @@ extern "C" fn go_on() -> ! {
     let local = &raw mut BOOT_CPU;
     // SAFETY: this is the boot CPU, and this function runs once.
     cpu::load_descriptors(unsafe { &mut *local }, [stacks[0].top, stacks[1].top, stacks[2].top]);
+    other_context::prepare(stacks[3].top);
+    physical_mode::prepare();
     traps::keep_guards(stacks.iter().map(|stack| stack.guard));
     // SAFETY: the area was made for the heap.
     unsafe { heap::claim(heap.0, heap.1) };

@@ -171,6 +171,12 @@ pub struct Property {
     pub irqs_off: bool,
     /// Whether the tables must be usable at every level by the same walker.
     pub recursive_format: bool,
+    /// Whether it reaches tables in frames above 4 GiB.
+    pub above_4gib: bool,
+    /// Ticks of the longest use of the method during which it kept interrupts off.
+    pub irq_off_max: u64,
+    /// Ticks of the longest wait until another context ran, for methods that wait for one.
+    pub context_latency_max: u64,
 }
 
 /// What was asked for and cannot be had.

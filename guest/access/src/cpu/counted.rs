@@ -27,6 +27,8 @@ pub struct Events {
     pub paging_off: u64,
     /// Times that work was done in another space's context.
     pub contexts: u64,
+    /// Times that interrupts were turned off.
+    pub masks: u64,
 }
 
 /// Counts what methods ask of another CPU. Rounds that count are other rounds than those that are
@@ -48,8 +50,14 @@ impl<C> Counted<C> {
             root_writes: 0,
             paging_off: 0,
             contexts: 0,
+            masks: 0,
         };
         Self { cpu, events: Cell::new(none) }
+    }
+
+    /// What was counted since the last time, without starting anew.
+    pub fn so_far(&self) -> Events {
+        self.events.get()
     }
 
     /// What was counted since the last time.
@@ -104,6 +112,7 @@ unsafe impl<C: Cpu> Cpu for Counted<C> {
     }
 
     fn mask_interrupts(&self) -> bool {
+        self.count(|events| events.masks += 1);
         self.cpu.mask_interrupts()
     }
 

@@ -3,6 +3,7 @@
 
 use core::fmt;
 
+use foreign_access::Entry;
 use loadphys_boot::handoff::Region;
 use x86_64::structures::paging::mapper::MapToError;
 use x86_64::structures::paging::{
@@ -18,6 +19,9 @@ use crate::layout::{DYNAMIC_SLOT, IMAGE_OFFSET, KERNEL_HALF, slot_base};
 /// Data: readable, writable, never executable.
 const DATA: PageTableFlags =
     PageTableFlags::PRESENT.union(PageTableFlags::WRITABLE).union(PageTableFlags::NO_EXECUTE);
+
+/// What leads to a table of the kernel's.
+const LEADS_TO_TABLE: PageTableFlags = PageTableFlags::PRESENT.union(PageTableFlags::WRITABLE);
 
 /// Device registers: data that is not cached.
 const DEVICE: PageTableFlags =
@@ -105,7 +109,7 @@ impl KernelMap {
         let own = start + u64::from(WINDOW_TABLE_SLOT) * Size4KiB::SIZE;
         // Any frame will do to have the upper tables built; the entry is replaced at once.
         self.run::<Size4KiB>(own, PhysAddr::zero(), Size4KiB::SIZE, DATA)?;
-        let table = self.leaf_table(own);
+        let table = self.table_of(own, 3);
         let frame = PhysFrame::containing_address(PhysAddr::new(core::ptr::from_mut(table) as u64));
         table[usize::from(WINDOW_TABLE_SLOT)].set_frame(frame, DATA);
         Ok(start)
@@ -127,6 +131,34 @@ impl KernelMap {
         } else {
             self.run::<Size2MiB>(start, physical, bytes.next_multiple_of(Size2MiB::SIZE), DATA)
         }
+    }
+
+    /// A page for every frame of memory, at a fixed place, empty, by tables of level one that lie side by side and
+    /// are mapped themselves. Gives the address of the first entry.
+    ///
+    /// # Errors
+    /// [`TooLittle`] memory for the tables.
+    pub fn places(&mut self, start: VirtAddr, bytes: u64) -> Result<VirtAddr, TooLittle> {
+        let tables = bytes.div_ceil(Size2MiB::SIZE);
+        let physical = self.frames.take(tables * Size4KiB::SIZE)?;
+        let entries = self.claim((tables + 1) * Size4KiB::SIZE);
+        self.run::<Size4KiB>(entries, physical, tables * Size4KiB::SIZE, DATA)?;
+        // Large pages bring the upper tables; each is then replaced by the table for its 2 MiB.
+        self.run::<Size2MiB>(start, PhysAddr::zero(), tables * Size2MiB::SIZE, DATA)?;
+        for number in 0..tables {
+            let page = start + number * Size2MiB::SIZE;
+            let entry = &mut self.table_of(page, 2)[page.p2_index()];
+            entry.set_addr(physical + number * Size4KiB::SIZE, LEADS_TO_TABLE);
+        }
+        Ok(entries)
+    }
+
+    /// Takes what a slot of the root leads to out of the map; whoever has the entry can put it back.
+    pub fn take_slot(&mut self, slot: u16) -> Entry {
+        let entry = &mut self.table_of(VirtAddr::zero(), 0)[usize::from(slot)];
+        let taken = Entry::new(PhysFrame::containing_address(entry.addr()), LEADS_TO_TABLE);
+        entry.set_unused();
+        taken
     }
 
     /// The root of the map.
@@ -171,9 +203,10 @@ impl KernelMap {
         Ok(())
     }
 
-    fn leaf_table(&mut self, page: VirtAddr) -> &mut PageTable {
+    /// The table on the way to a page, so many steps below the root.
+    fn table_of(&mut self, page: VirtAddr, steps: usize) -> &mut PageTable {
         let mut frame = self.root;
-        for index in [page.p4_index(), page.p3_index(), page.p2_index()] {
+        for index in [page.p4_index(), page.p3_index(), page.p2_index()].into_iter().take(steps) {
             // SAFETY: `run` has just built the tables on this way; they are mapped at themselves.
             let table = unsafe { &*(frame.start_address().as_u64() as *const PageTable) };
             frame = PhysFrame::containing_address(table[index].addr());

@@ -144,7 +144,7 @@ pub extern "C" fn syscall() {
 /// Back into `enter`, behind the instruction that let the program run: GS is the kernel's again, the context
 /// is complete.
 #[unsafe(naked)]
-extern "C" fn leave_program() {
+pub extern "C" fn leave_program() {
     naked_asm!(
         "mov rsp, gs:[{kernel_stack}]",
         "pop r15",

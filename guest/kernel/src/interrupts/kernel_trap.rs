@@ -12,7 +12,8 @@ use crate::cpu::LocalApic;
 use crate::panic::die;
 use crate::user::Context;
 
-static NMIS: AtomicU64 = AtomicU64::new(0);
+/// Counts NMIs; the handlers of [`crate::physical_mode`] add to it as well.
+pub static NMIS: AtomicU64 = AtomicU64::new(0);
 
 /// The unmapped pages below the kernel's stacks.
 static GUARDS: Once<Vec<VirtAddr, 8>> = Once::new();

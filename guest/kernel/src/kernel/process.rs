@@ -14,6 +14,7 @@ use super::image::Image;
 use super::space::{Shape, Space};
 use super::{Kernel, MOST_PROCESSES};
 use crate::console::log;
+use crate::other_context;
 use crate::user::Context;
 
 /// What a program is at.
@@ -87,9 +88,11 @@ impl Kernel {
             shared_pages: self.shared_pages.into(),
             private_pages: private,
         };
+        let mut context = Box::new(Context::start(image.entry, &start));
+        other_context::keep(root, &mut context);
         self.processes.push(Process {
             program,
-            context: Box::new(Context::start(image.entry, &start)),
+            context,
             space: Space::new(root, number as u16, shape),
             state: State::Ready,
         });
@@ -136,6 +139,7 @@ impl Kernel {
             tear_down(&mut self.memory, &mut self.machine, root, &mut self.room)
                 .expect("a space can end");
         }
+        other_context::forget_all();
         for index in 0..self.memory.shared.len() as u32 {
             let share = page_reclaim::Share::new(index);
             end_share(&mut self.memory, &mut self.machine, share).expect("all spaces are gone");

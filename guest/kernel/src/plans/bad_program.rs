@@ -6,15 +6,13 @@ use loadphys_plan::records::counts;
 
 use super::{Failure, Scene};
 use crate::measure::report;
-use crate::methods;
 
 /// Programs that behave.
 const SHARERS: u32 = 2;
 
 /// Runs every bad program beside good ones.
 pub fn run(scene: &mut Scene) -> Result<(), Failure> {
-    let best = methods::make(methods::best(&scene.features), &scene.features);
-    scene.choose(best.map_err(|why| Failure::new(format_args!("{why}")))?);
+    scene.choose_first()?;
     scene.start_sharers(SHARERS)?;
     let bad = Program::ALL.into_iter().filter(|program| *program != Program::Sharer);
     let count = bad.clone().count() as u64;

@@ -1,22 +1,20 @@
 //! Rows: every method, number of sharers and batch size that was asked for.
 
-use foreign_access::methods::AnyMethod;
 use loadphys_plan::command_line::MethodName;
-use loadphys_plan::records::{Property, Record, Skipped};
+use loadphys_plan::records::{Record, Skipped};
 
 use super::row::Measure;
 use super::{Failure, Scene};
-use crate::layout::SLOT_BYTES;
 use crate::measure::report::{self, name};
-use crate::methods;
 use crate::power::sentence;
 use crate::start::below;
+use crate::{methods, other_context};
 
 /// Measures all rows.
 pub fn run(scene: &mut Scene) -> Result<(), Failure> {
     for method in methods::asked(&scene.plan, &scene.features) {
-        match methods::make(method, &scene.features) {
-            Ok(made) => rows(scene, method, made)?,
+        match scene.choose(method) {
+            Ok(()) => rows(scene, method)?,
             Err(why) => report::record(&Record::Skipped(Skipped {
                 path: name(below(&scene.features)),
                 method: name(method.name()),
@@ -27,32 +25,19 @@ pub fn run(scene: &mut Scene) -> Result<(), Failure> {
     scene.conclude()
 }
 
-fn rows(scene: &mut Scene, name: MethodName, method: AnyMethod<'static>) -> Result<(), Failure> {
-    report::record(&Record::Property(property(name, &method)));
-    scene.choose(method);
+fn rows(scene: &mut Scene, method: MethodName) -> Result<(), Failure> {
     let (sharers, batches) = (scene.plan.sharers.clone(), scene.plan.batch.clone());
+    let mut irq_off_max = 0;
+    other_context::take_latency();
     for sharers in sharers.iter() {
         for batch in batches.iter() {
-            let row = Measure::new(scene, name, *sharers, *batch).row()?;
+            let row = Measure::new(scene, method, *sharers, *batch).row()?;
+            irq_off_max = irq_off_max.max(row.irq_off_max);
             report::record(&Record::Row(row));
         }
     }
+    let latency = other_context::take_latency();
+    let property = methods::property(method, scene.kernel.machine.reach(), irq_off_max, latency);
+    report::record(&Record::Property(property));
     Ok(())
-}
-
-/// What a method takes of the virtual space, and what it asks of the hardware.
-fn property(method: MethodName, made: &AnyMethod<'_>) -> Property {
-    let (virtual_bytes, bytes_per_space, recursive_format) = match made {
-        // The self slot and one CPU's foreign slot; one entry of each root.
-        AnyMethod::Recursive(_) => (2 * SLOT_BYTES, 8, true),
-        AnyMethod::Hypercall(_) => (0, 0, false),
-        AnyMethod::Alias(_) => (SLOT_BYTES, 0, false),
-    };
-    Property {
-        method: name(method.name()),
-        virtual_bytes,
-        bytes_per_space,
-        irqs_off: false,
-        recursive_format,
-    }
 }

@@ -56,6 +56,7 @@ impl EventCounter {
         self.method.entry_writes += done.entry_writes;
         self.method.invlpgs += done.invlpgs;
         self.method.vm_calls += done.vm_calls;
+        self.root_writes += done.root_writes;
     }
 
     fn exits_so_far(&self, machine: &Machine) -> u64 {
@@ -81,7 +82,7 @@ impl EventCounter {
         self.most_exits
     }
 
-    /// Ticks of the longest use of the method that began with interrupts off.
+    /// Ticks of the longest use of the method during which interrupts were off.
     pub fn longest_masked(&self) -> u64 {
         self.longest_masked
     }

@@ -18,8 +18,8 @@ const SHARERS: u32 = 3;
 pub fn run(scene: &mut Scene) -> Result<(), Failure> {
     let kept = take_frames(scene);
     for method in methods::asked(&scene.plan, &scene.features) {
-        let method = methods::make(method, &scene.features);
-        scene.choose(method.map_err(|why| Failure::new(format_args!("{why}")))?);
+        let chosen = scene.choose(method);
+        chosen.map_err(|why| Failure::new(format_args!("{method}: {why}")))?;
         scene.kernel.machine.checks.set(scene.plan.check);
         scene.start_sharers(SHARERS)?;
         for generation in 1..=u64::from(scene.plan.rounds) + 1 {

@@ -16,10 +16,9 @@ const SHARERS: u32 = 2;
 pub fn run(scene: &mut Scene) -> Result<(), Failure> {
     let mut checks = 0;
     for name in methods::asked(&scene.plan, &scene.features) {
-        match methods::make(name, &scene.features) {
+        match scene.choose(name) {
             Err(why) => log!("{name}: {why}"),
-            Ok(method) => {
-                scene.choose(method);
+            Ok(()) => {
                 once(scene)?;
                 checks += 1;
             }

@@ -5,11 +5,10 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 
-use foreign_access::methods::AnyMethod;
 use loadphys_apps::Program;
 use loadphys_apps::calls::Command;
 use loadphys_apps::places::SHARED;
-use loadphys_plan::command_line::Plan;
+use loadphys_plan::command_line::{MethodName, Plan};
 use loadphys_plan::records::{Sentence, counts};
 use page_reclaim::audit;
 use page_reclaim::tables;
@@ -20,6 +19,7 @@ use crate::cpu::Features;
 use crate::interrupts::nmis;
 use crate::kernel::{Kernel, Tally};
 use crate::measure::report;
+use crate::methods;
 use crate::power::sentence;
 
 /// Pages that each program has of its own.
@@ -63,9 +63,23 @@ impl Scene {
     }
 
     /// Uses a method from now on.
-    pub fn choose(&mut self, method: AnyMethod<'static>) {
-        self.kernel.machine.choose(method);
+    ///
+    /// # Errors
+    /// What this machine lacks for it.
+    pub fn choose(&mut self, method: MethodName) -> Result<(), &'static str> {
+        let made = methods::make(method, &self.features, self.kernel.machine.reach())?;
+        self.kernel.machine.choose(made);
         self.kernel.tally = Tally::default();
+        Ok(())
+    }
+
+    /// Uses the first method that the plan asks for.
+    ///
+    /// # Errors
+    /// What this machine lacks for it.
+    pub fn choose_first(&mut self) -> Result<(), Failure> {
+        let first = methods::asked(&self.plan, &self.features)[0];
+        self.choose(first).map_err(|why| Failure::new(format_args!("{first}: {why}")))
     }
 
     /// Starts so many sharers and lets them run until they wait.

@@ -3,7 +3,6 @@
 use loadphys_apps::calls::Command;
 
 use super::{Failure, Scene};
-use crate::methods;
 
 /// Programs of the scene.
 const SHARERS: u32 = 2;
@@ -16,8 +15,7 @@ pub fn run(scene: &mut Scene) -> Result<(), Failure> {
             "swap-pages must be less than pages, or swap is not full"
         )));
     }
-    let best = methods::make(methods::best(&scene.features), &scene.features);
-    scene.choose(best.map_err(|why| Failure::new(format_args!("{why}")))?);
+    scene.choose_first()?;
     scene.start_sharers(SHARERS)?;
     scene.tell(Command::Write, 1);
     let frames = scene.shared_frames();

@@ -67,8 +67,24 @@ names! {
 names! {
     /// A way to reach foreign entries.
     MethodName, "method" {
+        /// All physical memory, mapped at an offset.
+        DirectMap = "direct-map",
+        /// A window that is pointed at the table.
+        TempMap = "temp-map",
+        /// Physical mode.
+        PagingOff = "paging-off",
+        /// The other root in CR3, and everything flushed.
+        SpaceSwitch = "space-switch",
+        /// The other root in CR3, under a PCID for visits.
+        SpaceSwitchPcid = "space-switch-pcid",
         /// The self slot for the own space, a slot lent to a foreign root for others.
         Recursive = "recursive",
+        /// Every table mapped as an ordinary page too.
+        Mirror = "mirror",
+        /// The roots of all spaces, and our self slot.
+        RootArray = "root-array",
+        /// In the context of the space itself.
+        InContext = "in-context",
         /// Checked calls of the stub.
         Hypercall = "hypercall",
         /// The stub's alias of registered tables.

@@ -1,0 +1,140 @@
+//! Work in the context of a program that is not running: its saved instruction pointer is redirected to the work, it is let run,
+//! and put back as it was.
+#![expect(unsafe_code, reason = "runs kernel code in a program's context")]
+
+use core::arch::naked_asm;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use foreign_access::Cpu;
+use foreign_access::cpu::{Deeds, Hardware};
+use heapless::Vec;
+use loadphys_abi::batch::Item;
+use spin::Mutex;
+use x86_64::VirtAddr;
+use x86_64::registers::control::{Cr4, Cr4Flags};
+use x86_64::structures::paging::PhysFrame;
+
+use crate::cpu::Selectors;
+use crate::interrupts::{leave_program, vector};
+use crate::kernel::MOST_PROCESSES;
+use crate::layout::IMAGE_OFFSET;
+use crate::measure::clock;
+use crate::methods::VISITS;
+use crate::physical_mode;
+use crate::user::{Context, enter};
+
+/// A program, by its root and where its registers are.
+struct Target {
+    root: PhysFrame,
+    context: *mut Context,
+}
+
+// SAFETY: there is one CPU, and no program runs while its context is looked up here.
+unsafe impl Send for Target {}
+
+static TARGETS: Mutex<Vec<Target, MOST_PROCESSES>> = Mutex::new(Vec::new());
+
+/// The first byte above the stack on which work is done.
+static STACK: AtomicU64 = AtomicU64::new(0);
+
+/// Ticks of the longest time from a request until the target ran.
+static LATENCY: AtomicU64 = AtomicU64::new(0);
+
+/// When the work was asked for.
+static ASKED: AtomicU64 = AtomicU64::new(0);
+
+/// CR3 bit 63: keep what is cached for the PCID.
+const NO_FLUSH: u64 = 1 << 63;
+
+/// Keeps the stack on which work is done.
+pub fn prepare(stack_top: VirtAddr) {
+    STACK.store(stack_top.as_u64(), Ordering::Relaxed);
+}
+
+/// Programs can be targets from now on. Their contexts stay where they are until [`forget_all`].
+pub fn keep(root: PhysFrame, context: &mut Context) {
+    let target = Target { root, context };
+    TARGETS.lock().push(target).ok().expect("room for every program");
+}
+
+/// No program is a target any more.
+pub fn forget_all() {
+    TARGETS.lock().clear();
+}
+
+/// Ticks of the longest time from a request until the target ran, since it was last asked.
+pub fn take_latency() -> u64 {
+    LATENCY.swap(0, Ordering::Relaxed)
+}
+
+/// What methods need of this kernel.
+pub struct KernelDeeds;
+
+// SAFETY: physical mode is that of the file of that name; the context is one of the root's programs.
+unsafe impl Deeds for KernelDeeds {
+    unsafe fn without_paging(&self, items: &mut [Item]) -> usize {
+        // SAFETY: the caller's promise; methods' items lie in the image.
+        unsafe { physical_mode::work(items, 0) }
+    }
+
+    unsafe fn in_context(&self, root: PhysFrame, mut work: &mut dyn FnMut()) {
+        ASKED.store(clock::now(), Ordering::Relaxed);
+        let targets = TARGETS.lock();
+        let target = targets.iter().find(|target| target.root == root);
+        let context = target.expect("every space has a program").context;
+        // SAFETY: the program is not running, and `work` outlives the call.
+        unsafe { redirect_and_run(&mut *context, root, &raw mut work) };
+    }
+}
+
+/// # Safety
+/// The context is that of a program of the root's space, which is not running.
+unsafe fn redirect_and_run(context: &mut Context, root: PhysFrame, work: *mut &mut dyn FnMut()) {
+    let saved = context.clone();
+    *context = Context {
+        rdi: work as u64,
+        rip: at_work as *const () as u64,
+        cs: Selectors::KERNEL_CODE.0.into(),
+        ss: Selectors::KERNEL_DATA.0.into(),
+        rsp: STACK.load(Ordering::Relaxed),
+        // Interrupts off; bit 1 is always set.
+        rflags: 2,
+        vector: vector::TIMER,
+        ..saved
+    };
+    // SAFETY: this is the boot CPU, in ring 0.
+    let cpu = unsafe { Hardware::new(0, IMAGE_OFFSET) };
+    let (were_on, home) = (cpu.mask_interrupts(), cpu.root_register());
+    let tagged = Cr4::read().contains(Cr4Flags::PCID);
+    let (visit, keep) = if tagged { (u64::from(VISITS), NO_FLUSH) } else { (0, 0) };
+    // SAFETY: every root has the kernel's half; the visit's PCID is flushed when it is loaded; what runs comes back to
+    // `enter`, with interrupts off.
+    unsafe {
+        cpu.set_root_register(root.start_address().as_u64() | visit);
+        enter(context);
+        cpu.set_root_register(home | keep);
+    }
+    *context = saved;
+    cpu.restore_interrupts(were_on);
+}
+
+/// Where the saved instruction pointer is redirected to: in ring 0, on the stack kept for it, GS being the program's.
+#[unsafe(naked)]
+unsafe extern "C" fn at_work() {
+    naked_asm!(
+        "call {run}",
+        "swapgs",
+        "jmp {leave_program}",
+        run = sym run,
+        leave_program = sym leave_program,
+    )
+}
+
+/// # Safety
+/// The pointer is that of the work.
+unsafe extern "C" fn run(work: *mut &mut dyn FnMut()) {
+    let waited = clock::now() - ASKED.load(Ordering::Relaxed);
+    LATENCY.fetch_max(waited, Ordering::Relaxed);
+    // SAFETY: the caller's promise.
+    unsafe { (*work)() };
+}
