@@ -21,17 +21,28 @@ fn the_same_work_is_right_when_nothing_is_forgotten() {
     }
 }
 
+/// Methods that reach entries at addresses that never mean anything else, or by none at all.
+const WITHOUT_INVLPG: [&str; 5] = ["direct-map", "paging-off", "mirror", "hypercall", "alias"];
+
+/// Methods that need it only where tables of a loaded space are replaced, which this kernel never does.
+const OWN_SPACE_ONLY: [&str; 2] = ["space-switch", "in-context"];
+
 #[test]
-fn a_recursive_method_without_invlpg_reaches_other_tables() {
-    for seed in 0..SEEDS {
-        assert!(!outcome("recursive", Broken::Invlpg, seed).violations.is_empty(), "{seed}");
+fn methods_that_forget_their_invlpg_reach_other_tables() {
+    let mut weak = Vec::new();
+    for method in methods().iter().filter(|method| !WITHOUT_INVLPG.contains(method)) {
+        let caught = |seed: &u64| !outcome(method, Broken::Invlpg, *seed).violations.is_empty();
+        let seeds = (0..SEEDS).filter(caught).count();
+        println!("{method} without INVLPG: caught with {seeds} of {SEEDS} seeds");
+        weak.extend((seeds == 0 && !OWN_SPACE_ONLY.contains(method)).then_some(*method));
     }
+    assert!(weak.is_empty(), "not caught with any seed: {weak:?}");
 }
 
 #[test]
 fn the_other_methods_need_no_invlpg() {
     for seed in 0..SEEDS {
-        for method in methods().iter().filter(|method| **method != "recursive") {
+        for method in WITHOUT_INVLPG {
             assert!(outcome(method, Broken::Invlpg, seed).is_right(), "{method} {seed}");
         }
     }

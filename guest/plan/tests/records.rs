@@ -60,6 +60,9 @@ fn every_record_is_read_as_it_was_written() {
         bytes_per_space: 4096,
         irqs_off: true,
         recursive_format: false,
+        above_4gib: true,
+        irq_off_max: 170,
+        context_latency_max: 0,
     };
     let skipped = Skipped { path: name("bare"), method: name("alias"), reason: name("no stub") };
     let records = [
