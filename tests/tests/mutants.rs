@@ -6,6 +6,9 @@ use loadphys_tests::scenario::{Broken, Outcome, Setup, Step, methods, run};
 
 const SEEDS: u64 = 10;
 
+/// Some methods go wrong only where a frame is a table twice, which not every sequence brings about.
+const MUTANT_SEEDS: u64 = 200;
+
 fn outcome(method: &'static str, broken: Broken, seed: u64) -> Outcome {
     let setup = Setup { broken, audits: false, ..Setup::roomy(method, seed) };
     run(&setup, &Step::sequence(seed, 40))
@@ -22,7 +25,7 @@ fn the_same_work_is_right_when_nothing_is_forgotten() {
 }
 
 /// Methods that reach entries at addresses that never mean anything else, or by none at all.
-const WITHOUT_INVLPG: [&str; 5] = ["direct-map", "paging-off", "mirror", "hypercall", "alias"];
+const WITHOUT_INVLPG: [&str; 4] = ["direct-map", "paging-off", "hypercall", "alias"];
 
 /// Methods that need it only where tables of a loaded space are replaced, which this kernel never does.
 const OWN_SPACE_ONLY: [&str; 2] = ["space-switch", "in-context"];
@@ -32,8 +35,8 @@ fn methods_that_forget_their_invlpg_reach_other_tables() {
     let mut weak = Vec::new();
     for method in methods().iter().filter(|method| !WITHOUT_INVLPG.contains(method)) {
         let caught = |seed: &u64| !outcome(method, Broken::Invlpg, *seed).violations.is_empty();
-        let seeds = (0..SEEDS).filter(caught).count();
-        println!("{method} without INVLPG: caught with {seeds} of {SEEDS} seeds");
+        let seeds = (0..MUTANT_SEEDS).filter(caught).count();
+        println!("{method} without INVLPG: caught with {seeds} of {MUTANT_SEEDS} seeds");
         weak.extend((seeds == 0 && !OWN_SPACE_ONLY.contains(method)).then_some(*method));
     }
     assert!(weak.is_empty(), "not caught with any seed: {weak:?}");

@@ -1,7 +1,7 @@
 //! An array of pages in which each frame has its place, and some frames are shown.
 //!
-//! Invariant: a place is empty unless its frame is shown, and hiding flushes it on this CPU. The place of a frame never shows
-//! another frame, so what another CPU or PCID may still have cached leads to the frame that belongs there.
+//! Invariant: a place is empty unless its frame is shown, and hiding flushes it on this CPU. Another CPU or PCID may still have it
+//! cached when the frame is shown again, so whoever lends a place makes it fresh first.
 #![expect(unsafe_code, reason = "edits the array's own entries")]
 
 use x86_64::VirtAddr;
