@@ -25,7 +25,7 @@ const FRAME: u64 = 4096;
 /// Pages that programs have besides the shared segment: code, stacks and their own.
 const PAGES_BESIDES: u32 = 16;
 
-/// Mappings for which there is room even if memory is small.
+/// Mappings for which there is room however few are expected.
 const LEAST_MAPPINGS: usize = 1 << 16;
 
 /// An area for so many `T`.
@@ -95,7 +95,7 @@ impl Areas {
         Ok(Self {
             reach,
             frames: Area::reserve(&mut map, frames)?,
-            mappings: Area::reserve(&mut map, frames.max(LEAST_MAPPINGS))?,
+            mappings: Area::reserve(&mut map, mappings(plan).max(LEAST_MAPPINGS))?,
             slots: Area::reserve(&mut map, slots)?,
             shares: Area::reserve(&mut map, (plan.pages + PAGES_BESIDES) as usize)?,
             swap: Area::reserve(&mut map, slots)?,
@@ -133,10 +133,19 @@ impl Areas {
     }
 }
 
+/// Every program of the largest row maps every page that it has.
+fn mappings(plan: &Plan) -> usize {
+    most_sharers(plan) as usize * (plan.pages + PAGES_BESIDES) as usize
+}
+
+fn most_sharers(plan: &Plan) -> u32 {
+    plan.sharers.iter().copied().max().unwrap_or(1)
+}
+
 /// Pages of swap: as asked, or enough for everything that programs can have.
 fn slots(plan: &Plan) -> u32 {
-    let sharers = plan.sharers.iter().copied().max().unwrap_or(1);
-    if plan.swap_pages == 0 { plan.pages + (sharers + 1) * PAGES_BESIDES } else { plan.swap_pages }
+    let enough = plan.pages + (most_sharers(plan) + 1) * PAGES_BESIDES;
+    if plan.swap_pages == 0 { enough } else { plan.swap_pages }
 }
 
 fn frames_of(region: Region) -> impl Iterator<Item = PhysFrame> {

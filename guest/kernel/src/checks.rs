@@ -59,6 +59,14 @@ impl Checks {
         }
     }
 
+    /// The batch is over: pages that were put back are mapped again.
+    #[inline]
+    pub fn forget(&mut self) {
+        if self.on {
+            self.pages.clear();
+        }
+    }
+
     /// The first frame of a batch is being freed: probes all pages that lost theirs.
     pub fn probe(&mut self) {
         let stale = self.pages.iter().filter(|page| probe(**page, self.smap).is_some());

@@ -20,5 +20,13 @@ pub unsafe fn claim(start: VirtAddr, bytes: u64) {
     assert!(claimed.is_some(), "a heap of {bytes} bytes is too small to be one");
 }
 
-/// Bytes of the heap: contexts, spaces, histograms.
-pub const BYTES: u64 = 2 << 20;
+/// Bytes of the heap for contexts, spaces and histograms.
+const FIXED_BYTES: u64 = 2 << 20;
+
+/// Bytes for each page of a plan: lists of victims, and what the audit counts.
+const BYTES_PER_PAGE: u64 = 64;
+
+/// Bytes of a heap that is large enough for plans with so many pages.
+pub fn bytes_for(pages: u32) -> u64 {
+    FIXED_BYTES + (u64::from(pages) * BYTES_PER_PAGE).next_multiple_of(4096)
+}

@@ -10,7 +10,7 @@ pub mod vector;
 
 pub use entry::leave_program;
 pub(crate) use entry::pop_registers;
-pub use kernel_trap::{NMIS, keep_guards, nmis};
+pub use kernel_trap::{NMIS, keep_guards, nmis, take_slice_over};
 pub use lock::MaskingLock;
 pub use probe::probe;
 pub use table::load;

@@ -205,5 +205,8 @@ impl Deeds for Machine {
     #[inline]
     fn stage(&mut self, stage: Stage) {
         self.stopwatch.stage(stage);
+        if stage == Stage::Release {
+            self.checks.forget();
+        }
     }
 }

@@ -45,7 +45,7 @@ static mut BOOT_CPU: CpuLocal = CpuLocal::new();
 /// Where [`loadphys_boot::entry!`] leads.
 pub extern "C" fn main(loader: u32, info: u32) -> ! {
     console::initialise();
-    // From here on a fault is reported. (Double faults only once the task state is loaded.)
+    // From here on a fault is reported. (NMI, double fault and machine check only once the task state is loaded.)
     traps::load();
     // SAFETY: these are the entry code's words, and nothing has been written yet.
     let handoff = unsafe { Handoff::read(loader, info) }.unwrap_or_else(|e| refuse(&e));
@@ -91,7 +91,8 @@ fn map(
     for striking in &mut stacks[..4] {
         *striking = map.stack(STACK_BYTES)?;
     }
-    let heap = (map.area(heap::BYTES)?, heap::BYTES);
+    let heap_bytes = heap::bytes_for(plan.pages);
+    let heap = (map.area(heap_bytes)?, heap_bytes);
     let apic = match LocalApic::memory() {
         Some(physical) => LocalApic::Memory(map.device(physical)?),
         None => LocalApic::Registers,

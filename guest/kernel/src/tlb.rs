@@ -109,6 +109,10 @@ impl Tlb {
         if root == self.loaded {
             return;
         }
+        assert!(
+            self.pages.is_empty() && !self.whole,
+            "what was noted is flushed before another root is loaded"
+        );
         let stale = tag.loaded_at.is_none_or(|time| self.edited[note(root)] > time);
         // SAFETY: the caller's promise; bit 63 is set only if nothing of this PCID is stale.
         unsafe {

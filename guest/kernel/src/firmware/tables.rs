@@ -53,7 +53,7 @@ impl Firmware {
                 None => AcpiTables::search_for_rsdp_bios(Identity),
             }
         }?;
-        let mut firmware = Self { cpus: cpus(&tables)?, ..Self::default() };
+        let mut firmware = Self { cpus: cpus(&tables).unwrap_or(1), ..Self::default() };
         if let Ok(fadt) = tables.find_table::<Fadt>() {
             firmware.pm_timer = pm_timer(&fadt);
             firmware.power_off = power_off(&tables, &fadt);

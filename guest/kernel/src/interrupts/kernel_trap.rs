@@ -1,6 +1,6 @@
 //! What happens when the kernel itself is interrupted.
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use heapless::Vec;
 use spin::Once;
@@ -28,12 +28,23 @@ pub fn nmis() -> u64 {
     NMIS.load(Ordering::Relaxed)
 }
 
-/// An interrupt or exception in the kernel. The timer needs no more than its end: the kernel
-/// hands the CPU on when it is done, not before.
+/// A slice ended while the kernel was at work.
+static SLICE_OVER: AtomicBool = AtomicBool::new(false);
+
+/// Whether a slice has ended while the kernel was at work, since it was last asked.
+pub fn take_slice_over() -> bool {
+    SLICE_OVER.swap(false, Ordering::Relaxed)
+}
+
+/// An interrupt or exception in the kernel. The timer's is noted: the kernel hands the CPU on when it
+/// is done, not before.
 pub extern "C" fn kernel_trap(context: &mut Context) {
     let vector = context.vector;
     match vector {
-        vector::TIMER => LocalApic::boot().end_of_interrupt(),
+        vector::TIMER => {
+            SLICE_OVER.store(true, Ordering::Relaxed);
+            LocalApic::boot().end_of_interrupt();
+        }
         vector::SPURIOUS => {}
         _ if probe::caught(context) => {}
         _ => report(context),
@@ -54,9 +65,10 @@ fn report(context: &Context) -> ! {
     let page = Cr2::read().map(|address| address.align_down(4096u64)).ok();
     let overflow =
         GUARDS.get().is_some_and(|guards| page.is_some_and(|page| guards.contains(&page)));
+    let whose = if context.cs & 3 == 0 { "the kernel" } else { "a program" };
     let cause = if overflow { " (a stack has overflowed)" } else { "" };
     die(format_args!(
-        "{} in the kernel{cause}: vector {}, error {:#x}, RIP {:#x}, RSP {:#x}, RBP {:#x}, CR2 {:#x}",
+        "{} in {whose}{cause}: vector {}, error {:#x}, RIP {:#x}, RSP {:#x}, RBP {:#x}, CR2 {:#x}",
         vector::name(context.vector),
         context.vector,
         context.error,

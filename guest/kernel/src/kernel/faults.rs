@@ -45,7 +45,11 @@ impl From<TableError> for Unmapped {
 
 impl From<FaultError> for Unmapped {
     fn from(why: FaultError) -> Self {
-        if why == FaultError::NoFrame { Self::OutOfMemory } else { Self::Page(why) }
+        // Eviction makes room in the reverse map too.
+        match why {
+            FaultError::NoFrame | FaultError::NoMapping => Self::OutOfMemory,
+            other => Self::Page(other),
+        }
     }
 }
 

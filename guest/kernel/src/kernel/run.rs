@@ -7,7 +7,7 @@ use x86_64::registers::control::Cr2;
 
 use super::{Kernel, State};
 use crate::console::log;
-use crate::interrupts::vector;
+use crate::interrupts::{take_slice_over, vector};
 use crate::user::{Context, enter};
 
 /// Mismatches that are told; the rest are counted.
@@ -35,6 +35,7 @@ impl Kernel {
     fn run_slice(&mut self, number: usize) {
         let process = &mut self.processes[number];
         self.machine.load(process.space.root, &mut process.space.tag);
+        take_slice_over();
         self.timer.arm();
         while self.processes[number].state == State::Ready {
             let context = &mut *self.processes[number].context;
@@ -48,6 +49,9 @@ impl Kernel {
             }
             interrupts::enable();
             self.answer(number, vector, error, address);
+            if take_slice_over() {
+                return;
+            }
         }
         self.timer.disarm();
     }

@@ -1,11 +1,8 @@
 //! Records on the console, one JSON object a line.
 
-use loadphys_plan::records::{Count, Name, Record};
+use loadphys_plan::records::{Count, LINE_BYTES, Name, Record};
 
 use crate::console;
-
-/// Room for the longest record.
-const ROOM: usize = 2048;
 
 /// Writes a record.
 pub fn record(record: &Record) {
@@ -28,9 +25,7 @@ pub fn name(text: &str) -> Name {
 }
 
 fn with_text(record: &Record, write: impl FnOnce(&str)) {
-    let mut room = [0; ROOM];
-    match serde_json_core::to_slice(record, &mut room) {
-        Ok(used) => write(core::str::from_utf8(&room[..used]).unwrap_or("{}")),
-        Err(_) => write("{}"),
-    }
+    let mut room = [0; LINE_BYTES];
+    let used = serde_json_core::to_slice(record, &mut room).expect("a record fits its line");
+    write(core::str::from_utf8(&room[..used]).expect("JSON is UTF-8"));
 }

@@ -1,9 +1,6 @@
 //! Programs touch more pages than there are frames: faults evict, under every method.
 
-use alloc::vec::Vec;
-
 use loadphys_apps::calls::Command;
-use x86_64::structures::paging::PhysFrame;
 
 use super::{Failure, Scene};
 use crate::methods;
@@ -16,7 +13,7 @@ const SHARERS: u32 = 3;
 
 /// Writes and checks with half the frames that would be needed.
 pub fn run(scene: &mut Scene) -> Result<(), Failure> {
-    let kept = take_frames(scene);
+    take_frames(scene);
     for method in methods::asked(&scene.plan, &scene.features) {
         let chosen = scene.choose(method);
         chosen.map_err(|why| Failure::new(format_args!("{method}: {why}")))?;
@@ -30,19 +27,16 @@ pub fn run(scene: &mut Scene) -> Result<(), Failure> {
         must_have_evicted(scene)?;
         scene.clear()?;
     }
-    drop(kept);
     scene.conclude()
 }
 
-/// Takes frames for the kernel until so few are left that pages must go.
-fn take_frames(scene: &mut Scene) -> Vec<PhysFrame> {
+/// Takes frames for the kernel, for good, until so few are left that pages must go.
+fn take_frames(scene: &mut Scene) {
     let left = scene.plan.pages / SCARCITY + SHARERS * 16;
     let frames = &mut scene.kernel.memory.frames;
-    let count = frames.free_count().saturating_sub(left);
-    let taken = (0..count).filter_map(|_| frames.take_for_kernel()).collect();
+    while frames.free_count() > left && frames.take_for_kernel().is_some() {}
     let free = frames.free_count();
     scene.expect_free(free);
-    taken
 }
 
 fn must_have_evicted(scene: &Scene) -> Result<(), Failure> {

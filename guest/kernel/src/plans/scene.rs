@@ -106,7 +106,9 @@ impl Scene {
         let root = self.kernel.processes[0].space.root;
         let pages = self.shared_addresses();
         let machine = &mut self.kernel.machine;
-        pages.filter_map(|page| tables::find(machine, root, page).ok()?.1.frame()).collect()
+        let mut frames = Vec::with_capacity(self.kernel.shared_pages as usize);
+        frames.extend(pages.filter_map(|page| tables::find(machine, root, page).ok()?.1.frame()));
+        frames
     }
 
     fn shared_addresses(&self) -> impl Iterator<Item = VirtAddr> + use<> {
