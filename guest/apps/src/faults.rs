@@ -40,3 +40,13 @@ pub fn call_stub() {
     };
     kernel::stub_answered(status);
 }
+
+/// Sets AC and touches the stack until the timer has surely come by, with AC set all the while.
+pub fn set_alignment_check() {
+    const TURNS: u64 = 2_000_000;
+    // SAFETY: the loop makes no unaligned access, so AC does no harm; UD2 ends the program.
+    unsafe {
+        asm!("pushfq", "bts qword ptr [rsp], 18", "popfq", "2:", "dec {turns}", "jnz 2b", "ud2",
+             turns = in(reg) TURNS, options(noreturn));
+    }
+}

@@ -24,17 +24,20 @@ pub enum Program {
     Privileged = 4,
     /// Calls the stub, which only ring 0 may, and reports the status.
     CallStub = 5,
+    /// Sets RFLAGS.AC, under which SMAP protects nothing, and runs for a while.
+    SetAlignmentCheck = 6,
 }
 
 impl Program {
     /// All of them, by number.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Sharer,
         Self::ReadUnmapped,
         Self::JumpNowhere,
         Self::WriteCode,
         Self::Privileged,
         Self::CallStub,
+        Self::SetAlignmentCheck,
     ];
 
     /// The program with this number.

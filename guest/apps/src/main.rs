@@ -17,6 +17,7 @@ fn run(start: &Start) -> ! {
         Program::WriteCode => faults::write_code(),
         Program::Privileged => faults::privileged(),
         Program::CallStub => faults::call_stub(),
+        Program::SetAlignmentCheck => faults::set_alignment_check(),
     }
     kernel::exit()
 }

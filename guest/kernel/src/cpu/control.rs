@@ -2,11 +2,18 @@
 #![expect(unsafe_code, reason = "writes control registers and model-specific registers")]
 
 use core::fmt;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use x86_64::registers::control::{Cr0, Cr0Flags, Cr4, Cr4Flags};
-use x86_64::registers::model_specific::{Efer, EferFlags};
+use x86_64::registers::model_specific::{Efer, EferFlags, Msr};
 
 use super::features::Features;
+
+/// IA32_SYSENTER_CS (SDM volume 4, table 2-2).
+const SYSENTER_CS: u32 = 0x174;
+
+/// Whether SMAP is on; the entries of interrupts look here.
+pub static SMAP: AtomicBool = AtomicBool::new(false);
 
 /// A feature that the kernel cannot do without is missing.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +56,9 @@ pub fn set_up(features: &Features) -> Result<(), Missing> {
     // SAFETY: only what CPUID offers; CR3 holds PCID 0, as setting PCIDE requires (SDM volume 3,
     // section 5.10.1 "Process-Context Identifiers").
     unsafe { Cr4::update(|cr4| cr4.insert(offered(features))) };
+    SMAP.store(features.smap, Ordering::Relaxed);
+    // SAFETY: with a null segment SYSENTER faults; whatever the firmware left there is no way in.
+    unsafe { Msr::new(SYSENTER_CS).write(0) };
     Ok(())
 }
 

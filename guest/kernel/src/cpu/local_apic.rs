@@ -8,6 +8,7 @@ use x86_64::{PhysAddr, VirtAddr};
 
 /// Offsets of registers, in bytes; in x2APIC mode register `r` is MSR 0x800 + r / 16.
 mod register {
+    pub const ID: u32 = 0x20;
     pub const TASK_PRIORITY: u32 = 0x80;
     pub const END_OF_INTERRUPT: u32 = 0xb0;
     pub const SPURIOUS_VECTOR: u32 = 0xf0;
@@ -84,6 +85,12 @@ impl LocalApic {
     /// The interrupt being handled is at its end.
     pub fn end_of_interrupt(self) {
         self.write(register::END_OF_INTERRUPT, 0);
+    }
+
+    /// The high word of the interrupt-command register that names this CPU, with bit 0 set; `None` where the
+    /// registers are not in memory.
+    pub fn nmi_to_self(self) -> Option<u64> {
+        matches!(self, Self::Memory(_)).then(|| u64::from(self.read(register::ID)) | 1)
     }
 
     fn write(self, register: u32, value: u32) {

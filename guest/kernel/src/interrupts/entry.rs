@@ -13,7 +13,7 @@ use core::mem::offset_of;
 
 use super::kernel_trap::{kernel_trap, strike};
 use super::vector;
-use crate::cpu::{KERNEL_STACK_OFFSET, PRIVILEGE_STACK_OFFSET, Selectors, USER_STACK_OFFSET};
+use crate::cpu::{KERNEL_STACK_OFFSET, PRIVILEGE_STACK_OFFSET, SMAP, Selectors, USER_STACK_OFFSET};
 use crate::user::Context;
 
 /// Saves the general registers; with what lies above them they are a [`Context`].
@@ -59,6 +59,17 @@ macro_rules! pop_registers {
 }
 pub(crate) use pop_registers;
 
+/// Interrupts leave RFLAGS.AC as the program had it, and with AC set SMAP protects nothing; so it is cleared, where the CPU
+/// has CLAC. The interrupted RFLAGS come back with IRET.
+macro_rules! clear_ac {
+    () => {
+        "cmp byte ptr [{smap}], 0
+         je 9f
+         clac
+         9:"
+    };
+}
+
 /// The entry of a vector for which the CPU pushes no error code.
 #[unsafe(naked)]
 pub extern "C" fn plain<const VECTOR: u64>() {
@@ -81,6 +92,7 @@ pub extern "C" fn striking<const VECTOR: u64, const HAS_CODE: bool>() {
         "push {vector}",
         push_registers!(),
         "cld",
+        clear_ac!(),
         "mov rdi, rsp",
         "call {strike}",
         pop_registers!(),
@@ -89,6 +101,7 @@ pub extern "C" fn striking<const VECTOR: u64, const HAS_CODE: bool>() {
         has_code = const HAS_CODE as u64,
         vector = const VECTOR,
         strike = sym strike,
+        smap = sym SMAP,
     )
 }
 
@@ -97,6 +110,7 @@ extern "C" fn common() {
     naked_asm!(
         push_registers!(),
         "cld",
+        clear_ac!(),
         "test byte ptr [rsp + {cs}], 3",
         "jnz 2f",
         // From the kernel. RSP is a multiple of 16: the CPU aligned it before it pushed 40 bytes, and
@@ -112,6 +126,7 @@ extern "C" fn common() {
         cs = const offset_of!(Context, cs),
         kernel_trap = sym kernel_trap,
         leave_program = sym leave_program,
+        smap = sym SMAP,
     )
 }
 

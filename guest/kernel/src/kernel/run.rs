@@ -4,6 +4,7 @@
 use loadphys_apps::calls::Call;
 use x86_64::instructions::interrupts;
 use x86_64::registers::control::Cr2;
+use x86_64::registers::rflags::{self, RFlags};
 
 use super::{Kernel, State};
 use crate::console::log;
@@ -43,6 +44,9 @@ impl Kernel {
             unsafe { enter(context) };
             let (vector, error, address) = (context.vector, context.error, Cr2::read_raw());
             if vector == vector::TIMER {
+                if self.machine.checks.on() {
+                    must_protect();
+                }
                 self.timer.acknowledge();
                 interrupts::enable();
                 return;
@@ -58,6 +62,9 @@ impl Kernel {
 
     /// Answers whatever made the program come back.
     fn answer(&mut self, number: usize, vector: u64, error: u64, address: u64) {
+        if self.machine.checks.on() {
+            must_protect();
+        }
         match vector {
             vector::SYSCALL => self.call(number),
             vector::PAGE_FAULT => self.fault(number, address, error),
@@ -96,4 +103,10 @@ impl Kernel {
         log!("program {number}: the stub answered ring 3 with status {status}");
         self.tally.refused_in_ring_3 += u64::from(refused);
     }
+}
+
+/// In the kernel AC is clear, whatever the program did with it.
+fn must_protect() {
+    let flags = rflags::read();
+    assert!(!flags.contains(RFlags::ALIGNMENT_CHECK), "the kernel runs with AC set: SMAP is off");
 }

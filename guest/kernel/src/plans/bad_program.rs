@@ -14,6 +14,7 @@ const SHARERS: u32 = 2;
 pub fn run(scene: &mut Scene) -> Result<(), Failure> {
     scene.choose_first()?;
     scene.start_sharers(SHARERS)?;
+    scene.kernel.machine.checks.set(true);
     let bad = Program::ALL.into_iter().filter(|program| *program != Program::Sharer);
     let count = bad.clone().count() as u64;
     for program in bad {

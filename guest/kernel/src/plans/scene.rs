@@ -3,13 +3,13 @@
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
-use core::fmt;
+use core::fmt::{self, Write};
 
 use loadphys_apps::Program;
 use loadphys_apps::calls::Command;
 use loadphys_apps::places::SHARED;
 use loadphys_plan::command_line::{MethodName, Plan};
-use loadphys_plan::records::{Sentence, counts};
+use loadphys_plan::records::{Name, Sentence, counts};
 use page_reclaim::audit;
 use page_reclaim::tables;
 use x86_64::VirtAddr;
@@ -21,6 +21,7 @@ use crate::kernel::{Kernel, Tally};
 use crate::measure::report;
 use crate::methods;
 use crate::power::sentence;
+use crate::stub;
 
 /// Pages that each program has of its own.
 pub const PRIVATE_PAGES: u64 = 4;
@@ -160,6 +161,22 @@ impl Scene {
         })
     }
 
+    /// Exits to the stub since it started, by basic exit reason.
+    fn report_exits(&self) {
+        if self.features.stub.is_none() {
+            return;
+        }
+        let counters = stub::counters(self.kernel.machine.cpu());
+        for (reason, count) in
+            counters.by_reason.iter().enumerate().filter(|(_, count)| **count > 0)
+        {
+            let mut name = Name::new();
+            // Two digits fit.
+            let _ = write!(name, "exits-reason-{reason}");
+            report::count(&name, *count);
+        }
+    }
+
     /// What every plan counts, as records, and the verdict on the counts that must be zero.
     ///
     /// # Errors
@@ -182,6 +199,7 @@ impl Scene {
         ] {
             report::count(name, count);
         }
+        self.report_exits();
         if tally.lost + stale == 0 {
             return Ok(());
         }
