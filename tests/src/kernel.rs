@@ -18,7 +18,7 @@ use x86_64::structures::paging::PhysFrame;
 
 pub use chosen::chosen;
 pub use layout::{BOOT_ROOT, CPUS, FOREIGN_SLOTS, SELF_SLOT, alias_window, boot};
-pub use machine::{Device, Happened, Intruder, ModelMachine};
+pub use machine::{Device, Happened, Intruder, Loads, ModelMachine, Pcids};
 pub use plain::Plain;
 pub use records::Records;
 
@@ -110,6 +110,7 @@ impl<'r, 'm, C: Cpu, M: Method<C>> Kernel<'r, 'm, C, M> {
                 });
             let root = root.unwrap_or(Err(TableError::NoFrame)).map_err(Mistake::Tables)?;
             self.machine.world.spaces[space] = Some(root);
+            self.machine.pcids.renew(space);
         }
         Ok(())
     }

@@ -7,8 +7,8 @@ use loadphys_abi::batch::Item;
 use loadphys_rules::Tables;
 
 use crate::kernel::{
-    BOOT_ROOT, CPUS, Happened, Intruder, Kernel, Mistake, ModelMachine, PAGES, Plain, Records,
-    SPACES, boot, chosen,
+    BOOT_ROOT, CPUS, Happened, Intruder, Kernel, Loads, Mistake, ModelMachine, PAGES, Pcids, Plain,
+    Records, SPACES, boot, chosen,
 };
 use crate::model::{Forgetful, Model, ModelCpu, Random, Seen, Violation};
 
@@ -70,6 +70,8 @@ pub struct Setup {
     pub room: usize,
     /// Whether programs on other CPUs run in the middle of the kernel's work.
     pub intruder: bool,
+    /// Whether each space has a PCID of its own, and is loaded without a flush if nothing is stale.
+    pub pcids: bool,
     /// What is broken on purpose.
     pub broken: Broken,
     /// Whether everything is audited after each step, or at the end only.
@@ -89,6 +91,8 @@ pub enum Broken {
     Invlpg,
     /// The method does not let go of foreign roots when the kernel asks for it.
     Detach,
+    /// Spaces that were edited while they were not loaded are loaded without a flush.
+    Flush,
 }
 
 impl Setup {
@@ -101,10 +105,19 @@ impl Setup {
             slots: 80,
             room: 64,
             intruder: false,
+            pcids: false,
             broken: Broken::Nothing,
             audits: !cfg!(miri),
             goes_on: false,
             seed,
+        }
+    }
+
+    fn loads(&self) -> Loads {
+        match (self.pcids, self.broken) {
+            (false, _) => Loads::Flush,
+            (true, Broken::Flush) => Loads::KeepStale,
+            (true, _) => Loads::Keep,
         }
     }
 }
@@ -206,6 +219,7 @@ fn booted<'m, C: Cpu, M: Method<C>, T>(
     let cpus = (0..CPUS).map(|number| cpu(ModelCpu::new(model, number))).collect();
     let mut machine = ModelMachine::new(model, cpus, method, intruder);
     machine.detaches = setup.broken != Broken::Detach;
+    machine.pcids = Pcids::new(setup.loads());
     work(&mut Kernel::new(memory, machine, setup.room))
 }
 

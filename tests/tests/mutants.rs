@@ -51,6 +51,27 @@ fn the_other_methods_need_no_invlpg() {
     }
 }
 
+/// A space is evicted from while it is not loaded, and loaded again under its PCID.
+fn with_pcids(method: &'static str, broken: Broken, seed: u64) -> Outcome {
+    let setup = Setup { broken, pcids: true, audits: false, ..Setup::roomy(method, seed) };
+    run(&setup, &Step::sequence(seed, 60))
+}
+
+#[test]
+fn spaces_that_are_loaded_without_their_flush_reach_frames_that_were_freed() {
+    let reached = |violation: &Violation| matches!(violation, Violation::FreedFrame(..));
+    for method in methods() {
+        let stale = |seed| with_pcids(method, Broken::Flush, seed).violations;
+        let caught = (0..SEEDS).filter(|seed| stale(*seed).iter().any(reached)).count();
+        println!("{method} without flushes: caught with {caught} of {SEEDS} seeds");
+        assert!(caught > 0, "{method}");
+        for seed in 0..SEEDS {
+            let found = with_pcids(method, Broken::Nothing, seed);
+            assert!(found.is_right(), "{method} {seed}: {found:?}");
+        }
+    }
+}
+
 /// CPU 0 edits a foreign space that then ends while CPU 1 is at work; then CPU 0 goes on.
 fn foreign_space_ends(broken: Broken) -> Outcome {
     let touch = |cpu, space| Step::Touch { cpu, space, page: 0, value: None };

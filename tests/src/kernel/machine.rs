@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "calls methods; no address here is a real one")]
 
 mod device;
+mod pcids;
 mod world;
 
 use foreign_access::{Cpu, Entry, EntryName, Method, Operation, Refusal, Stopped};
@@ -10,6 +11,7 @@ use x86_64::structures::paging::PhysFrame;
 use x86_64::structures::paging::page_table::PageTableLevel;
 
 pub use device::Device;
+pub use pcids::{Loads, Pcids};
 pub use world::{Happened, Intruder, World};
 
 use super::layout::fill_root;
@@ -29,6 +31,8 @@ pub struct ModelMachine<'m, C, M> {
     pub intruder: Intruder,
     /// Whether the method lets go of foreign roots when it must; a broken twin does not.
     pub detaches: bool,
+    /// The PCIDs of the spaces.
+    pub pcids: Pcids,
     method: M,
     current: usize,
     noted: Vec<EntryName>,
@@ -44,6 +48,7 @@ impl<'m, C: Cpu, M: Method<C>> ModelMachine<'m, C, M> {
             cpus,
             intruder,
             detaches: true,
+            pcids: Pcids::new(Loads::Flush),
             method,
             current: 0,
             noted: Vec::new(),
@@ -58,7 +63,14 @@ impl<'m, C: Cpu, M: Method<C>> ModelMachine<'m, C, M> {
     /// Loads a root on a CPU; the method lets go of the old one first.
     pub fn load_root(&mut self, cpu: usize, root: PhysFrame) {
         self.detach(cpu);
-        self.model.load_root(cpu, root);
+        let space = self.world.spaces.iter().position(|space| *space == Some(root));
+        match space.filter(|_| self.pcids.loads != Loads::Flush) {
+            Some(space) => {
+                let register = self.pcids.register(cpu, space, root);
+                self.model.load_register(cpu, register);
+            }
+            None => self.model.load_root(cpu, root),
+        }
     }
 
     /// A program writes a page or reads and checks it; false if it faults.
@@ -115,8 +127,11 @@ impl<C: Cpu, M: Method<C>> Machine for ModelMachine<'_, C, M> {
             if noted.iter().any(|name| name.level != PageTableLevel::One) {
                 self.detach(cpu);
             }
-            for name in noted.iter().filter(|name| name.root == self.model.root(cpu)) {
-                self.model.invlpg(cpu, name.page);
+            for name in &noted {
+                match name.root == self.model.root(cpu) {
+                    true => self.model.invlpg(cpu, name.page),
+                    false => self.pcids.edited(cpu, name.root),
+                }
             }
         }
         self.world.flushes += 1;

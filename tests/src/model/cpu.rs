@@ -8,6 +8,12 @@ use x86_64::structures::paging::PhysFrame;
 
 use super::{Access, Model, Violation};
 
+/// CR3 bit 63: keep what is cached for the PCID.
+const NO_FLUSH: u64 = 1 << 63;
+
+/// The PCID of spaces in whose context work is done; flushed each time.
+const CONTEXT_PCID: u64 = 4094;
+
 /// One CPU.
 #[derive(Clone, Copy, Debug)]
 pub struct ModelCpu<'m> {
@@ -94,10 +100,11 @@ unsafe impl Cpu for ModelCpu<'_> {
     }
 
     unsafe fn in_context(&self, root: PhysFrame, work: &mut dyn FnMut()) {
-        let home = self.root();
-        self.model.load_root(self.number, root);
+        let home = self.root_register();
+        let there = root.start_address().as_u64() | CONTEXT_PCID;
+        self.model.load_register(self.number, there);
         work();
-        self.model.load_root(self.number, home);
+        self.model.load_register(self.number, home | NO_FLUSH);
     }
 
     fn number(&self) -> usize {
