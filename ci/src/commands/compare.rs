@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 use loadphys_plan::command_line::{List, MethodName};
 
-use super::options::{list, number, numbers};
+use super::options::{list, memory, number, numbers};
 use crate::boot::{Job, USUAL_MEMORY_MIB};
 use crate::build::{Programs, sha256};
 use crate::compare::{self, Asked, Document, Measured, Request};
@@ -48,7 +48,7 @@ pub struct Arguments {
     /// CPUs of the machine; only 1 so far
     #[arg(long, value_name = "N", default_value = "1")]
     cpus: String,
-    /// Memory of the machine
+    /// Memory of the machine; at least 16 on bare, 128 on vmx
     #[arg(long, value_name = "MIB", default_value_t = USUAL_MEMORY_MIB.to_string())]
     memory: String,
     /// Where evicted pages go; only ram so far
@@ -80,11 +80,11 @@ impl Arguments {
         let asked = MachineName::named(&self.machine)?;
         request.paths.iter().try_for_each(|path| check(*path, asked))?;
         self.refuse_later()?;
-        let (memory, limit) = self.machine_limits()?;
+        let (memory_mib, limit) = self.machine_limits(&request)?;
         let programs = Programs::build(&request.paths)?;
         let hash = sha256(&programs.guest)?;
         eprintln!("revision {}, guest sha256 {hash} on every path", workspace::revision());
-        let jobs = jobs(&request, asked, &programs, memory, limit)?;
+        let jobs = jobs(&request, asked, &programs, memory_mib, limit)?;
         let boots = compare::measure(&request, &jobs)?;
         let document = compare::gather(&request, &boots, hash);
         show(&document);
@@ -107,8 +107,8 @@ impl Arguments {
         })
     }
 
-    fn machine_limits(&self) -> Result<(u32, Duration)> {
-        let memory = number("--memory", &self.memory, 16, 1 << 20)? as u32;
+    fn machine_limits(&self, request: &Request) -> Result<(u32, Duration)> {
+        let memory = memory(&self.memory, &request.paths)?;
         let seconds = number("--time-limit", &self.time_limit, 1, 1 << 20)?;
         Ok((memory, Duration::from_secs(seconds)))
     }

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use loadphys_plan::command_line::{List, MOST, Mistake};
 
+use crate::machines::Path;
 use crate::outcome::bad_input;
 
 /// Reads each word of a list separated by commas.
@@ -35,6 +36,21 @@ pub fn number(what: &str, text: &str, least: u64, most: u64) -> Result<u64> {
         bad_input(format!("{what} '{text}': a number from {least} to {most} is wanted"))
     })
 }
+
+/// Reads the memory of a machine for these paths, in MiB.
+pub fn memory(text: &str, paths: &[Path]) -> Result<u32> {
+    let mib = number("--memory", text, 1, MOST_MEMORY_MIB)? as u32;
+    match paths.iter().find(|path| mib < path.least_memory_mib()) {
+        None => Ok(mib),
+        Some(path) => Err(bad_input(format!(
+            "--memory {mib}: path {path} needs at least {} MiB",
+            path.least_memory_mib()
+        ))),
+    }
+}
+
+/// A TiB, which no emulator here gives a machine.
+const MOST_MEMORY_MIB: u64 = 1 << 20;
 
 /// The guest's own refusal of a word, as a refusal of ours.
 pub fn refused(mistake: Mistake) -> anyhow::Error {

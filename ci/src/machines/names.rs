@@ -28,6 +28,14 @@ impl Path {
         }
     }
 
+    /// The least memory that a machine must have: the stub lies at 96 MiB.
+    pub const fn least_memory_mib(self) -> u32 {
+        match self {
+            Self::Bare => 16,
+            Self::Vmx => 128,
+        }
+    }
+
     /// The path of this name.
     pub fn named(name: &str) -> Result<Self> {
         let path = Self::ALL.into_iter().find(|path| path.name() == name);
