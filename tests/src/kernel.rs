@@ -1,6 +1,7 @@
 //! A small kernel on the model: spaces, page faults, eviction, as the real one does them.
 
 mod chosen;
+mod exchange;
 mod layout;
 mod machine;
 mod plain;
@@ -17,6 +18,7 @@ use x86_64::VirtAddr;
 use x86_64::structures::paging::PhysFrame;
 
 pub use chosen::chosen;
+pub use exchange::APART;
 pub use layout::{BOOT_ROOT, CPUS, FOREIGN_SLOTS, SELF_SLOT, alias_window, boot};
 pub use machine::{Device, Happened, Intruder, Loads, ModelMachine, Pcids};
 pub use plain::Plain;

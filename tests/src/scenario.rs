@@ -34,6 +34,8 @@ pub enum Step {
     FailWrites(u32),
     /// A space ends.
     Exit(usize),
+    /// On this CPU, tables of this space change places and are looked at.
+    ExchangeTables(usize, usize),
 }
 
 impl Step {
@@ -257,6 +259,7 @@ fn take_step<C: Cpu, M: Method<C>>(
             let victim = kernel.frame_of(space, page);
             *evicted += kernel.evict(victim.as_slice()).evicted;
         }
+        Step::ExchangeTables(cpu, space) => kernel.exchange_tables(cpu, space),
         Step::FailWrites(count) => kernel.machine.device.failures = count,
         Step::Exit(space) => return kernel.exit(space),
     }
