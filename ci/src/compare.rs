@@ -5,6 +5,7 @@ mod csv;
 mod document;
 mod gather;
 mod pictures;
+mod properties;
 mod ratio;
 mod report;
 mod request;
@@ -15,8 +16,9 @@ mod wrong;
 pub use boots::{Measured, measure};
 pub use document::Document;
 pub use gather::gather;
+pub use properties::properties;
 pub use request::{Asked, Request};
-pub use table::table;
+pub use table::{table, verdict};
 pub use wrong::wrong;
 
 use std::fs;

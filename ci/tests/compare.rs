@@ -26,7 +26,7 @@ fn row(path: &str, method: &str, mean: f64) -> Row {
         "entry_loads": 0.0, "entry_writes": 1.0});
     let row = json!({"path": path, "method": method, "sharers": 1, "batch": 32, "cpus": 1, "spaces": 2,
         "swap": "ram", "pages": 64, "ticks": stages, "events": events, "vm_exits_per_batch_max": 0,
-        "fault_in": {"mean": 1.0, "p99": 1.0}, "irq_off_max": 0, "verified": 64, "lost": 0});
+        "fault_in": {"mean": 1.0, "p99": 1.0}, "irq_off_max": 0, "verified": 136, "lost": 0});
     serde_json::from_value(row).expect("it has every field")
 }
 
@@ -40,6 +40,9 @@ fn record(value: Value) -> Record {
 
 /// A boot that said this and was content.
 fn boot(path: Path, machine: MachineName, mut records: Vec<Record>) -> Measured {
+    for (name, count) in [("audits", 9), ("stale", 0), ("lost", 0)] {
+        records.push(record(json!({"record": "count", "name": name, "count": count})));
+    }
     records.push(record(json!({"record": "end", "ok": true, "reason": ""})));
     let lines = records.iter().map(|_| "{}".to_owned()).collect();
     let (ending, elapsed) = (Ending::ByItself(Some(33)), Duration::ZERO);
@@ -87,7 +90,7 @@ fn the_base_is_recursive_on_the_same_path() {
 
 #[test]
 fn without_it_the_base_is_recursive_on_bare_metal() {
-    let methods = Asked::Named(list([MethodName::Recursive, MethodName::Alias]));
+    let methods = Asked::All;
     let boots = [
         bare(vec![Record::Row(row("bare", "recursive", 1000.0)), skipped("bare", "alias")]),
         vmx(vec![Record::Row(row("vmx", "alias", 900.0)), skipped("vmx", "recursive")]),
@@ -103,12 +106,12 @@ fn every_broken_promise_is_named() {
     let [mut alias, mut hypercall, mut recursive] = good_rows();
     alias.events.vm_exits = 0.5;
     hypercall.vm_exits_per_batch_max = 2;
-    (recursive.lost, recursive.verified) = (1, 63);
+    (recursive.lost, recursive.verified) = (1, 135);
     let document = usual([alias, hypercall, recursive]);
     let lines = document.wrong.join("\n");
     assert_eq!(document.wrong.len(), 4, "{lines}");
     for words in
-        ["alias, sharers 1, batch 32: 0.500 exits", "hypercall", "1 pages lost", "63 of 64"]
+        ["alias, sharers 1, batch 32: 0.500 exits", "hypercall", "1 pages lost", "135 of 136"]
     {
         assert!(lines.contains(words), "{words} in {lines}");
     }
@@ -123,12 +126,47 @@ fn a_row_that_is_missing_is_named() {
 }
 
 #[test]
-fn a_method_that_ran_nowhere_is_named() {
-    let methods = Asked::Named(list([MethodName::Alias]));
-    let document = gather(methods, &[bare(vec![skipped("bare", "alias")])]);
-    assert_eq!(document.wrong, ["alias did not run on bare: no stub"]);
-    let document = gather(Asked::All, &[bare(vec![skipped("bare", "alias")])]);
+fn a_method_that_a_path_might_have_had_is_named() {
+    let named = |method| Asked::Named(list([method]));
+    let document = gather(named(MethodName::Mirror), &[bare(vec![skipped("bare", "mirror")])]);
+    assert_eq!(document.wrong, ["mirror did not run on bare: no stub"]);
+    let document = gather(named(MethodName::Alias), &[bare(vec![skipped("bare", "alias")])]);
     assert_eq!(document.wrong, [""; 0]);
+    let document = gather(Asked::All, &[bare(vec![skipped("bare", "mirror")])]);
+    assert_eq!(document.wrong, [""; 0]);
+}
+
+#[test]
+fn a_method_that_no_path_has_is_impossible() {
+    let only_bare = |method| Request {
+        paths: vec![Path::Bare],
+        ..request(Asked::Named(list([MethodName::Recursive, method])))
+    };
+    assert_eq!(only_bare(MethodName::Alias).impossible(), Some(MethodName::Alias));
+    assert_eq!(only_bare(MethodName::Mirror).impossible(), None);
+    assert_eq!(request(Asked::Named(list([MethodName::Alias]))).impossible(), None);
+}
+
+#[test]
+fn counts_must_be_there_and_good() {
+    let mut boot = bare(vec![Record::Row(row("bare", "recursive", 1000.0))]);
+    let methods = || Asked::Named(list([MethodName::Recursive]));
+    let document = gather(methods(), &[boot.clone()]);
+    assert_eq!(
+        compare::verdict(&document),
+        "1 rows, 136 pages verified, none lost, 9 audits passed"
+    );
+    boot.report.records.retain(|record| !matches!(record, Record::Count(_)));
+    boot.report.lines.truncate(boot.report.records.len());
+    let document = gather(methods(), &[boot]);
+    assert_eq!(
+        document.wrong,
+        [
+            "bare on qemu-tcg: no audit was recorded",
+            "bare on qemu-tcg: no count of stale translations",
+            "bare on qemu-tcg: no count of lost pages"
+        ]
+    );
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! `cargo xtask compare`.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path as FilePath, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use clap::Args;
 use loadphys_plan::command_line::{List, MethodName};
+use loadphys_plan::work::{MOST_BATCH, MOST_SHARERS};
 
 use super::options::{list, memory, number, numbers};
 use crate::boot::{Job, USUAL_MEMORY_MIB};
@@ -22,6 +24,10 @@ use crate::{tools, workspace};
 /// percentile, mean, then the mean of each stage), exits, flushes and interrupts to other CPUs per
 /// page, and the mean against that of recursive mapping. On an emulator a tick is an instruction.
 ///
+/// IPIs are 0 so far, and VMFUNCs in the files: there is one CPU, and no method uses VMFUNC yet.
+///
+/// Under the table stands what was verified, then what each method needs, then what was skipped.
+///
 /// Writes compare.json, compare.csv, report.html and its pictures. Exit code: 0 if all that was
 /// asked ran, every page was verified and none was lost; 1 for a failed run; 2 for bad arguments or
 /// a missing tool.
@@ -33,16 +39,20 @@ pub struct Arguments {
     /// What runs below that: auto, qemu-kvm, qemu-tcg or bochs
     #[arg(long, default_value = "auto")]
     machine: String,
-    /// Methods: a list of recursive, hypercall, alias; or all [default: recursive on bare, all on vmx]
+    /// Methods: a list, or all that a path has [default: recursive on bare; alias, hypercall and
+    /// recursive on vmx]
+    ///
+    /// There is direct-map, temp-map, paging-off, space-switch, space-switch-pcid, recursive, mirror,
+    /// root-array, in-context; and on vmx hypercall and alias.
     #[arg(long, value_name = "LIST")]
     methods: Option<String>,
-    /// How many spaces share each page [default: 1,2,4,8]
+    /// How many spaces share each page, at most 200 [default: 1,2,4,8]
     #[arg(long, value_name = "LIST")]
     sharers: Option<String>,
-    /// How many pages are evicted together [default: 1,32]
+    /// How many pages are evicted together, at most 512 [default: 1,32]
     #[arg(long, value_name = "LIST")]
     batch: Option<String>,
-    /// Pages to evict for each row [default: 256]
+    /// Pages to evict for each row, at most a quarter of the memory [default: 1024]
     #[arg(long, value_name = "N")]
     pages: Option<String>,
     /// CPUs of the machine; only 1 so far
@@ -80,7 +90,11 @@ impl Arguments {
         let asked = MachineName::named(&self.machine)?;
         request.paths.iter().try_for_each(|path| check(*path, asked))?;
         self.refuse_later()?;
+        refuse_impossible(&request)?;
         let (memory_mib, limit) = self.machine_limits(&request)?;
+        refuse_many_pages(&request, memory_mib)?;
+        let out = self.out.clone().unwrap_or_else(|| workspace::target().join("compare"));
+        make_directory(&out)?;
         let programs = Programs::build(&request.paths)?;
         let hash = sha256(&programs.guest)?;
         eprintln!("revision {}, guest sha256 {hash} on every path", workspace::revision());
@@ -88,10 +102,7 @@ impl Arguments {
         let boots = compare::measure(&request, &jobs)?;
         let document = compare::gather(&request, &boots, hash);
         show(&document);
-        let out = self.out.unwrap_or_else(|| workspace::target().join("compare"));
-        for file in compare::write(&document, &out)? {
-            eprintln!("wrote {}", file.display());
-        }
+        write(&document, &out)?;
         conclude(&document, &boots)
     }
 
@@ -100,8 +111,12 @@ impl Arguments {
         Ok(Request {
             paths: list(&self.path, Path::named)?,
             methods: self.methods.as_deref().map_or(Ok(Asked::Usual), asked)?,
-            sharers: numbers("--sharers", self.sharers.as_deref().unwrap_or(sharers))?,
-            batch: numbers("--batch", self.batch.as_deref().unwrap_or(batch))?,
+            sharers: numbers(
+                "--sharers",
+                self.sharers.as_deref().unwrap_or(sharers),
+                MOST_SHARERS,
+            )?,
+            batch: numbers("--batch", self.batch.as_deref().unwrap_or(batch), MOST_BATCH)?,
             pages: number("--pages", self.pages.as_deref().unwrap_or(pages), 1, MOST_PAGES)? as u32,
             seed: number("--seed", &self.seed, 0, u64::MAX)?,
         })
@@ -139,7 +154,7 @@ const MOST_PAGES: u64 = 1 << 20;
 
 /// Sharers, batch sizes and pages unless something else is asked for.
 const fn usual(quick: bool) -> (&'static str, &'static str, &'static str) {
-    if quick { ("1,4", "1,32", "64") } else { ("1,2,4,8", "1,32", "256") }
+    if quick { ("1,4", "1,32", "64") } else { ("1,2,4,8", "1,32", "1024") }
 }
 
 fn asked(methods: &str) -> Result<Asked> {
@@ -169,12 +184,61 @@ fn jobs(
     request.paths.iter().map(job).collect()
 }
 
+/// Refuses a method that no path in question has.
+fn refuse_impossible(request: &Request) -> Result<()> {
+    match request.impossible() {
+        None => Ok(()),
+        Some(method) => {
+            let paths: Vec<&str> = request.paths.iter().map(|path| path.name()).collect();
+            let paths = paths.join(",");
+            Err(bad_input(format!(
+                "--methods {method} needs path vmx, not {paths}: the stub has it"
+            )))
+        }
+    }
+}
+
+/// Pages and their copies in swap, both in memory, may fill half of it.
+fn refuse_many_pages(request: &Request, memory_mib: u32) -> Result<()> {
+    let most = u64::from(memory_mib) * 256 / 4;
+    if u64::from(request.pages) <= most {
+        return Ok(());
+    }
+    Err(bad_input(format!(
+        "--pages {}: at most {most} with --memory {memory_mib}, a quarter of it",
+        request.pages
+    )))
+}
+
+/// Makes a directory that files can be written to.
+fn make_directory(directory: &FilePath) -> Result<()> {
+    let made = fs::create_dir_all(directory).and_then(|()| tempfile::tempfile_in(directory));
+    let refused =
+        |error| bad_input(format!("cannot write to --out {}: {error}", directory.display()));
+    made.map(drop).map_err(refused)
+}
+
+/// A comparison without a row leaves the files of an earlier one alone.
+fn write(document: &Document, directory: &FilePath) -> Result<()> {
+    if document.rows.is_empty() {
+        eprintln!("no row was measured: files in {} are left as they were", directory.display());
+        return Ok(());
+    }
+    for file in compare::write(document, directory)? {
+        eprintln!("wrote {}", file.display());
+    }
+    Ok(())
+}
+
 fn show(document: &Document) {
     println!("{}", compare::table(&document.rows));
+    println!("{}", compare::verdict(document));
     for machine in &document.machines {
         println!("{}: a tick is one {}", machine.id, machine.tick);
     }
     println!("ratio: mean against recursive of the same machine and path; * against that of bare");
+    println!("IPIs: 0, not used yet: there is one CPU");
+    println!("{}", compare::properties(&document.properties));
     for it in &document.skipped {
         let skipped = &it.skipped;
         println!(

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 use loadphys_plan::command_line::Plan;
 
@@ -10,6 +10,7 @@ use super::options::refused;
 use crate::build::Programs;
 use crate::iso::{self, Entry};
 use crate::machines::Path;
+use crate::outcome::bad_input;
 use crate::{tools, workspace};
 
 /// Write an image for a USB stick or CD that boots the guest alone, and under the hypervisor.
@@ -26,6 +27,24 @@ pub struct Arguments {
     append: String,
 }
 
+/// Where the image goes; a directory that was named must be there.
+fn place(out: Option<PathBuf>) -> Result<PathBuf> {
+    let Some(image) = out else {
+        let target = workspace::target();
+        std::fs::create_dir_all(&target)?;
+        return Ok(target.join("loadphys.iso"));
+    };
+    let image = std::path::absolute(image)?;
+    let holds = image.parent().is_some_and(|directory| directory.is_dir());
+    if !holds || image.is_dir() {
+        return Err(bad_input(format!(
+            "--out {}: no such directory, or no file name",
+            image.display()
+        )));
+    }
+    Ok(image)
+}
+
 /// Seconds in which people can choose from the menu.
 const MENU_SECONDS: u32 = 10;
 
@@ -33,13 +52,9 @@ impl Arguments {
     /// Does it.
     pub fn run(self) -> Result<()> {
         let plan: Plan = self.append.parse().map_err(refused)?;
+        let image = place(self.out)?;
         tools::ensure(&[tools::Need::Image, tools::Need::UefiImage])?;
         let programs = Programs::build(&Path::ALL)?;
-        let image = self.out.unwrap_or_else(|| workspace::target().join("loadphys.iso"));
-        if let Some(directory) = image.parent() {
-            std::fs::create_dir_all(directory)
-                .with_context(|| format!("cannot make {}", directory.display()))?;
-        }
         iso::write(&image, &menu(&programs, &plan.to_string()), MENU_SECONDS)?;
         println!("{}", image.display());
         Ok(())

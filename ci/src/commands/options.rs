@@ -19,9 +19,9 @@ pub fn list<T: PartialEq>(text: &str, one: impl Fn(&str) -> Result<T>) -> Result
     Ok(values)
 }
 
-/// Reads a list of numbers from 1, as many as the guest's command line can hold.
-pub fn numbers(what: &str, text: &str) -> Result<List<u32>> {
-    let one = |word: &str| Ok(number(what, word, 1, u32::MAX.into())? as u32);
+/// Reads a list of numbers from 1 to `most`, as many as the guest's command line can hold.
+pub fn numbers(what: &str, text: &str, most: u32) -> Result<List<u32>> {
+    let one = |word: &str| Ok(number(what, word, 1, most.into())? as u32);
     let values = list(text, one)?;
     let count = values.len();
     List::new(values).ok_or_else(|| {

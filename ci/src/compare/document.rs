@@ -22,6 +22,12 @@ pub struct Document {
     pub machines: Vec<Machine>,
     /// What was measured.
     pub rows: Vec<MeasuredRow>,
+    /// Pages that programs checked after they came back, each sharer's view of a page for itself.
+    pub verified: u64,
+    /// Pages with wrong contents.
+    pub lost: u64,
+    /// Audits that found tables and reverse map equal.
+    pub audits: u64,
     /// What methods need.
     pub properties: Vec<MeasuredProperty>,
     /// What was asked for and could not be had.
@@ -71,6 +77,10 @@ pub struct MeasuredRow {
 /// What a method needs and what it withstands.
 #[derive(Clone, Debug, Serialize)]
 pub struct MeasuredProperty {
+    /// The machine.
+    pub machine: &'static str,
+    /// What ran below the guest.
+    pub path: &'static str,
     /// What the guest recorded.
     #[serde(flatten)]
     pub property: Property,

@@ -1,6 +1,6 @@
 //! The records of several boots as one document.
 
-use loadphys_plan::records::{self, Property, Record};
+use loadphys_plan::records::{self, Property, Record, Row, counts};
 
 use super::document::{
     Document, Machine, MeasuredProperty, MeasuredRow, Program, SCHEMA, SkippedRow,
@@ -17,6 +17,9 @@ pub fn gather(request: &Request, boots: &[Measured], sha256: String) -> Document
         guest: Program { sha256 },
         machines: Vec::new(),
         rows: Vec::new(),
+        verified: 0,
+        lost: 0,
+        audits: 0,
         properties: Vec::new(),
         skipped: Vec::new(),
         wrong: Vec::new(),
@@ -36,16 +39,20 @@ impl Document {
         let machine = boot.machine.name();
         match record {
             Record::Machine(found) => self.add_machine(boot, found),
-            Record::Row(row) => {
-                let row = row.clone();
-                self.rows.push(MeasuredRow { machine, row, ratio: None, ratio_to: None });
-            }
-            Record::Property(property) => self.add_property(property),
+            Record::Row(row) => self.add_row(machine, row.clone()),
+            Record::Property(property) => self.add_property(boot, property),
             Record::Skipped(skipped) => {
                 self.skipped.push(SkippedRow { machine, skipped: skipped.clone() });
             }
+            Record::Count(count) if count.name == counts::AUDITS => self.audits += count.count,
             Record::Count(_) | Record::End(_) => {}
         }
+    }
+
+    fn add_row(&mut self, machine: &'static str, row: Row) {
+        self.verified += row.verified;
+        self.lost += row.lost;
+        self.rows.push(MeasuredRow { machine, row, ratio: None, ratio_to: None });
     }
 
     /// Once for each machine, however many paths ran on it.
@@ -64,12 +71,13 @@ impl Document {
         });
     }
 
-    /// Once for each method: it needs the same wherever it runs.
-    fn add_property(&mut self, property: &Property) {
-        let known = self.properties.iter().any(|known| known.property.method == property.method);
-        if !known {
-            let stops = serde_json::Map::new();
-            self.properties.push(MeasuredProperty { property: property.clone(), stops });
-        }
+    /// Once for each method and path.
+    fn add_property(&mut self, boot: &Measured, property: &Property) {
+        self.properties.push(MeasuredProperty {
+            machine: boot.machine.name(),
+            path: boot.path.name(),
+            property: property.clone(),
+            stops: serde_json::Map::new(),
+        });
     }
 }

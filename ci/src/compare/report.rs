@@ -4,7 +4,8 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::document::Document;
 use super::pictures::Picture;
-use super::table::{FIGURES, NAMES, figures, names};
+use super::properties::{HEADINGS, cells};
+use super::table::{FIGURES, NAMES, figures, names, verdict};
 
 /// The page.
 pub fn html(document: &Document, pictures: &[Picture]) -> String {
@@ -80,6 +81,7 @@ fn rows(document: &Document) -> Markup {
                 }
             }
         }
+        p { (verdict(document)) "." }
     }
 }
 
@@ -88,15 +90,10 @@ fn properties(document: &Document) -> Markup {
         h2 { "What the methods need" }
         table {
             tr {
-                @for heading in ["method", "kernel virtual bytes", "bytes a space", "interrupts off", "recursive format"] {
-                    th { (heading) }
-                }
+                @for heading in HEADINGS { th { (heading) } }
             }
-            @for it in document.properties.iter().map(|it| &it.property) {
-                tr {
-                    td { (it.method) } td.figure { (it.virtual_bytes) } td.figure { (it.bytes_per_space) }
-                    td { (yes(it.irqs_off)) } td { (yes(it.recursive_format)) }
-                }
+            @for it in &document.properties {
+                tr { @for cell in cells(it) { td { (cell) } } }
             }
         }
     }
@@ -113,8 +110,4 @@ fn skipped(document: &Document) -> Markup {
             }
         }
     }
-}
-
-const fn yes(it: bool) -> &'static str {
-    if it { "yes" } else { "no" }
 }

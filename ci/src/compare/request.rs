@@ -44,7 +44,7 @@ impl Request {
             sharers: self.sharers.clone(),
             batch: self.batch.clone(),
             pages: self.pages,
-            rounds: if machine.tick() == "cycle" { ROUNDS_ON_HARDWARE } else { 1 },
+            rounds: rounds(machine),
             seed: self.seed,
             exit: machine.exit(),
             ..Plan::default()
@@ -60,6 +60,13 @@ impl Request {
             Asked::Named(names) => Methods::Named(names.clone()),
             Asked::Usual => named(usual(path)),
         }
+    }
+
+    /// A method that was asked for by name, on paths none of which has it.
+    pub fn impossible(&self) -> Option<MethodName> {
+        let Asked::Named(names) = &self.methods else { return None };
+        let nowhere = |name: &&MethodName| !self.paths.iter().any(|path| path.may_have(**name));
+        names.iter().find(nowhere).copied()
     }
 
     /// How many rows a method has on a path.
@@ -85,6 +92,11 @@ impl Request {
             Asked::Usual => usual(path).to_vec(),
         }
     }
+}
+
+/// How often a row is measured on a machine.
+pub(super) fn rounds(machine: MachineName) -> u32 {
+    if machine.tick() == "cycle" { ROUNDS_ON_HARDWARE } else { 1 }
 }
 
 const fn usual(path: Path) -> &'static [MethodName] {

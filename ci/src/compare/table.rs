@@ -3,7 +3,7 @@
 use comfy_table::presets::ASCII_MARKDOWN;
 use comfy_table::{Cell, CellAlignment, Table};
 
-use super::document::MeasuredRow;
+use super::document::{Document, MeasuredRow};
 
 /// Headings of the columns that name a row.
 pub(super) const NAMES: [&str; 5] = ["machine", "path", "method", "sharers", "batch"];
@@ -16,8 +16,7 @@ pub(super) const FIGURES: [&str; 12] = [
 
 /// All rows.
 pub fn table(rows: &[MeasuredRow]) -> Table {
-    let mut table = Table::new();
-    table.load_style(ASCII_MARKDOWN);
+    let mut table = empty();
     table.set_header(NAMES.iter().chain(&FIGURES));
     for row in rows {
         table.add_row(
@@ -25,6 +24,20 @@ pub fn table(rows: &[MeasuredRow]) -> Table {
         );
     }
     table
+}
+
+/// A table in the style of all.
+pub(super) fn empty() -> Table {
+    let mut table = Table::new();
+    table.load_style(ASCII_MARKDOWN);
+    table
+}
+
+/// What the checks came to, in words.
+pub fn verdict(document: &Document) -> String {
+    let Document { rows, verified, lost, audits, .. } = document;
+    let lost = if *lost == 0 { "none".into() } else { lost.to_string() };
+    format!("{} rows, {verified} pages verified, {lost} lost, {audits} audits passed", rows.len())
 }
 
 fn right(figure: String) -> Cell {

@@ -1,10 +1,13 @@
 //! Whether a comparison is good: all that was asked ran, nothing was lost, no promise was broken.
 
 use loadphys_plan::command_line::MethodName;
-use loadphys_plan::records::{Record, Row};
+use loadphys_plan::records::{Record, Row, Skipped, counts};
+use loadphys_plan::work;
 
-use super::document::{Document, MeasuredRow};
+use super::document::Document;
+use super::request::rounds;
 use super::{Asked, Measured, Request};
+use crate::machines::{MachineName, Path};
 
 /// A line for everything that is wrong.
 pub fn wrong(request: &Request, boots: &[Measured], document: &Document) -> Vec<String> {
@@ -15,9 +18,14 @@ pub fn wrong(request: &Request, boots: &[Measured], document: &Document) -> Vec<
             lines.push(format!("{path} on {machine}: {reason}"));
         }
         lines.extend(missing(request, boot));
+        lines.extend(counts_wrong(boot));
+        let rows = boot.report.records.iter().filter_map(|record| match record {
+            Record::Row(row) => Some(row),
+            _ => None,
+        });
+        lines.extend(rows.flat_map(|row| faults(request, *machine, row)));
     }
-    lines.extend(document.rows.iter().flat_map(faults));
-    lines.extend(nowhere(request, document));
+    lines.extend(skipped(request, document));
     lines
 }
 
@@ -47,34 +55,54 @@ fn is_skipped(boot: &Measured, method: MethodName) -> bool {
     boot.report.records.iter().any(is_one)
 }
 
-/// Methods that were asked for by name and ran on no path; and skips where none is expected.
-fn nowhere(request: &Request, document: &Document) -> Vec<String> {
-    let ran = |name: &str| document.rows.iter().any(|row| row.row.method == name);
+/// Skips of methods that were asked for on a path which may have them; `all` asks for none.
+fn skipped(request: &Request, document: &Document) -> Vec<String> {
     let skips = document.skipped.iter().map(|row| &row.skipped);
-    let counts = |method: &str| match &request.methods {
-        Asked::All => false,
-        Asked::Named(_) => !ran(method),
-        Asked::Usual => true,
-    };
-    let skips = skips.filter(|skipped| counts(&skipped.method));
+    let skips = skips.filter(|it| request.methods != Asked::All && is_expected(it));
     skips.map(|it| format!("{} did not run on {}: {}", it.method, it.path, it.reason)).collect()
 }
 
-/// What a row itself shows to be wrong.
-fn faults(measured: &MeasuredRow) -> Vec<String> {
-    let row = &measured.row;
-    let place = format!(
-        "{} on {}, {}, sharers {}, batch {}",
-        row.path, measured.machine, row.method, row.sharers, row.batch
-    );
+/// What the counts of a boot show to be wrong: audits must have been, and nothing found.
+fn counts_wrong(boot: &Measured) -> Vec<String> {
+    let Measured { path, machine, report, .. } = boot;
+    let count = |name| report.count(name);
     let checks = [
-        (row.lost > 0, format!("{} pages lost", row.lost)),
-        (row.pages == 0, "no page was evicted".into()),
-        (row.verified < row.pages, format!("{} of {} pages verified", row.verified, row.pages)),
+        (count(counts::AUDITS).unwrap_or(0) == 0, "no audit was recorded".to_owned()),
+        (count(counts::AUDIT_FAULTS).unwrap_or(0) > 0, "an audit found a fault".into()),
+        (count(counts::STALE) != Some(0), found(count(counts::STALE), "stale translations")),
+        (count(counts::LOST) != Some(0), found(count(counts::LOST), "lost pages")),
+    ];
+    // A boot that failed before its end has no counts, and one line that says so is enough.
+    let failed = checks.into_iter().filter(|(failed, _)| *failed && report.verdict().is_ok());
+    failed.map(|(_, what)| format!("{path} on {machine}: {what}")).collect()
+}
+
+fn found(count: Option<u64>, what: &str) -> String {
+    count.map_or(format!("no count of {what}"), |count| format!("{count} {what}"))
+}
+
+/// What a row itself shows to be wrong.
+fn faults(request: &Request, machine: MachineName, row: &Row) -> Vec<String> {
+    let Row { path, method, sharers, batch, pages, verified, lost, .. } = row;
+    let place = format!("{path} on {machine}, {method}, sharers {sharers}, batch {batch}");
+    let rounds = rounds(machine);
+    let evicted = u64::from(request.pages) * u64::from(rounds);
+    let expected = work::verified(*sharers, request.pages, rounds);
+    let checks = [
+        (*lost > 0, format!("{lost} pages lost")),
+        (*pages != evicted, format!("{pages} of {evicted} pages evicted")),
+        (*verified != expected, format!("{verified} of {expected} pages verified")),
         (breaks_promise(row), format!("{:.3} exits a page", row.events.vm_exits)),
     ];
     let failed = checks.into_iter().filter(|(failed, _)| *failed);
     failed.map(|(_, what)| format!("{place}: {what}")).collect()
+}
+
+/// Whether a method is one that its path may have.
+fn is_expected(skipped: &Skipped) -> bool {
+    let path = Path::named(&skipped.path).ok();
+    let method: Option<MethodName> = skipped.method.parse().ok();
+    path.zip(method).is_none_or(|(path, method)| path.may_have(method))
 }
 
 /// The alias causes no exit; calls cause at most one for a batch.

@@ -5,6 +5,7 @@ use anyhow::Result;
 use super::{MachineName, Path, kvm};
 use crate::build::Programs;
 use crate::outcome::bad_input;
+use crate::tools::{self, Need};
 
 /// A machine, and why it.
 #[derive(Clone, Debug)]
@@ -30,6 +31,10 @@ pub fn check(path: Path, asked: Option<MachineName>) -> Result<()> {
 /// boot that has to vouch for KVM.
 pub fn choose(path: Path, asked: Option<MachineName>, programs: &Programs) -> Result<Choice> {
     check(path, asked)?;
+    // The probe boot needs QEMU: where it is missing, that must not count against KVM.
+    if matches!(asked, None | Some(MachineName::QemuKvm)) && kvm::usable(path, None).is_ok() {
+        tools::ensure(Need::of(MachineName::QemuKvm))?;
+    }
     match asked {
         Some(MachineName::QemuKvm) => {
             vouch(path, Some(programs)).map(|()| by_request(MachineName::QemuKvm))

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use anyhow::Result;
-use loadphys_plan::command_line::Exit;
+use loadphys_plan::command_line::{Exit, MethodName};
 
 use crate::outcome::bad_input;
 
@@ -33,6 +33,14 @@ impl Path {
         match self {
             Self::Bare => 16,
             Self::Vmx => 128,
+        }
+    }
+
+    /// Whether a method can be there: calls and alias are the stub's.
+    pub const fn may_have(self, method: MethodName) -> bool {
+        match self {
+            Self::Bare => !matches!(method, MethodName::Hypercall | MethodName::Alias),
+            Self::Vmx => true,
         }
     }
 

@@ -3,6 +3,7 @@
 use loadphys_plan::command_line::{
     Exit, List, MOST, MethodName, Methods, Mistake, Plan, PlanName, Problem,
 };
+use loadphys_plan::work::{MOST_BATCH, MOST_SHARERS};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
@@ -37,7 +38,16 @@ fn unknown_words_are_named_with_what_exists() {
 
 #[test]
 fn bad_numbers_are_refused() {
-    for line in ["pages=0", "sharers=1,0", "batch=", "rounds=-1", "seed=0x10", "pages=4294967296"] {
+    for line in [
+        "pages=0",
+        "sharers=1,0",
+        "batch=",
+        "rounds=-1",
+        "seed=0x10",
+        "pages=4294967296",
+        "batch=513",
+        "sharers=201",
+    ] {
         assert_eq!(mistake(line).problem(), Problem::BadNumber, "{line}");
     }
     let line = mistake("pages=0").to_string();
@@ -64,8 +74,8 @@ fn a_long_wrong_word_is_cut_at_a_character() {
     assert!(line.contains(&format!("'x{}'", "é".repeat(31))), "{line}");
 }
 
-fn numbers() -> impl Strategy<Value = List<u32>> {
-    prop::collection::hash_set(1..=u32::MAX, 1..=MOST)
+fn numbers(most: u32) -> impl Strategy<Value = List<u32>> {
+    prop::collection::hash_set(1..=most, 1..=MOST)
         .prop_map(|set| List::new(set).expect("different numbers, not too many"))
 }
 
@@ -79,7 +89,7 @@ prop_compose! {
     fn plans()(
         (plan, exit) in (select(PlanName::ALL), select(Exit::ALL)),
         methods in methods(),
-        (sharers, batch) in (numbers(), numbers()),
+        (sharers, batch) in (numbers(MOST_SHARERS), numbers(MOST_BATCH)),
         (pages, rounds) in (1..=u32::MAX, 1..=u32::MAX),
         (seed, check, swap_pages) in any::<(u64, bool, u32)>(),
     ) -> Plan {

@@ -6,6 +6,7 @@ use core::str::FromStr;
 use super::list::List;
 use super::mistake::{Mistake, Problem};
 use super::names::{Check, Exit, Methods, PlanName};
+use crate::work::{MOST_BATCH, MOST_SHARERS};
 
 /// What one boot is to do. Read from a command line, written back as the canonical one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,8 +97,8 @@ impl Plan {
         match key {
             "plan" => self.plan = value.parse()?,
             "methods" => self.methods = value.parse()?,
-            "sharers" => self.sharers = List::parse(key, value, |word| from_one(key, word))?,
-            "batch" => self.batch = List::parse(key, value, |word| from_one(key, word))?,
+            "sharers" => self.sharers = List::parse(key, value, sharers)?,
+            "batch" => self.batch = List::parse(key, value, batch)?,
             "pages" => self.pages = from_one(key, value)?,
             "rounds" => self.rounds = from_one(key, value)?,
             "seed" => self.seed = number(key, value, "a number from 0 to 18446744073709551615")?,
@@ -116,6 +117,23 @@ fn from_one(what: &'static str, text: &str) -> Result<u32, Mistake> {
     match number(what, text, wanted)? {
         0 => Err(Mistake::new(Problem::BadNumber, what, text, wanted)),
         value => Ok(value),
+    }
+}
+
+fn sharers(text: &str) -> Result<u32, Mistake> {
+    within("sharers", text, MOST_SHARERS, "a number from 1 to 200")
+}
+
+fn batch(text: &str) -> Result<u32, Mistake> {
+    within("batch", text, MOST_BATCH, "a number from 1 to 512")
+}
+
+const _: () = assert!(MOST_SHARERS == 200 && MOST_BATCH == 512, "the messages above name them");
+
+fn within(what: &'static str, text: &str, most: u32, wanted: &'static str) -> Result<u32, Mistake> {
+    match number(what, text, wanted)? {
+        value if (1..=most).contains(&value) => Ok(value),
+        _ => Err(Mistake::new(Problem::BadNumber, what, text, wanted)),
     }
 }
 
