@@ -124,6 +124,11 @@ impl<'m> Model<'m> {
         self.cpus[cpu].masked.replace(masked)
     }
 
+    /// Whether interrupts of a CPU are off.
+    pub fn is_masked(&self, cpu: usize) -> bool {
+        self.cpus[cpu].masked.get()
+    }
+
     /// INVLPG.
     pub fn invlpg(&self, cpu: usize, address: VirtAddr) {
         self.cpus[cpu].caches.borrow_mut().invlpg(self.pcid(cpu), address);

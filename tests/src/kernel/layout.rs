@@ -66,6 +66,12 @@ pub fn windows() -> (VirtAddr, VirtAddr) {
     pages(0)
 }
 
+/// What a CPU's window shows: the entry that maps it.
+pub fn shown(model: &Model<'_>, cpu: usize) -> Entry {
+    let [_, _, windows, _] = PAGES_TABLES;
+    Entry(model.memory.frame(windows)[cpu].get())
+}
+
 /// Places of frames, and where their entries are.
 pub fn places() -> (VirtAddr, VirtAddr) {
     pages(1)

@@ -28,9 +28,7 @@ impl<'m> ModelCpu<'m> {
     }
 
     fn must_be_masked(&self) {
-        let were_masked = self.model.mask(self.number, true);
-        self.model.mask(self.number, were_masked);
-        if !were_masked {
+        if !self.model.is_masked(self.number) {
             self.model.report(Violation::Interruptible(self.number));
         }
     }
