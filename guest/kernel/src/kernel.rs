@@ -30,8 +30,10 @@ use crate::tlb::Tlb;
 pub use process::{Process, State};
 pub use reclaim::MOST_VICTIMS;
 
-/// Programs at a time.
+/// Programs at a time; each has a PCID of its own.
 pub const MOST_PROCESSES: usize = 256;
+
+const _: () = assert!(MOST_PROCESSES < crate::methods::VISITS as usize);
 
 /// Operations that are named together.
 const ROOM: usize = 512;

@@ -5,6 +5,7 @@
 use foreign_access::cpu::{Counted, Events, Hardware};
 use foreign_access::methods::AnyMethod;
 use foreign_access::{Method, Operation, Refusal, Stopped};
+use page_reclaim::stale::Tag;
 use page_reclaim::{DeviceError, Machine as Deeds, Slot, Stage};
 use x86_64::instructions::interrupts;
 use x86_64::structures::paging::PhysFrame;
@@ -18,7 +19,7 @@ use crate::methods::Reach;
 use crate::other_context::KernelDeeds;
 use crate::ram_swap::RamSwap;
 use crate::roots::Roots;
-use crate::tlb::{Tag, Tlb};
+use crate::tlb::Tlb;
 use crate::window::{Window, fill};
 
 /// The machine of one CPU.

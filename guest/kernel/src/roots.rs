@@ -3,12 +3,11 @@
 
 use foreign_access::Cpu;
 use foreign_access::methods::AnyMethod;
-use x86_64::instructions::tlb::Pcid;
+use page_reclaim::stale::Tag;
 use x86_64::structures::paging::PhysFrame;
 
 use crate::layout::KERNEL_HALF;
 use crate::methods::{Reach, SlotEntry, own_entries};
-use crate::tlb::Tag;
 use crate::window::{Window, Words};
 
 /// Entries of the kernel's half.
@@ -41,7 +40,7 @@ impl Roots {
     /// The kernel's root, and a tag by which nothing is kept: PCID 0 is also that of visits without
     /// PCIDs.
     pub fn kernel(&self) -> (PhysFrame, Tag) {
-        (self.kernel, Tag::new(Pcid::new(0).expect("0 is a PCID")))
+        (self.kernel, Tag::new(0))
     }
 
     /// Makes the kernel's root, which is loaded, fit a method.

@@ -5,9 +5,8 @@
 //!   `page_reclaim`'s, this file makes it true.
 //! - Of the loaded space, each edited page is flushed by INVLPG, which also drops the
 //!   paging-structure caches of the current PCID.
-//! - Of a space that is not loaded, translations can survive under its PCID only. The edit is noted
-//!   in `edited`; loading a space that was edited since it was last loaded writes CR3 with a flush. Several spaces may
-//!   share a note, which costs a flush too many, never one too few.
+//! - Of a space that is not loaded, translations can survive under its PCID only. The edit is noted, and loading the
+//!   space next writes CR3 with a flush ([`page_reclaim::stale`], which is tested on a model).
 //! - Without PCIDs every load of a root flushes, and nothing needs to be noted.
 #![expect(unsafe_code, reason = "writes CR3")]
 
@@ -16,6 +15,7 @@ use alloc::vec;
 
 use foreign_access::{Action, Cpu, Operation};
 use heapless::Vec;
+use page_reclaim::stale::{Notes, Tag};
 use x86_64::VirtAddr;
 use x86_64::instructions::tlb::Pcid;
 use x86_64::registers::control::{Cr3, Cr3Flags};
@@ -24,25 +24,8 @@ use x86_64::structures::paging::PhysFrame;
 /// Pages that are flushed one by one; more, and the whole space is flushed.
 const MOST_PAGES: usize = 64;
 
-/// Notes about spaces that are not loaded, shared by spaces whose roots' frame numbers are equal
-/// modulo this.
+/// Notes about spaces that are not loaded.
 const NOTES: usize = 4096;
-
-/// What a space remembers about its translations.
-#[derive(Clone, Copy, Debug)]
-pub struct Tag {
-    pcid: Pcid,
-    /// The time at which the space was last loaded; `None` before it was for the first time, when
-    /// the PCID's former owner may have left something.
-    loaded_at: Option<u64>,
-}
-
-impl Tag {
-    /// For a space that was never loaded.
-    pub fn new(pcid: Pcid) -> Self {
-        Self { pcid, loaded_at: None }
-    }
-}
 
 /// The TLB of this CPU.
 #[derive(Debug)]
@@ -51,10 +34,7 @@ pub struct Tlb {
     loaded: PhysFrame,
     pages: Vec<VirtAddr, MOST_PAGES>,
     whole: bool,
-    /// Counts noted edits.
-    time: u64,
-    /// When a space with such a root was last edited while it was not loaded.
-    edited: Box<[u64]>,
+    notes: Notes<Box<[u64]>>,
     /// Writes of CR3 so far.
     pub root_writes: u64,
 }
@@ -62,8 +42,8 @@ pub struct Tlb {
 impl Tlb {
     /// With this root loaded, under PCID 0.
     pub fn new(has_pcids: bool, loaded: PhysFrame) -> Self {
-        let edited = vec![0; NOTES].into_boxed_slice();
-        Self { has_pcids, loaded, pages: Vec::new(), whole: false, time: 1, edited, root_writes: 0 }
+        let notes = Notes::new(vec![0; NOTES].into_boxed_slice());
+        Self { has_pcids, loaded, pages: Vec::new(), whole: false, notes, root_writes: 0 }
     }
 
     /// The loaded root.
@@ -81,8 +61,7 @@ impl Tlb {
             if operation.name.root == self.loaded {
                 self.whole |= self.pages.push(operation.name.page).is_err();
             } else if self.has_pcids {
-                self.time += 1;
-                self.edited[note(operation.name.root)] = self.time;
+                self.notes.edited(operation.name.root);
             }
         }
     }
@@ -113,21 +92,18 @@ impl Tlb {
             self.pages.is_empty() && !self.whole,
             "what was noted is flushed before another root is loaded"
         );
-        let stale = tag.loaded_at.is_none_or(|time| self.edited[note(root)] > time);
+        let stale = self.notes.must_flush(root, tag);
+        let pcid = Pcid::new(tag.pcid()).expect("tags have PCIDs");
         // SAFETY: the caller's promise; bit 63 is set only if nothing of this PCID is stale.
         unsafe {
             match (self.has_pcids, stale) {
                 (false, _) => Cr3::write(root, Cr3Flags::empty()),
-                (true, true) => Cr3::write_pcid(root, tag.pcid),
-                (true, false) => Cr3::write_pcid_no_flush(root, tag.pcid),
+                (true, true) => Cr3::write_pcid(root, pcid),
+                (true, false) => Cr3::write_pcid_no_flush(root, pcid),
             }
         }
         self.loaded = root;
         self.root_writes += 1;
-        tag.loaded_at = Some(self.time);
+        self.notes.loaded(tag);
     }
-}
-
-fn note(root: PhysFrame) -> usize {
-    (root.start_address().as_u64() >> 12) as usize % NOTES
 }

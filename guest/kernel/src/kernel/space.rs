@@ -2,12 +2,10 @@
 
 use heapless::Vec;
 use loadphys_apps::places::{CODE, PAGE, PRIVATE, SHARED, STACK_PAGES, STACK_TOP};
+use page_reclaim::stale::Tag;
 use page_reclaim::{Backing, Rights, Share};
 use x86_64::VirtAddr;
-use x86_64::instructions::tlb::Pcid;
 use x86_64::structures::paging::PhysFrame;
-
-use crate::tlb::Tag;
 
 /// A run of pages.
 #[derive(Clone, Copy, Debug)]
@@ -41,9 +39,8 @@ pub struct Space {
 }
 
 impl Space {
-    /// With this root; `number` counts spaces and becomes the PCID.
+    /// With this root; `number` counts spaces, and the one after it is the PCID.
     pub fn new(root: PhysFrame, number: u16, shape: Shape) -> Self {
-        let pcid = Pcid::new(number + 1).expect("fewer than 4,095 spaces");
         let stack = STACK_TOP - STACK_PAGES * PAGE;
         let data = Rights::DATA;
         let regions = Vec::from_array([
@@ -57,7 +54,7 @@ impl Space {
             Region { start: PRIVATE, pages: shape.private, rights: data, share: None },
             Region { start: stack, pages: STACK_PAGES, rights: data, share: None },
         ]);
-        Self { root, tag: Tag::new(pcid), regions }
+        Self { root, tag: Tag::new(number + 1), regions }
     }
 
     /// What belongs at an address, and with which rights.
