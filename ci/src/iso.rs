@@ -19,28 +19,40 @@ pub struct Entry {
     pub module: Option<(PathBuf, String)>,
 }
 
-/// Writes an image; GRUB starts the first entry after `timeout` seconds.
+/// What people choose from.
+#[derive(Clone, Debug)]
+pub struct Menu<'a> {
+    /// What can be started.
+    pub entries: &'a [Entry],
+    /// Which entry starts if nobody chooses.
+    pub chosen: usize,
+    /// Seconds in which to choose; with 0 there is no menu.
+    pub seconds: u32,
+}
+
+/// Writes an image.
 ///
 /// GRUB speaks on COM1 too, so that its own errors are seen where the guest's words are.
-pub fn write(image: &Path, entries: &[Entry], timeout: u32) -> Result<()> {
+pub fn write(image: &Path, menu: &Menu<'_>) -> Result<()> {
     let tree = tempfile::tempdir().context("no temporary directory")?;
     let boot = tree.path().join("boot");
     fs::create_dir_all(boot.join("grub"))?;
-    let mut menu = preamble(timeout);
-    for (number, entry) in entries.iter().enumerate() {
-        menu.push_str(&place(&boot, number, entry, timeout == 0)?);
+    let mut text = preamble(menu);
+    for (number, entry) in menu.entries.iter().enumerate() {
+        text.push_str(&place(&boot, number, entry, menu.seconds == 0)?);
     }
-    fs::write(boot.join("grub/grub.cfg"), menu)?;
+    fs::write(boot.join("grub/grub.cfg"), text)?;
     grub_mkrescue(image, tree.path())
 }
 
-fn preamble(timeout: u32) -> String {
+fn preamble(menu: &Menu<'_>) -> String {
+    let Menu { chosen, seconds, .. } = menu;
     // With a menu that people wait at, the screen shows it as well.
-    let terminals = if timeout == 0 { "serial" } else { "console serial" };
+    let terminals = if *seconds == 0 { "serial" } else { "console serial" };
     format!(
         "serial --unit=0 --speed=115200\n\
          terminal_input {terminals}\nterminal_output {terminals}\n\
-         set timeout={timeout}\nset default=0\n"
+         set timeout={seconds}\nset default={chosen}\n"
     )
 }
 

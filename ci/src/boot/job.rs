@@ -30,6 +30,8 @@ pub struct Job {
     pub line: String,
     /// The stub's guest.
     pub module: Option<Module>,
+    /// A disc that is booted instead of these files, by an entry of its menu (Bochs).
+    pub image: Option<PathBuf>,
     /// Memory of the machine.
     pub memory_mib: u32,
     /// CPUs of the machine.
@@ -67,6 +69,7 @@ impl Job {
             kernel,
             line,
             module,
+            image: None,
             memory_mib: USUAL_MEMORY_MIB,
             cpus: 1,
             cpu: None,

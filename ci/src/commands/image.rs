@@ -8,7 +8,7 @@ use loadphys_plan::command_line::Plan;
 
 use super::options::refused;
 use crate::build::Programs;
-use crate::iso::{self, Entry};
+use crate::iso::{self, Entry, Menu};
 use crate::machines::Path;
 use crate::outcome::bad_input;
 use crate::{tools, workspace};
@@ -55,13 +55,15 @@ impl Arguments {
         let image = place(self.out)?;
         tools::ensure(&[tools::Need::Image, tools::Need::UefiImage])?;
         let programs = Programs::build(&Path::ALL)?;
-        iso::write(&image, &menu(&programs, &plan.to_string()), MENU_SECONDS)?;
+        let entries = entries(&programs, &plan.to_string());
+        iso::write(&image, &Menu { entries: &entries, chosen: 0, seconds: MENU_SECONDS })?;
         println!("{}", image.display());
         Ok(())
     }
 }
 
-fn menu(programs: &Programs, line: &str) -> [Entry; 2] {
+/// What the image offers: the guest alone, then under the hypervisor.
+pub fn entries(programs: &Programs, line: &str) -> [Entry; 2] {
     let guest = (programs.guest.clone(), line.to_owned());
     let bare =
         Entry { title: "loadphys guest on bare metal".into(), kernel: guest.clone(), module: None };

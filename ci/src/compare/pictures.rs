@@ -4,6 +4,7 @@ mod lines;
 mod stages;
 
 use anyhow::Result;
+use plotters::prelude::RGBColor;
 
 use super::document::MeasuredRow;
 
@@ -15,6 +16,26 @@ pub struct Picture {
     pub title: String,
     /// The picture.
     pub svg: String,
+}
+
+/// Colours that are told apart and stand out on white, enough for every method on one path.
+const COLOURS: [RGBColor; 11] = [
+    RGBColor(31, 119, 180),
+    RGBColor(214, 39, 40),
+    RGBColor(44, 160, 44),
+    RGBColor(178, 134, 0),
+    RGBColor(148, 103, 189),
+    RGBColor(140, 86, 75),
+    RGBColor(227, 119, 194),
+    RGBColor(90, 90, 90),
+    RGBColor(23, 190, 207),
+    RGBColor(255, 127, 14),
+    RGBColor(0, 60, 110),
+];
+
+/// A label of an axis.
+fn integer(value: &f64) -> String {
+    format!("{value:.0}")
 }
 
 /// Width and height of a picture.

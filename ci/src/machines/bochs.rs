@@ -1,13 +1,13 @@
 //! Bochs: every argument and every line of configuration that it is ever given.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::Result;
 
 use crate::boot::{Job, children};
-use crate::iso::{self, Entry};
+use crate::iso::{self, Entry, Menu};
 
 /// The emulator.
 pub const PROGRAM: &str = "bochs";
@@ -27,13 +27,20 @@ pub const NO_VMX: &str = "athlon64_venice";
 /// Debian's build has the debugger in it and waits at the first instruction: the debugger is told
 /// to continue, and to quit when the machine has stopped.
 pub fn command(job: &Job, place: &Path, console: &Path) -> Result<Command> {
-    let image = place.join("boot.iso");
-    iso::write(&image, &[entry(job)], 0)?;
+    let image = match &job.image {
+        Some(image) => image.clone(),
+        None => written(job, place.join("boot.iso"))?,
+    };
     fs::write(place.join("bochsrc"), configuration(job, &image, console))?;
     fs::write(place.join("go"), "c\nq\n")?;
     let mut bochs = children::mortal(PROGRAM);
     bochs.args(["-q", "-f"]).arg(place.join("bochsrc")).arg("-rc").arg(place.join("go"));
     Ok(bochs)
+}
+
+fn written(job: &Job, image: PathBuf) -> Result<PathBuf> {
+    iso::write(&image, &Menu { entries: &[entry(job)], chosen: 0, seconds: 0 })?;
+    Ok(image)
 }
 
 fn entry(job: &Job) -> Entry {

@@ -4,11 +4,11 @@ use anyhow::Result;
 use plotters::chart::ChartContext;
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::{
-    BLACK, Cartesian2d, ChartBuilder, Circle, Color, IntoDrawingArea, LineSeries, Palette,
-    Palette99, PathElement, SVGBackend, SeriesLabelPosition, WHITE,
+    BLACK, Cartesian2d, ChartBuilder, Circle, Color, IntoDrawingArea, LineSeries, PathElement,
+    SVGBackend, SeriesLabelPosition, WHITE,
 };
 
-use super::{MeasuredRow, Picture, SIZE};
+use super::{COLOURS, MeasuredRow, Picture, SIZE, integer};
 
 type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
@@ -31,6 +31,9 @@ pub fn by_sharers(rows: &[&MeasuredRow], batch: u32) -> Result<Picture> {
             .label_style(("sans-serif", 14))
             .x_desc("sharers")
             .y_desc("ticks a page (mean)")
+            .x_labels(right as usize + 1)
+            .x_label_formatter(&integer)
+            .y_label_formatter(&integer)
             .draw()?;
         for (number, name) in names(rows).iter().enumerate() {
             line(&mut chart, rows, name, number)?;
@@ -79,7 +82,7 @@ fn line(
     let mut points: Vec<(f64, f64)> =
         rows.map(|row| (f64::from(row.row.sharers), row.row.ticks.total.mean)).collect();
     points.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let colour = Palette99::pick(number);
+    let colour = COLOURS[number % COLOURS.len()];
     let style = colour.stroke_width(2);
     chart
         .draw_series(LineSeries::new(points.clone(), style))?

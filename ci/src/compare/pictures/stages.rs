@@ -2,11 +2,11 @@
 
 use anyhow::Result;
 use plotters::prelude::{
-    ChartBuilder, Color, IntoDrawingArea, Palette, Palette99, Rectangle, SVGBackend,
-    SeriesLabelPosition, ShapeStyle, WHITE,
+    ChartBuilder, Color, IntoDrawingArea, Rectangle, SVGBackend, SeriesLabelPosition, ShapeStyle,
+    WHITE,
 };
 
-use super::{MeasuredRow, Picture, SIZE};
+use super::{COLOURS, MeasuredRow, Picture, SIZE, integer};
 use crate::compare::stages::stages;
 
 /// Room for one bar.
@@ -26,7 +26,7 @@ pub fn stacked(rows: &[&MeasuredRow], batch: u32) -> Result<Picture> {
             .margin(12)
             .caption(&title, ("sans-serif", 18))
             .x_label_area_size(40)
-            .y_label_area_size(230)
+            .y_label_area_size(320)
             .build_cartesian_2d(0.0..right, -0.5..rows.len() as f64 - 0.5)?;
         chart
             .configure_mesh()
@@ -34,10 +34,11 @@ pub fn stacked(rows: &[&MeasuredRow], batch: u32) -> Result<Picture> {
             .x_desc("ticks a page (mean)")
             .y_labels(2 * rows.len())
             .label_style(("sans-serif", 14))
+            .x_label_formatter(&integer)
             .y_label_formatter(&|height| label(rows, *height))
             .draw()?;
         for (number, stage) in STAGES.iter().enumerate() {
-            let colour = Palette99::pick(number).filled();
+            let colour = COLOURS[number].filled();
             let bars = pieces.iter().filter(|piece| piece.stage == *stage);
             chart
                 .draw_series(bars.map(|piece| piece.drawn(colour)))?
@@ -87,7 +88,7 @@ fn label(rows: &[&MeasuredRow], height: f64) -> String {
     let is_middle = (height - height.round()).abs() < 0.01;
     let row = rows.iter().rev().nth(height.round() as usize).filter(|_| is_middle);
     row.map_or(String::new(), |row| {
-        let row = &row.row;
-        format!("{} on {}, sharers {}", row.method, row.path, row.sharers)
+        let MeasuredRow { machine, row, .. } = row;
+        format!("{} on {} ({machine}), sharers {}", row.method, row.path, row.sharers)
     })
 }
