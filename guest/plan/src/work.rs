@@ -1,0 +1,18 @@
+//! How much a plan has to do: what the guest promises, and what the host demands of its records.
+
+/// Pages that each program has of its own, beside the shared segment; it checks them too.
+pub const PRIVATE_PAGES: u64 = 4;
+
+/// The most pages that are evicted together.
+pub const MOST_BATCH: u32 = 512;
+
+/// The most programs that share a segment.
+pub const MOST_SHARERS: u32 = 200;
+
+/// Rounds in which events are counted instead of ticks; they follow those of the plan.
+pub const COUNTED_ROUNDS: u64 = 1;
+
+/// Pages that the programs of a row check: each sharer all of its pages, once a round.
+pub const fn verified(sharers: u32, pages: u32, rounds: u32) -> u64 {
+    sharers as u64 * (pages as u64 + PRIVATE_PAGES) * (rounds as u64 + COUNTED_ROUNDS)
+}
