@@ -13,7 +13,7 @@ use proptest::{prop_assert, prop_assert_eq};
 use work::{cases, steps};
 
 proptest! {
-    #![proptest_config(cases(40))]
+    #![proptest_config(cases(32))]
 
     /// Whatever is done, every method leaves the tables that the reference leaves.
     #[test]
