@@ -22,9 +22,15 @@
 //! # What it still can do
 //! - Devices write to memory as their drivers tell them, the stub's included: no IOMMU is set up.
 //! - Only the boot CPU is under the stub. The others stay as the firmware left them, and ACPI's tables still list
-//!   them; a guest that starts one runs it outside.
+//!   them. Nothing stops the guest from starting one, by INIT and SIPI through its local APIC: that CPU runs outside
+//!   VT-x and EPT, and all memory is open to it, the stub's included. What is said above holds for a guest that
+//!   starts none.
 //! - Memory types are those of the MTRRs when the stub started; a guest that changes MTRRs later changes nothing.
 //! - Side channels are not closed.
+//!
+//! # The command line
+//! It is the guest's. The stub takes one word of it, `exit=`, with the type and the exit codes of [`loadphys_plan`], so
+//! that both end the machine in the same way.
 #![cfg_attr(not(test), no_std)]
 
 pub mod command_line;

@@ -8,7 +8,6 @@
 //! | RDI | first argument | kept |
 //! | RSI | second argument | kept |
 //! | RDX | third argument | answer |
-//! | R8 | fourth argument | kept |
 //!
 //! All other registers are kept. A call counts only from ring 0 in 64-bit mode. A call that is
 //! refused changes nothing but RAX and RDX.

@@ -3,6 +3,10 @@
 //! VT-x wants CR0.NE set, so the stub owns that bit: the guest reads its own value from the shadow. A write that
 //! changes the guest's NE exits, and then all of it is the stub's to do (section "Changes to Instruction
 //! Behavior in VMX Non-Root Operation"; volume 2, "MOV - Move to/from Control Registers").
+//!
+//! CD and NW stay as the CPU has them: a VM entry does not load them (section "Loading Guest Control Registers, Debug
+//! Registers, and MSRs"). Of a write that exits, a change of CD or NW is lost, and the
+//! guest, which reads the CPU's own bits, can see that.
 
 /// Protection.
 pub const PE: u64 = 1 << 0;
@@ -10,6 +14,7 @@ pub const PE: u64 = 1 << 0;
 pub const ET: u64 = 1 << 4;
 /// Native x87 errors.
 pub const NE: u64 = 1 << 5;
+const WP: u64 = 1 << 16;
 const NW: u64 = 1 << 29;
 const CD: u64 = 1 << 30;
 /// Paging.
@@ -17,6 +22,7 @@ pub const PG: u64 = 1 << 31;
 
 const CR4_PAE: u64 = 1 << 5;
 const CR4_PCIDE: u64 = 1 << 17;
+const CR4_CET: u64 = 1 << 23;
 const EFER_LME: u64 = 1 << 8;
 const EFER_LMA: u64 = 1 << 10;
 
@@ -61,6 +67,7 @@ pub const fn write(value: u64, now: Context) -> Result<Change, Refused> {
     let impossible = value >> 32 != 0
         || paging && value & PE == 0
         || value & NW != 0 && value & CD == 0
+        || value & WP == 0 && now.cr4 & CR4_CET != 0
         || paging
             && !was_paging
             && now.efer & EFER_LME != 0
@@ -83,7 +90,8 @@ pub const fn write(value: u64, now: Context) -> Result<Change, Refused> {
 #[cfg(test)]
 mod tests {
     use super::{
-        CR4_PAE, CR4_PCIDE, Change, Context, EFER_LMA, EFER_LME, ET, NE, PE, PG, Refused, write,
+        CR4_CET, CR4_PAE, CR4_PCIDE, Change, Context, EFER_LMA, EFER_LME, ET, NE, PE, PG, Refused,
+        WP, write,
     };
 
     const START: Context =
@@ -125,11 +133,13 @@ mod tests {
             (PE | 1 << 29, START),
             (PE | PG, Context { cr4: 0, ..START }),
             (PE | PG, Context { long_code: true, ..START }),
+            (PE, Context { cr4: CR4_PAE | CR4_CET, ..START }),
             (PE, Context { cr4: CR4_PAE | CR4_PCIDE, ..paging }),
             (PE, Context { long_code: true, ..paging }),
         ] {
             assert_eq!(write(value, now), Err(Refused), "{value:#x}");
         }
+        assert!(write(PE | WP, Context { cr4: CR4_PAE | CR4_CET, ..START }).is_ok());
         assert_eq!(write(PE, paging).unwrap().efer, EFER_LME);
     }
 }

@@ -1,4 +1,5 @@
-//! Capability MSRs of real and emulated CPUs, as they were read, without those that say nothing about controls.
+//! Capability MSRs, without those that say nothing about controls: those of three emulated CPUs as they were read, and
+//! one set that was put together.
 
 /// Numbers and values.
 pub type Msrs = &'static [(u32, u64)];
