@@ -14,17 +14,30 @@ use crate::programs::programs;
 /// How long a boot may take when several run beside it.
 pub const LIMIT: Duration = Duration::from_secs(150);
 
+/// A look at what a boot said.
+pub type Check = dyn Fn(&Report) -> Result<()> + Send;
+
 /// What must come of a boot.
 pub enum Expected {
     /// A good verdict, and records that pass a check.
-    Good(fn(&Report) -> Result<()>),
-    /// No good verdict, an end of its own, and a line of the console that says why.
+    Good(Box<Check>),
+    /// No good verdict, an end of its own, and a phrase in the verdict or in the last line of the
+    /// console that is no record.
     Failure {
-        /// What the line holds, in lower case.
+        /// The phrase.
         says: &'static str,
     },
+    /// No good verdict, an end of its own, and records that say what was found.
+    Caught(fn(&Report) -> Result<()>),
     /// No end: the time limit comes first.
     OverTime,
+}
+
+impl Expected {
+    /// A good verdict, and records that pass this check.
+    pub fn good(check: impl Fn(&Report) -> Result<()> + Send + 'static) -> Self {
+        Self::Good(Box::new(check))
+    }
 }
 
 /// One test.
@@ -83,14 +96,21 @@ fn judge(report: &Report, expected: &Expected) -> Result<()> {
             ensure!(matches!(report.ending, Ending::OverTime(_)), "it ended: {verdict:?}");
             Ok(())
         }
-        Expected::Failure { says } => {
-            ensure!(verdict.is_err(), "it should have failed");
-            if let Ending::OverTime(limit) = report.ending {
-                bail!("it was to end by itself, not after {} s", limit.as_secs());
-            }
-            let said = report.lines.iter().any(|line| line.to_lowercase().contains(says));
-            ensure!(said, "no line says '{says}'");
+        Expected::Failure { says } => failure(report).and_then(|reason| {
+            let last = report.last_words().unwrap_or_default();
+            let said = reason.contains(says) || last.contains(says);
+            ensure!(said, "neither '{reason}' nor '{last}' says '{says}'");
             Ok(())
-        }
+        }),
+        Expected::Caught(check) => failure(report).and_then(|_| check(report)),
     }
+}
+
+/// Why a boot failed that ended by itself.
+fn failure(report: &Report) -> Result<String> {
+    let Err(reason) = report.verdict() else { bail!("it should have failed") };
+    if let Ending::OverTime(limit) = report.ending {
+        bail!("it was to end by itself, not after {} s: {reason}", limit.as_secs());
+    }
+    Ok(reason)
 }

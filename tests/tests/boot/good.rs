@@ -1,14 +1,17 @@
 //! Boots that must go well.
 
 use anyhow::{Context, Result, ensure};
-use loadphys_plan::command_line::{List, Plan, PlanName};
+use loadphys_plan::command_line::{Exit, List, MethodName, Plan, PlanName};
 use loadphys_plan::records::{Machine, Record, counts};
-use xtask::boot::Report;
-use xtask::compare::{self, Asked, Measured, Request};
+use xtask::boot::{Ending, Job, Report};
+use xtask::commands::image;
+use xtask::compare::{self, Asked, Document, Measured, Request};
+use xtask::iso::{self, Menu};
 use xtask::machines::choose::emulator;
 use xtask::machines::{MachineName, Path};
 
-use crate::case::{Case, Expected, of_plan};
+use crate::case::{Case, Expected, LIMIT, of_plan};
+use crate::programs::programs;
 
 /// All of them.
 pub fn cases() -> Vec<Case> {
@@ -20,12 +23,19 @@ pub fn cases() -> Vec<Case> {
             is(report, "bare", "multiboot2")
         }),
         probe("vmx/probe", Path::Vmx, MachineName::Bochs, |report| is(report, "vmx", "pvh")),
-        Case::of_plan(Path::Vmx, PlanName::BadCalls, Expected::Good(bad_calls)),
+        Case::of_plan(Path::Vmx, PlanName::BadCalls, Expected::good(bad_calls)),
+        Case::new("bare/power-off", power_off, Expected::good(powered_off)),
+        Case::new("vmx/image", image, Expected::good(|report| is(report, "vmx", "pvh"))),
     ];
     for path in Path::ALL {
-        cases.push(comparison(path));
-        cases.push(Case::of_plan(path, PlanName::Pressure, Expected::Good(pressure)));
-        cases.push(Case::of_plan(path, PlanName::BadProgram, Expected::Good(bad_program)));
+        cases.push(comparison(path, "compare", usual));
+        cases.push(comparison(path, "compare-all", all));
+        cases.push(Case::of_plan(path, PlanName::Pressure, Expected::good(pressure)));
+        cases.push(Case::of_plan(
+            path,
+            PlanName::BadProgram,
+            Expected::good(move |it| bad_program(path, it)),
+        ));
         cases.push(full(path));
     }
     cases
@@ -38,7 +48,29 @@ fn probe(
     check: fn(&Report) -> Result<()>,
 ) -> Case {
     let plan = Plan { plan: PlanName::Probe, ..Plan::default() };
-    Case::new(name, move || of_plan(path, machine, plan.clone()), Expected::Good(check))
+    Case::new(name, move || of_plan(path, machine, plan.clone()), Expected::good(check))
+}
+
+/// QEMU, which is told of the end by ACPI only.
+fn power_off() -> Result<Job> {
+    let mut job = Job::probe(Path::Bare, MachineName::QemuTcg, programs(Path::Bare)?, LIMIT);
+    job.line = Plan { plan: PlanName::Probe, exit: Exit::Acpi, ..Plan::default() }.to_string();
+    Ok(job)
+}
+
+/// The disc that `cargo xtask image` writes, of which the entry with the stub is chosen.
+fn image() -> Result<Job> {
+    let job = Job::probe(Path::Vmx, MachineName::Bochs, programs(Path::Vmx)?, LIMIT);
+    let image = xtask::workspace::target().join("boot-test.iso");
+    let entries = image::entries(programs(Path::Vmx)?, &job.line);
+    iso::write(&image, &Menu { entries: &entries, chosen: 1, seconds: 1 })?;
+    Ok(Job { image: Some(image), ..job })
+}
+
+/// QEMU ends with 0 after a power-off, and only then as well as the guest's good end.
+fn powered_off(report: &Report) -> Result<()> {
+    ensure!(report.ending == Ending::ByItself(Some(0)), "it ended with {:?}", report.ending);
+    Ok(())
 }
 
 /// The guest found itself on this path, loaded this way.
@@ -57,8 +89,13 @@ fn machine(report: &Report) -> Result<&Machine> {
     machine.context("no machine record")
 }
 
+/// A small comparison of all methods.
+fn all(path: Path) -> Request {
+    Request { methods: Asked::All, pages: 24, ..usual(path) }
+}
+
 /// A small comparison of the usual methods.
-fn request(path: Path) -> Request {
+fn usual(path: Path) -> Request {
     let list = |values: &[u32]| List::new(values.iter().copied()).expect("different numbers");
     Request {
         paths: vec![path],
@@ -70,23 +107,34 @@ fn request(path: Path) -> Request {
     }
 }
 
-fn comparison(path: Path) -> Case {
-    let check: fn(&Report) -> Result<()> = match path {
-        Path::Bare => |report| nothing_wrong(Path::Bare, report),
-        Path::Vmx => |report| nothing_wrong(Path::Vmx, report),
-    };
+fn comparison(path: Path, name: &str, request: fn(Path) -> Request) -> Case {
     let machine = emulator(path);
     let job = move || of_plan(path, machine, request(path).plan(path, machine));
-    Case::new(format!("{path}/compare"), job, Expected::Good(check))
+    let check = move |report: &Report| nothing_wrong(path, &request(path), report);
+    Case::new(format!("{path}/{name}"), job, Expected::good(check))
 }
 
-fn nothing_wrong(path: Path, report: &Report) -> Result<()> {
-    let request = request(path);
+fn nothing_wrong(path: Path, request: &Request, report: &Report) -> Result<()> {
     let boot = Measured { path, machine: emulator(path), memory_mib: 0, report: report.clone() };
-    let document = compare::gather(&request, &[boot], String::new());
+    let document = compare::gather(request, &[boot], String::new());
     ensure!(document.wrong.is_empty(), "{}", document.wrong.join("; "));
-    ensure!(count(report, counts::AUDITS)? > 0, "nothing was audited");
+    every_method(path, request, &document)
+}
+
+/// Of all methods, each that the path may have has all of its rows.
+fn every_method(path: Path, request: &Request, document: &Document) -> Result<()> {
+    let all = MethodName::ALL.iter().filter(|_| request.methods == Asked::All);
+    for method in all.filter(|method| path.may_have(**method) && has_pcids(path, **method)) {
+        let rows = document.rows.iter().filter(|row| row.row.method == method.name()).count();
+        let wanted = request.rows_for_each_method();
+        ensure!(rows == wanted, "{rows} of {wanted} rows for {method}");
+    }
     Ok(())
+}
+
+/// QEMU's emulated CPU has none.
+fn has_pcids(path: Path, method: MethodName) -> bool {
+    path == Path::Vmx || method != MethodName::SpaceSwitchPcid
 }
 
 fn count(report: &Report, name: &str) -> Result<u64> {
@@ -100,17 +148,31 @@ fn pressure(report: &Report) -> Result<()> {
     nothing_lost(report)
 }
 
-fn bad_program(report: &Report) -> Result<()> {
-    ensure!(count(report, counts::ENDED_PROGRAMS)? >= 2, "too few programs were ended");
-    ensure!(count(report, counts::FINISHED_PROGRAMS)? >= 1, "no other program ran on");
+/// On bare metal all bad programs are ended and the two sharers finish; under the stub the one that
+/// calls it is refused and finishes too.
+fn bad_program(path: Path, report: &Report) -> Result<()> {
+    let names = [counts::ENDED_PROGRAMS, counts::FINISHED_PROGRAMS, counts::REFUSED_CALLS];
+    let wanted = match path {
+        Path::Bare => [6, 2, 0],
+        Path::Vmx => [5, 3, 1],
+    };
+    for (name, wanted) in names.into_iter().zip(wanted) {
+        exactly(report, name, wanted)?;
+    }
     nothing_lost(report)
+}
+
+fn exactly(report: &Report, name: &str, wanted: u64) -> Result<()> {
+    let found = count(report, name)?;
+    ensure!(found == wanted, "{name}: {found}, not {wanted}");
+    Ok(())
 }
 
 /// Swap holds less than half of what is to be evicted.
 fn full(path: Path) -> Case {
     let plan = Plan { plan: PlanName::SwapFull, swap_pages: 100, ..Plan::default() };
     let job = move || of_plan(path, emulator(path), plan.clone());
-    Case::new(format!("{path}/swap-full"), job, Expected::Good(swap_full))
+    Case::new(format!("{path}/swap-full"), job, Expected::good(swap_full))
 }
 
 fn swap_full(report: &Report) -> Result<()> {
@@ -124,8 +186,11 @@ fn nothing_lost(report: &Report) -> Result<()> {
     Ok(())
 }
 
+/// Every call of the plan but the one that registers the table and the one that finds another value;
+/// and the batch that stops.
+const REFUSED: u64 = 21;
+
 fn bad_calls(report: &Report) -> Result<()> {
-    ensure!(count(report, counts::REFUSED_CALLS)? > 0, "no call was refused");
-    ensure!(count(report, counts::WRONG_ANSWERS)? == 0, "calls were answered wrongly");
-    Ok(())
+    exactly(report, counts::REFUSED_CALLS, REFUSED)?;
+    exactly(report, counts::WRONG_ANSWERS, 0)
 }

@@ -1,10 +1,13 @@
 //! Boots that must fail, and say why.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Result;
-use loadphys_plan::command_line::{Plan, PlanName};
-use xtask::boot::{Job, Module};
+use anyhow::{Result, ensure};
+use loadphys_plan::command_line::{List, MethodName, Methods, Plan, PlanName};
+use loadphys_plan::records::counts;
+use xtask::boot::{Job, Module, Report};
+use xtask::machines::choose::emulator;
 use xtask::machines::{MachineName, Path};
 
 use crate::case::{Case, Expected, LIMIT, of_plan};
@@ -13,28 +16,51 @@ use crate::programs::{broken, programs};
 /// How long a guest is watched that is to hang.
 const HANG_LIMIT: Duration = Duration::from_secs(8);
 
+/// What the guest says of a stack that overflows into its guard page.
+const OVERFLOW: &str = "double fault in the kernel (a stack has overflowed)";
+
+/// What the guest says of a word that it does not know.
+const UNKNOWN: &str = "unknown key 'frobnicate=1': there is plan methods";
+
 /// All of them.
 pub fn cases() -> Vec<Case> {
     let failure = |says| Expected::Failure { says };
-    vec![
-        Case::of_plan(Path::Bare, PlanName::StackOverflow, failure("double fault")),
-        Case::of_plan(Path::Vmx, PlanName::StackOverflow, failure("double fault")),
-        Case::of_plan(Path::Vmx, PlanName::TripleFault, failure("triple fault")),
+    let mut cases = vec![
+        Case::of_plan(Path::Bare, PlanName::StackOverflow, failure(OVERFLOW)),
+        Case::of_plan(Path::Vmx, PlanName::StackOverflow, failure(OVERFLOW)),
+        Case::of_plan(
+            Path::Vmx,
+            PlanName::TripleFault,
+            failure("stub: triple fault of the guest: "),
+        ),
         Case::new("bare/hang", hang, Expected::OverTime),
-        Case::new("bare/unknown-word", || unknown_word(Path::Bare), failure("frobnicate")),
-        Case::new("vmx/unknown-word", || unknown_word(Path::Vmx), failure("frobnicate")),
+        Case::new("bare/unknown-word", || unknown_word(Path::Bare), failure(UNKNOWN)),
+        Case::new("vmx/unknown-word", || unknown_word(Path::Vmx), failure(UNKNOWN)),
         Case::new("bare/little-memory", || little_memory(Path::Bare), failure("memory")),
         Case::new("vmx/little-memory", || little_memory(Path::Vmx), failure("memory")),
-        Case::new("vmx/guest-is-no-elf", no_elf, failure("elf")),
-        Case::new("vmx/no-guest", no_guest, failure("module")),
-        Case::new("vmx/no-vmx", no_vmx, failure("vmx")),
-        Case::new("bare/skipped-flush", || broken_guest("broken-skip-flush"), failure("stale")),
+        Case::new("vmx/guest-is-no-elf", no_elf, failure("is no 64-bit ELF file")),
         Case::new(
-            "bare/freed-before-flush",
-            || broken_guest("broken-free-before-flush"),
-            failure("lost"),
+            "vmx/no-guest",
+            no_guest,
+            failure("no guest: the first module has to be the guest's ELF file"),
         ),
-    ]
+        Case::new("vmx/no-vmx", no_vmx, failure("offers no VMX")),
+    ];
+    for path in Path::ALL {
+        for method in methods(path) {
+            cases.push(broken_guest(path, *method, "broken-skip-flush", unflushed));
+            cases.push(broken_guest(path, *method, "broken-free-before-flush", harmed));
+        }
+    }
+    cases
+}
+
+/// Methods whose broken twins are booted.
+const fn methods(path: Path) -> &'static [MethodName] {
+    match path {
+        Path::Bare => &[MethodName::Recursive],
+        Path::Vmx => &[MethodName::Alias, MethodName::Hypercall],
+    }
 }
 
 fn hang() -> Result<Job> {
@@ -45,7 +71,7 @@ fn hang() -> Result<Job> {
 
 /// The probe on the machine that every host has for a path.
 fn probe(path: Path) -> Result<Job> {
-    let machine = xtask::machines::choose::emulator(path);
+    let machine = emulator(path);
     Ok(Job::probe(path, machine, programs(path)?, LIMIT))
 }
 
@@ -83,7 +109,53 @@ fn no_vmx() -> Result<Job> {
     Ok(Job::probe(Path::Vmx, MachineName::QemuTcg, programs(Path::Vmx)?, LIMIT))
 }
 
-fn broken_guest(feature: &str) -> Result<Job> {
-    let job = of_plan(Path::Bare, MachineName::QemuTcg, Plan { pages: 64, ..Plan::default() })?;
-    Ok(Job { kernel: broken(feature)?, ..job })
+/// A guest that is broken by a feature, on a path by a method, and what its records must show.
+fn broken_guest(
+    path: Path,
+    method: MethodName,
+    feature: &'static str,
+    check: fn(&Report) -> Result<()>,
+) -> Case {
+    let methods = Methods::Named(List::new([method]).expect("one name"));
+    let plan = Plan { pages: 64, methods, ..Plan::default() };
+    let job = move || {
+        let job = of_plan(path, emulator(path), plan.clone())?;
+        with_guest(job, broken(feature)?)
+    };
+    Case::new(format!("{path}/{feature}-{method}"), job, Expected::Caught(check))
+}
+
+/// The same boot of another guest.
+fn with_guest(mut job: Job, guest: PathBuf) -> Result<Job> {
+    match &mut job.module {
+        Some(module) => module.file = guest,
+        None => job.kernel = guest,
+    }
+    Ok(job)
+}
+
+/// A page was lost, or a probe found a stale translation: a record counts them, or the reason does.
+fn harmed(report: &Report) -> Result<()> {
+    let counts = [counts::LOST, counts::STALE].map(|name| report.count(name).unwrap_or(0));
+    let reason = report.verdict().err().unwrap_or_default();
+    let told = number_before(&reason, "lost").max(number_before(&reason, "stale"));
+    ensure!(counts.iter().any(|count| *count > 0) || told > 0, "nothing lost or stale: {reason}");
+    Ok(())
+}
+
+/// As above; or the kernel noticed by itself, when it loaded the next space, before harm was done.
+fn unflushed(report: &Report) -> Result<()> {
+    let reason = report.verdict().err().unwrap_or_default();
+    if reason.contains("what was noted is flushed before another root is loaded") {
+        return Ok(());
+    }
+    harmed(report)
+}
+
+/// The number that stands before a word, as in "64 lost" or "64 pages lost"; 0 if there is none.
+fn number_before(text: &str, word: &str) -> u64 {
+    let words: Vec<&str> = text.split([' ', ',', ';']).collect();
+    let places = (0..words.len()).filter(|place| words[*place] == word);
+    let number = |back: usize, place: usize| words.get(place.checked_sub(back)?)?.parse().ok();
+    places.filter_map(|place| number(1, place).or(number(2, place))).max().unwrap_or(0)
 }
