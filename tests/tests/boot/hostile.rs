@@ -37,7 +37,11 @@ pub fn cases() -> Vec<Case> {
         Case::new("bare/unknown-word", || unknown_word(Path::Bare), failure(UNKNOWN)),
         Case::new("vmx/unknown-word", || unknown_word(Path::Vmx), failure(UNKNOWN)),
         Case::new("bare/little-memory", || little_memory(Path::Bare), failure("memory")),
-        Case::new("vmx/little-memory", || little_memory(Path::Vmx), failure("memory")),
+        Case::new(
+            "vmx/little-memory",
+            || little_memory(Path::Vmx),
+            failure("the boot loader says: error: out of memory"),
+        ),
         Case::new("vmx/guest-is-no-elf", no_elf, failure("is no 64-bit ELF file")),
         Case::new(
             "vmx/no-guest",
