@@ -100,7 +100,7 @@ fn next_instruction(vmcs: &mut Vmcs) {
     const TRAP_FLAG: u64 = 1 << 8;
     const SINGLE_STEP: u64 = 1 << 14;
     let rip = vmcs.get(GuestField::RIP) + vmcs.field(ro::VMEXIT_INSTRUCTION_LEN);
-    vmcs.set(GuestField::RIP, rip);
+    vmcs.set(GuestField::RIP, if long_code(vmcs) { rip } else { rip & 0xffff_ffff });
     let blocking = vmcs.get(GuestField::INTERRUPTIBILITY);
     if blocking & BY_STI_OR_MOV_SS != 0 {
         vmcs.set(GuestField::INTERRUPTIBILITY, blocking & !BY_STI_OR_MOV_SS);
@@ -109,6 +109,14 @@ fn next_instruction(vmcs: &mut Vmcs) {
         let due = vmcs.get(GuestField::PENDING_DEBUG) | SINGLE_STEP;
         vmcs.set(GuestField::PENDING_DEBUG, due);
     }
+}
+
+/// Whether the guest is in 64-bit mode: IA32_EFER.LMA and CS.L. Outside it RIP has 32 bits.
+#[inline]
+fn long_code(vmcs: &Vmcs) -> bool {
+    const LMA: u64 = 1 << 10;
+    const LONG: u64 = 1 << 13;
+    vmcs.get(GuestField::CS_RIGHTS) & LONG != 0 && vmcs.get(GuestField::EFER) & LMA != 0
 }
 
 fn on_cpuid(registers: &mut Registers, cpu: &mut Cpu) {
