@@ -1,6 +1,6 @@
 //! What each method does to the machine for a batch of its own, and how it leaves the machine when the
 //! batch is stopped.
-#![cfg(not(any(feature = "broken-skip-flush", feature = "broken-free-before-flush")))]
+#![cfg(not(any(miri, feature = "broken-skip-flush", feature = "broken-free-before-flush")))]
 
 use foreign_access::cpu::{Cpu, Events};
 use foreign_access::{Action, Entry, Operation, Refusal, Stopped};
