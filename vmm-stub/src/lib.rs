@@ -25,6 +25,8 @@
 //!   them. Nothing stops the guest from starting one, by INIT and SIPI through its local APIC: that CPU runs outside
 //!   VT-x and EPT, and all memory is open to it, the stub's included. What is said above holds for a guest that
 //!   starts none.
+//! - Two writes of model-specific registers are not yet refused: one that moves the local APIC's page over the stub's range
+//!   (IA32_APIC_BASE), and one that turns no-execute off (IA32_MISC_ENABLE bit 34). Either can stop the stub.
 //! - Memory types are those of the MTRRs when the stub started; a guest that changes MTRRs later changes nothing.
 //! - Side channels are not closed.
 //!

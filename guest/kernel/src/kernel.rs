@@ -28,7 +28,6 @@ use crate::timer::Timer;
 use crate::tlb::Tlb;
 
 pub use process::{Process, State};
-pub use reclaim::MOST_VICTIMS;
 
 /// Programs at a time; each has a PCID of its own.
 pub const MOST_PROCESSES: usize = 256;

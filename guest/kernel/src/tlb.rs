@@ -88,10 +88,7 @@ impl Tlb {
         if root == self.loaded {
             return;
         }
-        assert!(
-            self.pages.is_empty() && !self.whole,
-            "what was noted is flushed before another root is loaded"
-        );
+        self.note_pending();
         let stale = self.notes.must_flush(root, tag);
         let pcid = Pcid::new(tag.pcid()).expect("tags have PCIDs");
         // SAFETY: the caller's promise; bit 63 is set only if nothing of this PCID is stale.
@@ -105,5 +102,14 @@ impl Tlb {
         self.loaded = root;
         self.root_writes += 1;
         self.notes.loaded(tag);
+    }
+
+    /// What was edited in the loaded space and not flushed yet is noted, since another root is
+    /// about to be loaded.
+    fn note_pending(&mut self) {
+        if !self.pages.is_empty() || core::mem::take(&mut self.whole) {
+            self.pages.clear();
+            self.notes.edited(self.loaded);
+        }
     }
 }

@@ -9,9 +9,6 @@ use super::Kernel;
 /// Pages that are evicted together where memory is short.
 const BATCH: usize = 32;
 
-/// Pages that a plan evicts together, at most.
-pub const MOST_VICTIMS: usize = 512;
-
 impl Kernel {
     /// Evicts some pages of the clock's choice; gives how many frames became free.
     pub fn make_room(&mut self) -> u32 {

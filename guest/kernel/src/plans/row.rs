@@ -9,12 +9,11 @@ use loadphys_apps::calls::Command;
 use loadphys_plan::command_line::MethodName;
 use loadphys_plan::histogram::Histogram;
 use loadphys_plan::records::{FaultIn, Row, Stages};
+use loadphys_plan::work;
 use x86_64::structures::paging::PhysFrame;
 
 use super::events::EventCounter;
-use super::scene::PRIVATE_PAGES;
 use super::{Failure, Scene};
-use crate::kernel::MOST_VICTIMS;
 use crate::measure::report::name;
 use crate::measure::stopwatch::STAGES;
 use crate::start::below;
@@ -46,11 +45,6 @@ impl<'s> Measure<'s> {
     /// # Errors
     /// If a page is lost, the audit finds something, or the row cannot be set up.
     pub fn row(mut self) -> Result<Row, Failure> {
-        if self.batch as usize > MOST_VICTIMS {
-            return Err(Failure::new(format_args!(
-                "at most {MOST_VICTIMS} pages are evicted together"
-            )));
-        }
         let before = self.scene.kernel.tally;
         self.scene.kernel.fault_in.clear();
         self.scene.start_sharers(self.sharers)?;
@@ -143,8 +137,7 @@ impl<'s> Measure<'s> {
 
     /// Every page that a sharer has must have been checked once a round.
     fn check(&self, verified: u64, lost: u64) -> Result<(), Failure> {
-        let pages = u64::from(self.scene.plan.pages) + PRIVATE_PAGES;
-        let expected = u64::from(self.sharers) * pages * (u64::from(self.scene.plan.rounds) + 1);
+        let expected = work::verified(self.sharers, self.scene.plan.pages, self.scene.plan.rounds);
         if (verified, lost) == (expected, 0) {
             return Ok(());
         }

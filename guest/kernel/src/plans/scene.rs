@@ -10,6 +10,7 @@ use loadphys_apps::calls::Command;
 use loadphys_apps::places::SHARED;
 use loadphys_plan::command_line::{MethodName, Plan};
 use loadphys_plan::records::{Name, Sentence, counts};
+use loadphys_plan::work::PRIVATE_PAGES;
 use page_reclaim::audit;
 use page_reclaim::tables;
 use x86_64::VirtAddr;
@@ -22,9 +23,6 @@ use crate::measure::report;
 use crate::methods;
 use crate::power::sentence;
 use crate::stub;
-
-/// Pages that each program has of its own.
-pub const PRIVATE_PAGES: u64 = 4;
 
 /// Why a plan failed.
 #[derive(Debug)]
