@@ -88,7 +88,9 @@ impl Tlb {
         if root == self.loaded {
             return;
         }
-        self.note_pending();
+        // Left until now they would be flushed under another PCID, or never.
+        let pending = self.whole || !self.pages.is_empty();
+        assert!(!pending, "stale translations are flushed before another root is loaded");
         let stale = self.notes.must_flush(root, tag);
         let pcid = Pcid::new(tag.pcid()).expect("tags have PCIDs");
         // SAFETY: the caller's promise; bit 63 is set only if nothing of this PCID is stale.
@@ -102,14 +104,5 @@ impl Tlb {
         self.loaded = root;
         self.root_writes += 1;
         self.notes.loaded(tag);
-    }
-
-    /// What was edited in the loaded space and not flushed yet is noted, since another root is
-    /// about to be loaded.
-    fn note_pending(&mut self) {
-        if !self.pages.is_empty() || core::mem::take(&mut self.whole) {
-            self.pages.clear();
-            self.notes.edited(self.loaded);
-        }
     }
 }
