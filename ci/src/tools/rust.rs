@@ -41,6 +41,10 @@ pub fn miri() -> Result<bool> {
     if works_now() {
         return Ok(true);
     }
+    // A nightly toolchain that is there already is left as it is.
+    if rustup(&["component", "add", "--toolchain", "nightly", "miri", "rust-src"])? && works_now() {
+        return Ok(true);
+    }
     let parts = ["--profile", "minimal", "--component", "miri", "--component", "rust-src"];
     let installed = rustup(&[&["toolchain", "install", "nightly"], &parts[..]].concat())?;
     Ok(installed && works_now())
