@@ -111,6 +111,9 @@ impl<C: Cpu, M: Method<C>> Machine for ModelMachine<'_, C, M> {
     }
 
     fn release(&mut self, table: PhysFrame) -> Result<(), Refusal> {
+        // The shootdown before a table is released: the method lets go on every CPU, whether or not an
+        // entry above level one was found in the table's space.
+        (0..self.cpus.len()).for_each(|cpu| self.detach(cpu));
         self.method.release(&self.cpus[self.current], table)?;
         self.model.memory.set_table(table, false);
         Ok(())
