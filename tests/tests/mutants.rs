@@ -50,10 +50,12 @@ fn tables_that_changed_places_are_found_where_they_are() {
 fn methods_that_forget_their_invlpg_reach_other_tables() {
     let mut weak = Vec::new();
     for method in methods().iter().filter(|method| !WITHOUT_INVLPG.contains(method)) {
+        // A kernel whose tables were overwritten may also stop by an assertion of its own.
         let caught = |seed: &u64| {
-            [outcome, tables_change_places]
-                .iter()
-                .any(|work| !work(method, Broken::Invlpg, *seed).violations.is_empty())
+            [outcome, tables_change_places].iter().any(|work| {
+                let twin = std::panic::catch_unwind(|| work(method, Broken::Invlpg, *seed));
+                twin.map_or(true, |found| !found.violations.is_empty())
+            })
         };
         let seeds = (0..MUTANT_SEEDS).filter(caught).count();
         println!("{method} without INVLPG: caught with {seeds} of {MUTANT_SEEDS} seeds");
