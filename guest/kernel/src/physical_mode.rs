@@ -16,7 +16,7 @@
 use core::arch::{global_asm, naked_asm};
 use core::cell::UnsafeCell;
 
-use loadphys_abi::batch::Item;
+use loadphys_abi::batch::{Action, Item};
 use x86_64::VirtAddr;
 use x86_64::structures::DescriptorTablePointer;
 
@@ -248,8 +248,8 @@ global_asm!(
     "jmp rax",
     ".text",
     code_32 = const CODE_32,
-    load = const 1,
-    exchange = const 2,
+    load = const Action::Load.number(),
+    exchange = const Action::Exchange.number(),
     count = sym NMIS,
     // Addresses wrap: adding this takes the offset of the image off.
     wrap = const 0u64.wrapping_sub(IMAGE_OFFSET),

@@ -81,25 +81,6 @@ numbered! {
     }
 }
 
-impl Status {
-    /// Why, in words.
-    pub const fn reason(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::UnknownCall => "no such call",
-            Self::NotPrivileged => "not from ring 0 in 64-bit mode",
-            Self::Unaligned => "address not aligned",
-            Self::OutsideMemory => "outside the guest's memory",
-            Self::NotATable => "frame is not a registered table",
-            Self::AlreadyATable => "frame is a registered table already",
-            Self::NoSuchLevel => "no table has this level",
-            Self::UnknownAction => "no such action",
-            Self::TooMany => "too many items in the batch",
-            Self::Differs => "the entry holds something else",
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::{Call, Status};
