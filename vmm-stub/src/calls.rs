@@ -61,17 +61,16 @@ fn privileged(vmcs: &Vmcs) -> bool {
 
 fn perform(call: Call, registers: &Registers, cpu: &mut Cpu) -> Answer {
     let Registers { rdi: first, rsi: second, rdx: third, .. } = *registers;
-    match call {
-        Call::Load => one(&cpu.shared.tables, first, Wish::Load),
-        Call::Exchange => one(&cpu.shared.tables, first, Wish::Exchange(second)),
-        Call::CompareExchange => {
-            let wish = Wish::CompareExchange { expected: second, new: third };
-            one(&cpu.shared.tables, first, wish)
+    match (call, Wish::of_call(call, second, third)) {
+        (_, Some(wish)) => one(&cpu.shared.tables, first, wish),
+        (Call::Batch, None) => batch::perform(first, second, cpu),
+        (Call::RegisterTable, None) => register(first, second, cpu),
+        (Call::ReleaseTable, None) => release(first, cpu),
+        (Call::Counters, None) => counters(first, cpu),
+        // All of these are wishes.
+        (Call::Load | Call::Exchange | Call::CompareExchange, None) => {
+            Answer::refused(Status::UnknownCall)
         }
-        Call::Batch => batch::perform(first, second, cpu),
-        Call::RegisterTable => register(first, second, cpu),
-        Call::ReleaseTable => release(first, cpu),
-        Call::Counters => counters(first, cpu),
     }
 }
 
