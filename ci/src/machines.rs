@@ -14,7 +14,7 @@ mod bochs;
 mod names;
 mod qemu;
 
-pub use bochs::{FIRMWARE as BOCHS_FIRMWARE, NO_VMX as BOCHS_WITHOUT_VMX};
+pub use bochs::FIRMWARE as BOCHS_FIRMWARE;
 pub use names::{MachineName, Path};
 
 /// The command that runs a job, with its files in `place` and its console in the file `console`.

@@ -19,9 +19,6 @@ pub const FIRMWARE: [&str; 2] =
 /// A model that has VMX with EPT, VPID and VMFUNC.
 const USUAL_CPU: &str = "corei7_skylake_x";
 
-/// A model of the same word size that has no VMX.
-pub const NO_VMX: &str = "athlon64_venice";
-
 /// The command that runs a job, with its files in `place` and its console in a file.
 ///
 /// Debian's build has the debugger in it and waits at the first instruction: the debugger is told
