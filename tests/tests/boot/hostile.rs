@@ -36,7 +36,11 @@ pub fn cases() -> Vec<Case> {
         Case::new("bare/hang", hang, Expected::OverTime),
         Case::new("bare/unknown-word", || unknown_word(Path::Bare), failure(UNKNOWN)),
         Case::new("vmx/unknown-word", || unknown_word(Path::Vmx), failure(UNKNOWN)),
-        Case::new("bare/little-memory", || little_memory(Path::Bare), failure("memory")),
+        Case::new(
+            "bare/little-memory",
+            || little_memory(Path::Bare),
+            failure("memory too small: "),
+        ),
         Case::new(
             "vmx/little-memory",
             || little_memory(Path::Vmx),
