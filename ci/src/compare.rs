@@ -3,6 +3,7 @@
 mod boots;
 mod csv;
 mod document;
+mod flips;
 mod gather;
 mod pictures;
 mod properties;
@@ -15,6 +16,7 @@ mod wrong;
 
 pub use boots::{Measured, measure};
 pub use document::Document;
+pub use flips::told;
 pub use gather::gather;
 pub use properties::properties;
 pub use request::{Asked, Request};

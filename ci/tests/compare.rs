@@ -19,12 +19,17 @@ fn request(methods: Asked) -> Request {
 }
 
 fn row(path: &str, method: &str, mean: f64) -> Row {
+    sized(path, method, (1, 32), mean)
+}
+
+/// A row with so many sharers and so large a batch.
+fn sized(path: &str, method: &str, (sharers, batch): (u32, u32), mean: f64) -> Row {
     let ticks =
         json!({"mean": mean, "p50": mean, "p90": mean, "p99": mean, "p999": mean, "max": mean});
     let stages = json!({"total": ticks, "find": ticks, "edit": ticks, "flush": ticks, "write": ticks, "release": ticks});
     let events = json!({"vm_exits": 0.0, "vmfuncs": 0.0, "root_writes": 0.0, "invlpgs": 1.0, "ipis": 0.0,
         "entry_loads": 0.0, "entry_writes": 1.0});
-    let row = json!({"path": path, "method": method, "sharers": 1, "batch": 32, "cpus": 1, "spaces": 2,
+    let row = json!({"path": path, "method": method, "sharers": sharers, "batch": batch, "cpus": 1, "spaces": 2,
         "swap": "ram", "pages": 64, "ticks": stages, "events": events, "vm_exits_per_batch_max": 0,
         "fault_in": {"mean": 1.0, "p99": 1.0}, "irq_off_max": 0, "verified": 136, "lost": 0});
     serde_json::from_value(row).expect("it has every field")
@@ -176,6 +181,36 @@ fn a_boot_that_failed_is_named() {
     boot.report.ending = Ending::OverTime(Duration::from_secs(9));
     let document = gather(Asked::Named(list([MethodName::Recursive])), &[boot]);
     assert_eq!(document.wrong, ["bare on qemu-tcg: it did not end within 9 s; its last line: {}"]);
+}
+
+/// What is told of rows of two methods: sharers and batch, then a mean of each.
+fn told(rows: &[((u32, u32), f64, f64)]) -> Vec<String> {
+    let both = |&(size, first, second): &((u32, u32), f64, f64)| {
+        [("mirror", first), ("recursive", second)]
+            .map(|(method, mean)| Record::Row(sized("bare", method, size, mean)))
+    };
+    let boots = [bare(rows.iter().flat_map(both).collect())];
+    compare::told(&gather(Asked::All, &boots).flips)
+}
+
+#[test]
+fn methods_that_change_places_are_told_with_the_sizes_on_both_sides() {
+    let rows = [((1, 32), 90.0, 80.0), ((1, 1), 70.0, 80.0), ((2, 1), 90.0, 80.0)];
+    let expected = [
+        "qemu-tcg bare: recursive passes mirror as batches grow: from batch 1 to 32 at 1 sharers",
+        "qemu-tcg bare: recursive passes mirror as sharers are added: from 1 to 2 at batch 1",
+    ];
+    assert_eq!(told(&rows), expected);
+}
+
+#[test]
+fn a_draw_is_no_change_of_places() {
+    let close = [((1, 1), 1000.0, 1009.0), ((1, 2), 1009.0, 1000.0), ((1, 4), 1000.0, 1011.0)];
+    assert_eq!(told(&close), [""; 0]);
+    let through_a_draw = [((1, 1), 70.0, 80.0), ((1, 2), 80.0, 80.0), ((1, 4), 90.0, 80.0)];
+    let line =
+        "qemu-tcg bare: recursive passes mirror as batches grow: from batch 1 to 4 at 1 sharers";
+    assert_eq!(told(&through_a_draw), [line]);
 }
 
 #[test]

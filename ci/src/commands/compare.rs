@@ -26,7 +26,8 @@ use crate::{tools, workspace};
 ///
 /// IPIs are 0 so far, and VMFUNCs in the files: there is one CPU, and no method uses VMFUNC yet.
 ///
-/// Under the table stands what was verified, then what each method needs, then what was skipped.
+/// Under the table stands what was verified, then which methods change places as batches grow or
+/// sharers are added (means within 1 % are a draw), then what each method needs, then what was skipped.
 ///
 /// Writes compare.json, compare.csv, report.html and its pictures. Exit code: 0 if all that was
 /// asked ran, every page was verified and none was lost; 1 for a failed run; 2 for bad arguments or
@@ -238,6 +239,7 @@ fn show(document: &Document) {
     }
     println!("ratio: mean against recursive of the same machine and path; * against that of bare");
     println!("IPIs: 0, not used yet: there is one CPU");
+    compare::told(&document.flips).iter().for_each(|line| println!("flip: {line}"));
     println!("{}", compare::properties(&document.properties));
     for it in &document.skipped {
         let skipped = &it.skipped;

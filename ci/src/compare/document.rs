@@ -4,6 +4,8 @@ use loadphys_plan::records::{Property, Row, Skipped};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::flips::Flip;
+
 /// The name and version of the format.
 pub const SCHEMA: &str = "loadphys.compare/1";
 
@@ -28,6 +30,8 @@ pub struct Document {
     pub lost: u64,
     /// Audits that found tables and reverse map equal.
     pub audits: u64,
+    /// Where two methods change places.
+    pub flips: Vec<Flip>,
     /// What methods need.
     pub properties: Vec<MeasuredProperty>,
     /// What was asked for and could not be had.

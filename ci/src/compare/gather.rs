@@ -5,6 +5,7 @@ use loadphys_plan::records::{self, Property, Record, Row, counts};
 use super::document::{
     Document, Machine, MeasuredProperty, MeasuredRow, Program, SCHEMA, SkippedRow,
 };
+use super::flips::flips;
 use super::{Measured, Request, ratio, wrong};
 use crate::{machines, workspace};
 
@@ -20,6 +21,7 @@ pub fn gather(request: &Request, boots: &[Measured], sha256: String) -> Document
         verified: 0,
         lost: 0,
         audits: 0,
+        flips: Vec::new(),
         properties: Vec::new(),
         skipped: Vec::new(),
         wrong: Vec::new(),
@@ -30,6 +32,7 @@ pub fn gather(request: &Request, boots: &[Measured], sha256: String) -> Document
         }
     }
     ratio::fill(&mut document.rows);
+    document.flips = flips(&document.rows);
     document.wrong = wrong(request, boots, &document);
     document
 }

@@ -3,6 +3,7 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::document::Document;
+use super::flips::told;
 use super::pictures::Picture;
 use super::properties::{HEADINGS, cells};
 use super::table::{FIGURES, NAMES, figures, names, verdict};
@@ -27,6 +28,7 @@ pub fn html(document: &Document, pictures: &[Picture]) -> String {
                 (machines(document))
                 @for picture in pictures { figure { (PreEscaped(&picture.svg)) figcaption { (picture.title) } } }
                 (rows(document))
+                (flips(document))
                 (properties(document))
                 (skipped(document))
             }
@@ -82,6 +84,15 @@ fn rows(document: &Document) -> Markup {
             }
         }
         p { (verdict(document)) "." }
+    }
+}
+
+fn flips(document: &Document) -> Markup {
+    html! {
+        @if !document.flips.is_empty() {
+            h2 { "Where rankings flip" }
+            ul { @for line in told(&document.flips) { li { (line) } } }
+        }
     }
 }
 
