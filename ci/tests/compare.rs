@@ -153,6 +153,17 @@ fn a_method_that_no_path_has_is_impossible() {
 }
 
 #[test]
+fn a_boot_may_take_longer_the_more_pages_it_checks() {
+    let limit = |sharers, batch| {
+        let asked = Request { sharers, batch, pages: 1020, ..request(Asked::Usual) };
+        asked.time_limit(Path::Vmx, MachineName::Bochs).as_secs()
+    };
+    // Three methods, two rounds, 1020 pages and 4 private ones for each sharer, 2000 a second.
+    assert_eq!(limit(list([1]), list([32])), 600 + 3 * 2 * 1024 / 2000);
+    assert_eq!(limit(list([1, 63]), list([1, 32])), 600 + 2 * 64 * 3 * 2 * 1024 / 2000);
+}
+
+#[test]
 fn counts_must_be_there_and_good() {
     let mut boot = bare(vec![Record::Row(row("bare", "recursive", 1000.0))]);
     let methods = || Asked::Named(list([MethodName::Recursive]));

@@ -76,9 +76,10 @@ pub struct Arguments {
     /// Fewer sharers and pages
     #[arg(long)]
     quick: bool,
-    /// End a boot by force after so many seconds
-    #[arg(long, value_name = "SECONDS", default_value = "600")]
-    time_limit: String,
+    /// End a boot by force after so many seconds [default: 600, and one more for every 2000 pages that
+    /// its programs have to check]
+    #[arg(long, value_name = "SECONDS")]
+    time_limit: Option<String>,
     /// Where to write the files [default: target/compare]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -92,7 +93,8 @@ impl Arguments {
         request.paths.iter().try_for_each(|path| check(*path, asked))?;
         self.refuse_later()?;
         refuse_impossible(&request)?;
-        let (memory_mib, limit) = self.machine_limits(&request)?;
+        let memory_mib = memory(&self.memory, &request.paths)?;
+        let limit = self.limit()?;
         refuse_many_pages(&request, memory_mib)?;
         let out = self.out.clone().unwrap_or_else(|| workspace::target().join("compare"));
         make_directory(&out)?;
@@ -123,10 +125,10 @@ impl Arguments {
         })
     }
 
-    fn machine_limits(&self, request: &Request) -> Result<(u32, Duration)> {
-        let memory = memory(&self.memory, &request.paths)?;
-        let seconds = number("--time-limit", &self.time_limit, 1, 1 << 20)?;
-        Ok((memory, Duration::from_secs(seconds)))
+    /// A time limit that was asked for.
+    fn limit(&self) -> Result<Option<Duration>> {
+        let seconds = |text: &String| number("--time-limit", text, 1, 1 << 20);
+        Ok(self.time_limit.as_ref().map(seconds).transpose()?.map(Duration::from_secs))
     }
 
     /// What is designed but not built.
@@ -172,13 +174,14 @@ fn jobs(
     asked: Option<MachineName>,
     programs: &Programs,
     memory_mib: u32,
-    limit: Duration,
+    limit: Option<Duration>,
 ) -> Result<Vec<(Path, Job)>> {
     let job = |&path: &Path| {
         let choice = choose(path, asked, programs)?;
         eprintln!("{path}: {} ({})", choice.machine, choice.reason);
         tools::ensure(tools::Need::of(choice.machine))?;
         let line = request.plan(path, choice.machine).to_string();
+        let limit = limit.unwrap_or_else(|| request.time_limit(path, choice.machine));
         let job = Job::of_guest(path, choice.machine, programs, line, limit);
         Ok((path, Job { memory_mib, ..job }))
     };

@@ -1,6 +1,9 @@
 //! What is to be compared.
 
+use std::time::Duration;
+
 use loadphys_plan::command_line::{List, MethodName, Methods, Plan, PlanName};
+use loadphys_plan::work;
 
 use crate::machines::{MachineName, Path};
 
@@ -31,6 +34,12 @@ pub struct Request {
     /// Where patterns and orders begin.
     pub seed: u64,
 }
+
+/// How long a boot may take however little it has to do.
+const LEAST_TIME: Duration = Duration::from_secs(600);
+
+/// Pages that the slowest machine's programs surely check in a second; five times as many is usual.
+const PAGES_A_SECOND: u64 = 2000;
 
 /// Hardware is noisy: rows measured in cycles are measured that often.
 const ROUNDS_ON_HARDWARE: u32 = 16;
@@ -82,6 +91,14 @@ impl Request {
             Asked::Usual => usual(path).len(),
         };
         methods * self.rows_for_each_method()
+    }
+
+    /// How long a boot may take: it grows with the pages that programs have to check.
+    pub fn time_limit(&self, path: Path, machine: MachineName) -> Duration {
+        let (pages, rounds) = (self.pages, rounds(machine));
+        let a_batch: u64 = self.sharers.iter().map(|s| work::verified(*s, pages, rounds)).sum();
+        let rows = self.most_rows(path) / self.sharers.len();
+        LEAST_TIME + Duration::from_secs(a_batch * rows as u64 / PAGES_A_SECOND)
     }
 
     /// The methods that were asked for by name on a path; none if whatever there is will do.
