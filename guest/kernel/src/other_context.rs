@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use foreign_access::Cpu;
 use foreign_access::cpu::{Deeds, Hardware};
-use heapless::Vec;
+use heapless::index_map::FnvIndexMap;
 use loadphys_abi::batch::Item;
 use spin::Mutex;
 use x86_64::VirtAddr;
@@ -23,16 +23,15 @@ use crate::methods::VISITS;
 use crate::physical_mode;
 use crate::user::{Context, enter};
 
-/// A program, by its root and where its registers are.
-struct Target {
-    root: PhysFrame,
-    context: *mut Context,
-}
+/// Where the registers of a program are.
+struct Target(*mut Context);
 
 // SAFETY: there is one CPU, and no program runs while its context is looked up here.
 unsafe impl Send for Target {}
 
-static TARGETS: Mutex<Vec<Target, MOST_PROCESSES>> = Mutex::new(Vec::new());
+/// The program of each space, by its root: found in the same time however many there are.
+static TARGETS: Mutex<FnvIndexMap<PhysFrame, Target, MOST_PROCESSES>> =
+    Mutex::new(FnvIndexMap::new());
 
 /// The first byte above the stack on which work is done.
 static STACK: AtomicU64 = AtomicU64::new(0);
@@ -53,8 +52,7 @@ pub fn prepare(stack_top: VirtAddr) {
 
 /// Programs can be targets from now on. Their contexts stay where they are until [`forget_all`].
 pub fn keep(root: PhysFrame, context: &mut Context) {
-    let target = Target { root, context };
-    TARGETS.lock().push(target).ok().expect("room for every program");
+    TARGETS.lock().insert(root, Target(context)).ok().expect("room for every program");
 }
 
 /// No program is a target any more.
@@ -80,8 +78,7 @@ unsafe impl Deeds for KernelDeeds {
     unsafe fn in_context(&self, root: PhysFrame, mut work: &mut dyn FnMut()) {
         ASKED.store(clock::now(), Ordering::Relaxed);
         let targets = TARGETS.lock();
-        let target = targets.iter().find(|target| target.root == root);
-        let context = target.expect("every space has a program").context;
+        let Target(context) = *targets.get(&root).expect("every space has a program");
         // SAFETY: the program is not running, and `work` outlives the call.
         unsafe { redirect_and_run(&mut *context, root, &raw mut work) };
     }
