@@ -4,12 +4,19 @@ use loadphys_abi::batch::Item;
 use x86_64::VirtAddr;
 use x86_64::structures::paging::PhysFrame;
 
+mod call_instruction;
 mod counted;
 #[cfg(all(target_arch = "x86_64", target_os = "none"))]
 mod hardware;
+mod hosted;
+mod paging;
+mod place;
+pub use call_instruction::CallInstruction;
 pub use counted::{Counted, Events};
 #[cfg(all(target_arch = "x86_64", target_os = "none"))]
 pub use hardware::{Deeds, Hardware};
+pub use hosted::Hosted;
+pub use paging::{Paging, Unsupported};
 
 use crate::entry::Entry;
 
@@ -71,14 +78,24 @@ pub unsafe trait Cpu {
     ///
     /// # Safety
     /// As for the operations of [`Cpu::exchange`]; every entry lies below 4 GiB; interrupts are off.
-    unsafe fn without_paging(&self, items: &mut [Item]) -> usize;
+    ///
+    /// # Panics
+    /// Always, unless the implementation has it; only `paging-off` asks for it.
+    unsafe fn without_paging(&self, _items: &mut [Item]) -> usize {
+        panic!("this CPU does not turn paging off");
+    }
 
     /// Has work done in the context of a space: the kernel redirects the saved instruction pointer of a
     /// program of the space, lets it run, and comes back when the work is done.
     ///
     /// # Safety
     /// The root is that of a space with a program that is not running.
-    unsafe fn in_context(&self, root: PhysFrame, work: &mut dyn FnMut());
+    ///
+    /// # Panics
+    /// Always, unless the implementation has it; only `in-context` asks for it.
+    unsafe fn in_context(&self, _root: PhysFrame, _work: &mut dyn FnMut()) {
+        panic!("this CPU knows no programs");
+    }
 
     /// The number of this CPU, from 0; it indexes per-CPU slots.
     fn number(&self) -> usize;
@@ -88,11 +105,19 @@ pub unsafe trait Cpu {
     /// Caches").
     fn invlpg(&self, address: VirtAddr);
 
+    /// How it translates, as far as methods rely on it.
+    fn paging(&self) -> Paging;
+
     /// Calls the stub: RAX `call`, RDI, RSI and RDX `arguments`; gives back RAX and RDX.
     ///
     /// # Safety
     /// There is a stub, and the kernel is ready for what the call does.
-    unsafe fn vmcall(&self, call: u64, arguments: [u64; 3]) -> (u64, u64);
+    ///
+    /// # Panics
+    /// Always, unless the implementation has it; only `hypercall` and `alias` ask for it.
+    unsafe fn vmcall(&self, _call: u64, _arguments: [u64; 3]) -> (u64, u64) {
+        panic!("this CPU calls no stub");
+    }
 
     /// Hands a batch to the stub ([`loadphys_abi::Call::Batch`]): what was there is written to the
     /// items; gives back the status and how many were done.
@@ -100,5 +125,10 @@ pub unsafe trait Cpu {
     /// # Safety
     /// As for the operations of [`Cpu::vmcall`]; the items lie in memory whose physical address
     /// the implementation knows.
-    unsafe fn vmcall_batch(&self, items: &mut [Item]) -> (u64, u64);
+    ///
+    /// # Panics
+    /// Always, unless the implementation has it; only `hypercall` asks for it.
+    unsafe fn vmcall_batch(&self, _items: &mut [Item]) -> (u64, u64) {
+        panic!("this CPU calls no stub");
+    }
 }

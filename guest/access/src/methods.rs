@@ -5,7 +5,7 @@
 use x86_64::structures::paging::PhysFrame;
 use x86_64::structures::paging::page_table::PageTableLevel;
 
-use crate::cpu::Cpu;
+use crate::cpu::{Cpu, Paging, Unsupported};
 use crate::operation::{Method, Operation, Refusal, Stopped};
 
 mod frame_array;
@@ -57,6 +57,10 @@ macro_rules! methods {
 
             fn detach(&mut self, cpu: &C) {
                 match self { $(Self::$method(method) => method.detach(cpu),)* }
+            }
+
+            fn supports(&self, paging: Paging) -> Result<(), Unsupported> {
+                match self { $(Self::$method(method) => Method::<C>::supports(method, paging),)* }
             }
         }
     };

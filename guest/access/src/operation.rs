@@ -4,7 +4,7 @@ use x86_64::VirtAddr;
 use x86_64::structures::paging::page_table::PageTableLevel;
 use x86_64::structures::paging::{PageTableIndex, PhysFrame};
 
-use crate::cpu::Cpu;
+use crate::cpu::{Cpu, Paging, Unsupported};
 use crate::entry::Entry;
 
 /// Which entry: named both ways, since physical methods use the frame of its table and virtual
@@ -143,4 +143,12 @@ pub unsafe trait Method<C: Cpu> {
     ///   walker of whoever loads it later set Accessed bits in frames that are tables no more;
     /// - on every other CPU in the shootdown before a table is released.
     fn detach(&mut self, _cpu: &C) {}
+
+    /// Whether the method can be used where paging is set up like this.
+    ///
+    /// # Errors
+    /// [`Unsupported`] says what is in the way.
+    fn supports(&self, paging: Paging) -> Result<(), Unsupported> {
+        paging.four_levels()
+    }
 }

@@ -47,7 +47,8 @@ pub fn make(
     let items = &raw mut ITEMS;
     // SAFETY: `roots` puts what the method needs into every root before it is used: the self entry, the
     // slots of `reach`; foreign slots are empty and used by nothing else; entries that lead to tables are made
-    // by `page_reclaim`; LA57 is clear. One CPU runs, with one method at a time, so nobody else has the items.
+    // by `page_reclaim`; `cpu::set_up_control_registers` has checked how paging is set up. One CPU runs, with one
+    // method at a time, so nobody else has the items.
     unsafe {
         match name {
             MethodName::DirectMap => {

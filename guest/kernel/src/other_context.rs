@@ -5,19 +5,19 @@
 use core::arch::naked_asm;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use foreign_access::Cpu;
-use foreign_access::cpu::{Deeds, Hardware};
+use foreign_access::cpu::Deeds;
 use heapless::index_map::FnvIndexMap;
 use loadphys_abi::batch::Item;
 use spin::Mutex;
 use x86_64::VirtAddr;
-use x86_64::registers::control::{Cr4, Cr4Flags};
+use x86_64::instructions::interrupts;
+use x86_64::instructions::tlb::Pcid;
+use x86_64::registers::control::{Cr3, Cr4, Cr4Flags};
 use x86_64::structures::paging::PhysFrame;
 
 use crate::cpu::Selectors;
 use crate::interrupts::{leave_program, vector};
 use crate::kernel::MOST_PROCESSES;
-use crate::layout::IMAGE_OFFSET;
 use crate::measure::clock;
 use crate::methods::VISITS;
 use crate::physical_mode;
@@ -41,9 +41,6 @@ static LATENCY: AtomicU64 = AtomicU64::new(0);
 
 /// When the work was asked for.
 static ASKED: AtomicU64 = AtomicU64::new(0);
-
-/// CR3 bit 63: keep what is cached for the PCID.
-const NO_FLUSH: u64 = 1 << 63;
 
 /// Keeps the stack on which work is done.
 pub fn prepare(stack_top: VirtAddr) {
@@ -99,20 +96,30 @@ unsafe fn redirect_and_run(context: &mut Context, root: PhysFrame, work: *mut &m
         vector: vector::TIMER,
         ..saved
     };
-    // SAFETY: this is the boot CPU, in ring 0.
-    let cpu = unsafe { Hardware::new(0, IMAGE_OFFSET) };
-    let (were_on, home) = (cpu.mask_interrupts(), cpu.root_register());
-    let tagged = Cr4::read().contains(Cr4Flags::PCID);
-    let (visit, keep) = if tagged { (u64::from(VISITS), NO_FLUSH) } else { (0, 0) };
-    // SAFETY: every root has the kernel's half; the visit's PCID is flushed when it is loaded; what runs comes back to
-    // `enter`, with interrupts off.
-    unsafe {
-        cpu.set_root_register(root.start_address().as_u64() | visit);
-        enter(context);
-        cpu.set_root_register(home | keep);
-    }
+    // SAFETY: every root has the kernel's half; what runs comes back to `enter`, with interrupts off.
+    interrupts::without_interrupts(|| unsafe { visit(root, || enter(context)) });
     *context = saved;
-    cpu.restore_interrupts(were_on);
+}
+
+/// Does something with another root loaded: under the PCID of visits, which is flushed, if PCIDs are in use. What is
+/// cached of the home space stays then.
+///
+/// # Safety
+/// Every root has the kernel's half, which is all that is used meanwhile; interrupts are off.
+unsafe fn visit(root: PhysFrame, work: impl FnOnce()) {
+    let (home, low) = Cr3::read_raw();
+    let tagged = Cr4::read().contains(Cr4Flags::PCID);
+    let kept = Pcid::new(low).ok().filter(|_| tagged);
+    // SAFETY: the caller's duty.
+    unsafe { Cr3::write_raw(root, if tagged { VISITS } else { 0 }) };
+    work();
+    // SAFETY: it was loaded before.
+    unsafe {
+        match kept {
+            Some(pcid) => Cr3::write_pcid_no_flush(home, pcid),
+            None => Cr3::write_raw(home, low),
+        }
+    }
 }
 
 /// Where the saved instruction pointer is redirected to: in ring 0, on the stack kept for it, GS being the program's.

@@ -1,6 +1,7 @@
 //! A CPU of the model, as methods see it.
 #![expect(unsafe_code, reason = "implements the unsafe trait; no address here is a real one")]
 
+use foreign_access::cpu::Paging;
 use foreign_access::{Cpu, Entry};
 use loadphys_abi::batch::Item;
 use x86_64::VirtAddr;
@@ -113,6 +114,10 @@ unsafe impl Cpu for ModelCpu<'_> {
         self.model.invlpg(self.number, address);
     }
 
+    fn paging(&self) -> Paging {
+        Paging::PLAIN
+    }
+
     unsafe fn vmcall(&self, call: u64, arguments: [u64; 3]) -> (u64, u64) {
         self.model.vmcall(call, arguments)
     }
@@ -184,6 +189,10 @@ unsafe impl<C: Cpu> Cpu for Forgetful<C> {
     }
 
     fn invlpg(&self, _: VirtAddr) {}
+
+    fn paging(&self) -> Paging {
+        self.0.paging()
+    }
 
     unsafe fn vmcall(&self, call: u64, arguments: [u64; 3]) -> (u64, u64) {
         // SAFETY: the caller's duty is the same.

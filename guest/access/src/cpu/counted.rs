@@ -7,7 +7,7 @@ use loadphys_abi::batch::Item;
 use x86_64::VirtAddr;
 use x86_64::structures::paging::PhysFrame;
 
-use super::Cpu;
+use super::{Cpu, Paging};
 use crate::entry::Entry;
 
 /// How often each thing was done.
@@ -142,6 +142,10 @@ unsafe impl<C: Cpu> Cpu for Counted<C> {
     fn invlpg(&self, address: VirtAddr) {
         self.count(|events| events.invlpgs += 1);
         self.cpu.invlpg(address);
+    }
+
+    fn paging(&self) -> Paging {
+        self.cpu.paging()
     }
 
     unsafe fn vmcall(&self, call: u64, arguments: [u64; 3]) -> (u64, u64) {

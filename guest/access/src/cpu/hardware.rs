@@ -5,7 +5,6 @@
 )]
 
 use core::arch::asm;
-use core::sync::atomic::{AtomicU64, Ordering};
 
 use loadphys_abi::Call;
 use loadphys_abi::batch::Item;
@@ -14,7 +13,7 @@ use x86_64::instructions::{interrupts, tlb};
 use x86_64::registers::control::Cr3;
 use x86_64::structures::paging::PhysFrame;
 
-use super::Cpu;
+use super::{CallInstruction, Cpu, Paging, place};
 use crate::entry::Entry;
 
 /// The CPU that runs this code.
@@ -22,6 +21,8 @@ use crate::entry::Entry;
 pub struct Hardware {
     number: usize,
     image_offset: u64,
+    calls: CallInstruction,
+    paging: Paging,
     kernel: Option<&'static dyn Deeds>,
 }
 
@@ -45,12 +46,15 @@ pub unsafe trait Deeds: Sync {
 
 impl Hardware {
     /// `image_offset` is what an address in the kernel's image is above its physical address;
-    /// batches for the stub lie there.
+    /// batches for the stub lie there. How the CPU translates, and how it calls a hypervisor, is asked here and
+    /// never again.
     ///
     /// # Safety
-    /// The code that uses it runs in ring 0, on the CPU with this number; the offset is true.
-    pub const unsafe fn new(number: usize, image_offset: u64) -> Self {
-        Self { number, image_offset, kernel: None }
+    /// The code that calls this and that uses it runs in ring 0, on the CPU with this number, whose CR4.LA57 and
+    /// EFER.TCE stay as they are; the offset is true.
+    pub unsafe fn new(number: usize, image_offset: u64) -> Self {
+        let (calls, paging) = (CallInstruction::read(), Paging::read());
+        Self { number, image_offset, calls, paging, kernel: None }
     }
 
     /// With what the kernel does for methods that need more than instructions.
@@ -59,26 +63,18 @@ impl Hardware {
     }
 }
 
-/// # Safety
-/// As [`Cpu::load`].
-unsafe fn place<'a>(address: VirtAddr) -> &'a AtomicU64 {
-    // SAFETY: mapped and aligned, says the caller; entries are shared with the walker, hence
-    // atomic.
-    unsafe { AtomicU64::from_ptr(address.as_mut_ptr()) }
-}
-
 // SAFETY: each function is the instruction it is named after.
 unsafe impl Cpu for Hardware {
     #[inline]
     unsafe fn load(&self, address: VirtAddr) -> Entry {
         // SAFETY: the caller's duty is the same.
-        Entry(unsafe { place(address) }.load(Ordering::Relaxed))
+        unsafe { place::load(address) }
     }
 
     #[inline]
     unsafe fn exchange(&self, address: VirtAddr, new: Entry) -> Entry {
         // SAFETY: the caller's duty is the same.
-        Entry(unsafe { place(address) }.swap(new.0, Ordering::SeqCst))
+        unsafe { place::exchange(address, new) }
     }
 
     #[inline]
@@ -89,10 +85,7 @@ unsafe impl Cpu for Hardware {
         new: Entry,
     ) -> Result<Entry, Entry> {
         // SAFETY: the caller's duty is the same.
-        unsafe { place(address) }
-            .compare_exchange(expected.0, new.0, Ordering::SeqCst, Ordering::SeqCst)
-            .map(Entry)
-            .map_err(Entry)
+        unsafe { place::compare_exchange(address, expected, new) }
     }
 
     #[inline]
@@ -149,13 +142,28 @@ unsafe impl Cpu for Hardware {
     }
 
     #[inline]
+    fn paging(&self) -> Paging {
+        self.paging
+    }
+
+    #[inline]
     unsafe fn vmcall(&self, call: u64, arguments: [u64; 3]) -> (u64, u64) {
         let (status, answer);
-        // SAFETY: the stub keeps every register but RAX and RDX; memory is clobbered by default.
+        // SAFETY: the stub keeps every register but RAX and RDX; memory is clobbered by default. Each CPU is given
+        // its vendor's instruction.
         unsafe {
-            asm!("vmcall", inlateout("rax") call => status, in("rdi") arguments[0],
-                 in("rsi") arguments[1], inlateout("rdx") arguments[2] => answer,
-                 options(nostack));
+            match self.calls {
+                CallInstruction::Vmcall => {
+                    asm!("vmcall", inlateout("rax") call => status, in("rdi") arguments[0],
+                         in("rsi") arguments[1], inlateout("rdx") arguments[2] => answer,
+                         options(nostack));
+                }
+                CallInstruction::Vmmcall => {
+                    asm!("vmmcall", inlateout("rax") call => status, in("rdi") arguments[0],
+                         in("rsi") arguments[1], inlateout("rdx") arguments[2] => answer,
+                         options(nostack));
+                }
+            }
         }
         (status, answer)
     }

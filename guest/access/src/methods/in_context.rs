@@ -8,7 +8,7 @@
 use x86_64::VirtAddr;
 use x86_64::structures::paging::{PageTableIndex, PhysFrame};
 
-use crate::cpu::Cpu;
+use crate::cpu::{Cpu, Paging, Unsupported};
 use crate::entry::Entry;
 use crate::fresh::Fresh;
 use crate::lend::{self, Lend};
@@ -27,7 +27,7 @@ impl InContext {
     /// # Safety
     /// - Every root holds its [`InContext::self_entry`].
     /// - Entries that lead to tables are writable and their bits 7 and 8 are clear.
-    /// - CR4.LA57 is clear.
+    /// - CR4.LA57 and EFER.TCE are clear ([`Paging::check`]).
     pub unsafe fn new(self_slot: PageTableIndex) -> Self {
         Self { own: SelfSlot::new(self_slot) }
     }
@@ -78,5 +78,9 @@ unsafe impl<C: Cpu> Method<C> for InContext {
             before += run.len();
         }
         Ok(())
+    }
+
+    fn supports(&self, paging: Paging) -> Result<(), Unsupported> {
+        paging.check()
     }
 }

@@ -20,7 +20,7 @@
 use x86_64::VirtAddr;
 use x86_64::structures::paging::{PageTableIndex, PhysFrame};
 
-use crate::cpu::Cpu;
+use crate::cpu::{Cpu, Paging, Unsupported};
 use crate::entry::Entry;
 use crate::fresh::Fresh;
 use crate::lend::{self, Lend};
@@ -43,7 +43,7 @@ impl Recursive {
     /// - The foreign slots of `cpus` CPUs are empty in a new root, and nothing else uses them.
     /// - Entries that lead to tables are writable and their bits 7 and 8 are clear: a walk through
     ///   a slot may read them as PAT and Global.
-    /// - CR4.LA57 is clear.
+    /// - CR4.LA57 and EFER.TCE are clear ([`Paging::check`]).
     ///
     /// # Panics
     /// If a slot lies in the lower half, beyond the root, or the self slot among the foreign ones.
@@ -171,6 +171,10 @@ unsafe impl<C: Cpu> Method<C> for Recursive {
 
     fn detach(&mut self, cpu: &C) {
         self.lender(cpu).detach();
+    }
+
+    fn supports(&self, paging: Paging) -> Result<(), Unsupported> {
+        paging.check()
     }
 }
 

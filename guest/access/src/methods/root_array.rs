@@ -18,7 +18,7 @@ use x86_64::VirtAddr;
 use x86_64::structures::paging::page_table::PageTableLevel;
 use x86_64::structures::paging::{PageTableIndex, PhysFrame};
 
-use crate::cpu::Cpu;
+use crate::cpu::{Cpu, Paging, Unsupported};
 use crate::entry::Entry;
 use crate::fresh::Fresh;
 use crate::lend::{self, Lend};
@@ -41,7 +41,7 @@ impl RootArray {
     /// - Every root holds its [`RootArray::self_entry`]; the slots are empty in a new root, and nothing else uses
     ///   them.
     /// - Entries that lead to tables are writable and their bits 7 and 8 are clear.
-    /// - CR4.LA57 is clear.
+    /// - CR4.LA57 and EFER.TCE are clear ([`Paging::check`]).
     pub unsafe fn new(roots: FrameArray, self_slot: PageTableIndex, slots: PageTableIndex) -> Self {
         Self { roots, own: SelfSlot::new(self_slot), slots }
     }
@@ -156,5 +156,9 @@ unsafe impl<C: Cpu> Method<C> for RootArray {
 
     fn detach(&mut self, cpu: &C) {
         self.reach(cpu).detach();
+    }
+
+    fn supports(&self, paging: Paging) -> Result<(), Unsupported> {
+        paging.check()
     }
 }

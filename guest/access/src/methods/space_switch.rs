@@ -13,7 +13,7 @@
 use x86_64::VirtAddr;
 use x86_64::structures::paging::{PageTableIndex, PhysFrame};
 
-use crate::cpu::Cpu;
+use crate::cpu::{Cpu, Paging, Unsupported};
 use crate::entry::Entry;
 use crate::fresh::Fresh;
 use crate::lend::{self, Lend};
@@ -38,7 +38,8 @@ impl SpaceSwitch {
     /// # Safety
     /// - Every root holds its [`SpaceSwitch::self_entry`], and the same kernel half.
     /// - Entries that lead to tables are writable and their bits 7 and 8 are clear.
-    /// - No space uses the PCID of visits; CR4.LA57 is clear.
+    /// - No space uses the PCID of visits.
+    /// - CR4.LA57 and EFER.TCE are clear ([`Paging::check`]).
     pub unsafe fn new(self_slot: PageTableIndex, visits: Option<u16>) -> Self {
         Self { own: SelfSlot::new(self_slot), visits }
     }
@@ -119,5 +120,9 @@ unsafe impl<C: Cpu> Method<C> for SpaceSwitch {
         };
         // SAFETY: the caller's duty is the same.
         unsafe { lend::apply(&mut journey, cpu, operations) }
+    }
+
+    fn supports(&self, paging: Paging) -> Result<(), Unsupported> {
+        paging.check()
     }
 }

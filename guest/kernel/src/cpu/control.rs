@@ -4,6 +4,7 @@
 use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
 
+use foreign_access::cpu::{Paging, Unsupported};
 use x86_64::registers::control::{Cr0, Cr0Flags, Cr4, Cr4Flags};
 use x86_64::registers::model_specific::{Efer, EferFlags, Msr};
 
@@ -15,31 +16,36 @@ const SYSENTER_CS: u32 = 0x174;
 /// Whether SMAP is on; the entries of interrupts look here.
 pub static SMAP: AtomicBool = AtomicBool::new(false);
 
-/// A feature that the kernel cannot do without is missing.
+/// Why the kernel cannot run on this CPU.
 #[derive(Debug, Clone, Copy)]
-pub struct Missing(pub &'static str);
+pub enum Unfit {
+    /// A feature that it cannot do without.
+    Missing(&'static str),
+    /// The loader left something on that methods cannot be used with.
+    Paging(Unsupported),
+}
 
-impl fmt::Display for Missing {
+impl fmt::Display for Unfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "this CPU lacks {}; the guest cannot run", self.0)
+        match self {
+            Self::Missing(what) => write!(f, "this CPU lacks {what}; the guest cannot run"),
+            Self::Paging(what) => write!(f, "the loader left paging unfit for the guest: {what}"),
+        }
     }
 }
 
 /// Turns on no-execute and SYSCALL, and what protects the kernel where it is offered.
 ///
 /// # Errors
-/// [`Missing`] no-execute or SYSCALL, or five-level paging left on by the loader: the kernel's
-/// tables have four levels.
-pub fn set_up(features: &Features) -> Result<(), Missing> {
+/// [`Unfit`]: no-execute or SYSCALL is missing, or paging is set up as methods cannot use it.
+pub fn set_up(features: &Features) -> Result<(), Unfit> {
     if !features.no_execute {
-        return Err(Missing("no-execute pages (CPUID 8000_0001h EDX bit 20)"));
+        return Err(Unfit::Missing("no-execute pages (CPUID 8000_0001h EDX bit 20)"));
     }
     if !features.syscall {
-        return Err(Missing("SYSCALL (CPUID 8000_0001h EDX bit 11)"));
+        return Err(Unfit::Missing("SYSCALL (CPUID 8000_0001h EDX bit 11)"));
     }
-    if Cr4::read().contains(Cr4Flags::L5_PAGING) {
-        return Err(Missing("four-level paging: the loader left CR4.LA57 set"));
-    }
+    Paging::read().check().map_err(Unfit::Paging)?;
     // SAFETY: both are offered.
     unsafe {
         Efer::update(|e| e.insert(EferFlags::NO_EXECUTE_ENABLE | EferFlags::SYSTEM_CALL_EXTENSIONS))
