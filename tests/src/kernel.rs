@@ -19,7 +19,7 @@ use x86_64::structures::paging::PhysFrame;
 
 pub use chosen::chosen;
 pub use exchange::APART;
-pub use layout::{BOOT_ROOT, CPUS, FOREIGN_SLOTS, SELF_SLOT, alias_window, boot, shown};
+pub use layout::{BOOT_ROOT, CPUS, FOREIGN_SLOTS, SELF_SLOT, alias_window, boot, fill_root, shown};
 pub use machine::{Device, Happened, Intruder, Loads, ModelMachine, Pcids};
 pub use plain::Plain;
 pub use records::Records;

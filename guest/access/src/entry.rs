@@ -17,6 +17,10 @@ impl Entry {
     /// Bits 51:12, the frame of a present entry.
     pub const FRAME_BITS: u64 = 0x000f_ffff_ffff_f000;
 
+    /// What the walker sets by itself, at any time: Accessed and Dirty (SDM volume 3, section 5.8 "Accessed and
+    /// Dirty Flags").
+    pub const TOUCHED: u64 = PageTableFlags::ACCESSED.union(PageTableFlags::DIRTY).bits();
+
     /// An entry that leads to a frame.
     pub fn new(frame: PhysFrame, flags: PageTableFlags) -> Self {
         Self(frame.start_address().as_u64() | flags.bits())
@@ -30,6 +34,12 @@ impl Entry {
     /// Whether the walker uses it.
     pub const fn is_present(self) -> bool {
         self.flags().contains(PageTableFlags::PRESENT)
+    }
+
+    /// Whether nothing is there. Some CPUs set Accessed and Dirty in entries that are not present, so these do not
+    /// count.
+    pub const fn is_empty(self) -> bool {
+        self.0 & !Self::TOUCHED == 0
     }
 
     /// Whether it is present and maps a large page, if it stands in a table of level two or three.

@@ -17,8 +17,10 @@ mod fresh;
 mod lend;
 pub mod methods;
 mod operation;
+pub mod space;
 pub mod walk;
 
 pub use cpu::Cpu;
 pub use entry::Entry;
 pub use operation::{Action, EntryName, Method, Operation, Refusal, Stopped};
+pub use space::ForeignSpace;

@@ -74,6 +74,23 @@ pub fn find(
     }
 }
 
+/// Finds the entry that maps a page, of whatever size, and what it holds.
+///
+/// # Errors
+/// [`NoEntry`]: `Large` only for an entry of level four, which maps nothing.
+#[inline]
+pub fn leaf(
+    apply: impl FnMut(&mut [Operation]) -> Result<(), Stopped>,
+    root: PhysFrame,
+    page: VirtAddr,
+) -> Result<(EntryName, Entry), NoEntry> {
+    match find(apply, root, page, PageTableLevel::One) {
+        Ok((name, entry)) if !entry.is_present() => Err(NoEntry::Absent(name, entry)),
+        Err(NoEntry::Large(name, entry)) if name.level != PageTableLevel::Four => Ok((name, entry)),
+        other => other,
+    }
+}
+
 /// Shows every entry of the lower half that is not empty, at every level, in order of address, an
 /// entry before those below it. Goes down where an entry leads to a table.
 ///
