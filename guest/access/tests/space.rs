@@ -7,7 +7,7 @@ use foreign_access::cpu::{Cpu, Hosted, Paging, Unsupported};
 use foreign_access::methods::{DirectMap, Recursive};
 use foreign_access::space::{EditError, ForeignSpace, TableDeeds, Unlinked};
 use foreign_access::walk::NoEntry;
-use foreign_access::{Entry, Method, Operation, Refusal, Stopped};
+use foreign_access::{Action, Entry, EntryName, Method, Operation, Refusal, Stopped};
 use x86_64::structures::paging::mapper::{CleanUp, MapToError, Mapper, UnmapError};
 use x86_64::structures::paging::page_table::{PageTable, PageTableLevel};
 use x86_64::structures::paging::{
@@ -83,6 +83,7 @@ impl FrameDeallocator<Size4KiB> for &Memory {
 #[derive(Default)]
 struct Deeds {
     shot: Vec<usize>,
+    entries: Vec<EntryName>,
     kept: Vec<(PhysFrame, Refusal)>,
 }
 
@@ -92,6 +93,7 @@ unsafe impl TableDeeds for Deeds {
 
     fn shoot_down(&mut self, unlinked: &[Unlinked]) {
         self.shot.push(unlinked.len());
+        self.entries.extend(unlinked.iter().map(|unlinked| unlinked.entry));
     }
 
     fn kept(&mut self, table: PhysFrame, refusal: Refusal) {
@@ -108,12 +110,17 @@ struct Strict<'a> {
     released: u32,
     /// Something that happens just when a table is adopted.
     meanwhile: &'a dyn Fn(),
+    /// Something that happens just before an entry is edited.
+    before_edit: &'a dyn Fn(),
 }
 
 // SAFETY: it does less than the direct map, or the same.
 unsafe impl<C: Cpu> Method<C> for Strict<'_> {
     unsafe fn apply(&mut self, cpu: &C, operations: &mut [Operation]) -> Result<(), Stopped> {
         self.shows.map_err(|refusal| Stopped { done: 0, refusal })?;
+        if operations.iter().any(|operation| operation.action != Action::Load) {
+            (self.before_edit)();
+        }
         // SAFETY: the caller's duty is the same.
         unsafe { self.map.apply(cpu, operations) }
     }
@@ -133,7 +140,7 @@ fn strict<'a>(memory: &Memory) -> Strict<'a> {
     // SAFETY: physical address 0 is where the memory begins.
     let map = unsafe { DirectMap::new(VirtAddr::from_ptr(memory.tables)) };
     let (adopts, releases, shows) = (Ok(()), Ok(()), Ok(()));
-    Strict { map, adopts, releases, shows, released: 0, meanwhile: &|| {} }
+    Strict { map, adopts, releases, shows, released: 0, meanwhile: &|| {}, before_edit: &|| {} }
 }
 
 /// What a test works with.
@@ -420,6 +427,54 @@ fn an_empty_range_and_the_root_itself_are_left_alone() {
     });
     assert_eq!((memory.back.take(), deeds.shot), ([6, 5, 4].map(frame).to_vec(), vec![3, 3]));
     assert_eq!(memory.word(0, 510).get(), Entry::new(frame(0), FLAGS).0);
+}
+
+#[test]
+fn what_was_put_in_place_of_a_table_meanwhile_is_left_alone() {
+    let memory = Memory::new(8);
+    let deeds = with_space(&mut strict(&memory), |space| {
+        map::<Size4KiB>(space, &memory, FLAGS).unwrap();
+        space.unmap_page(page::<Size4KiB>(PAGE)).unwrap();
+    });
+    assert_eq!(deeds.shot, []);
+    let large = Entry::new(frame(512), FLAGS | PageTableFlags::HUGE_PAGE);
+    let other = Cell::new(large);
+    let before_edit = || memory.entry(2, 2).set(other.get().0);
+    let mut method = Strict { before_edit: &before_edit, ..strict(&memory) };
+    let deeds = with_space(&mut method, |space| {
+        // SAFETY: nobody uses the space.
+        unsafe {
+            let (page, user) = (page::<Size4KiB>(PAGE), FLAGS | PageTableFlags::USER_ACCESSIBLE);
+            memory.entry(0, 4).set(memory.entry(0, 4).get() | user.bits());
+            memory.entry(1, 3).set(memory.entry(1, 3).get() | user.bits());
+            let mapped = space.map(page, frame(5), FLAGS, user, &mut &memory);
+            assert!(matches!(mapped, Err(EditError::NoEntry(NoEntry::Large(..)))), "{mapped:?}");
+            for entry in [large, Entry::new(frame(7), FLAGS)] {
+                memory.entry(2, 2).set(Entry::new(frame(3), FLAGS).0);
+                other.set(entry);
+                space.clean_up(&mut &memory);
+                assert_eq!(memory.entry(2, 2).get(), entry.0);
+            }
+        }
+    });
+    assert_eq!((memory.back.take(), deeds.shot), (vec![], vec![]));
+}
+
+#[test]
+fn tables_are_not_found_by_way_of_the_root_itself() {
+    let memory = Memory::new(3);
+    let high = page::<Size4KiB>(u64::MAX);
+    let deeds = with_space(&mut strict(&memory), |space| {
+        memory.word(0, 510).set(Entry::new(frame(0), FLAGS).0);
+        // SAFETY: nobody uses the space.
+        let mapped = unsafe { space.map(high, frame(5), FLAGS, FLAGS, &mut &memory) };
+        assert_eq!(mapped, Err(EditError::NoFrame), "two tables lead to no third");
+        // SAFETY: every table is used once.
+        unsafe { space.clean_up_addr_range(Page::range_inclusive(page(0), high), &mut &memory) };
+    });
+    let below = |name: &EntryName| (name.level as u64, u64::from(name.page.p4_index()));
+    assert_eq!(deeds.entries.iter().map(below).collect::<Vec<_>>(), [(3, 511), (4, 511)]);
+    assert_eq!(memory.back.take(), [frame(2), frame(1)]);
 }
 
 #[test]
