@@ -22,34 +22,48 @@ impl Entry {
     pub const TOUCHED: u64 = PageTableFlags::ACCESSED.union(PageTableFlags::DIRTY).bits();
 
     /// An entry that leads to a frame.
+    #[inline]
     pub fn new(frame: PhysFrame, flags: PageTableFlags) -> Self {
         Self(frame.start_address().as_u64() | flags.bits())
     }
 
     /// The flags, those of a present entry if it is one.
+    #[inline]
     pub const fn flags(self) -> PageTableFlags {
         PageTableFlags::from_bits_truncate(self.0)
     }
 
     /// Whether the walker uses it.
+    #[inline]
     pub const fn is_present(self) -> bool {
         self.flags().contains(PageTableFlags::PRESENT)
     }
 
     /// Whether nothing is there. Some CPUs set Accessed and Dirty in entries that are not present, so these do not
     /// count.
+    #[inline]
     pub const fn is_empty(self) -> bool {
         self.0 & !Self::TOUCHED == 0
     }
 
     /// Whether it is present and maps a large page, if it stands in a table of level two or three.
+    #[inline]
     pub const fn is_large(self) -> bool {
         self.flags().contains(PageTableFlags::PRESENT.union(PageTableFlags::HUGE_PAGE))
     }
 
     /// The frame it leads to, if it is present.
+    #[inline]
     pub fn frame(self) -> Option<PhysFrame> {
         self.is_present()
+            .then(|| PhysFrame::containing_address(PhysAddr::new(self.0 & Self::FRAME_BITS)))
+    }
+
+    /// The table it leads to, if it is present, maps no large page, and stands in a table of level two or higher.
+    #[inline]
+    pub fn table(self) -> Option<PhysFrame> {
+        let large = PageTableFlags::PRESENT.union(PageTableFlags::HUGE_PAGE).bits();
+        (self.0 & large == PageTableFlags::PRESENT.bits())
             .then(|| PhysFrame::containing_address(PhysAddr::new(self.0 & Self::FRAME_BITS)))
     }
 }

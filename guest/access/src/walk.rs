@@ -17,6 +17,9 @@ pub const ENTRIES: usize = 512;
 /// Entries of a root that translate the lower half, which is the user's.
 pub const USER_ENTRIES: usize = 256;
 
+/// The level of roots.
+const TOP_LEVEL: u8 = PageTableLevel::Four as u8;
+
 /// Why there is no such entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoEntry {
@@ -35,6 +38,7 @@ impl From<Stopped> for NoEntry {
 }
 
 /// The name of the entry of level four that takes part in translating a page.
+#[inline]
 pub const fn top(root: PhysFrame, page: VirtAddr) -> EntryName {
     EntryName { table: root, root, page, level: PageTableLevel::Four }
 }
@@ -45,11 +49,12 @@ pub const fn top(root: PhysFrame, page: VirtAddr) -> EntryName {
 ///
 /// # Errors
 /// [`NoEntry::Absent`] and [`NoEntry::Large`].
+#[inline]
 pub fn below(name: &EntryName, entry: Entry) -> Result<EntryName, NoEntry> {
-    let table = entry.frame().ok_or(NoEntry::Absent(*name, entry))?;
-    match name.level.next_lower_level() {
-        Some(level) if !entry.is_large() => Ok(EntryName { table, level, ..*name }),
-        _ => Err(NoEntry::Large(*name, entry)),
+    match (name.level.next_lower_level(), entry.table()) {
+        (Some(level), Some(table)) => Ok(EntryName { table, level, ..*name }),
+        _ if entry.is_present() => Err(NoEntry::Large(*name, entry)),
+        _ => Err(NoEntry::Absent(*name, entry)),
     }
 }
 
@@ -57,6 +62,7 @@ pub fn below(name: &EntryName, entry: Entry) -> Result<EntryName, NoEntry> {
 ///
 /// # Errors
 /// [`NoEntry`] says what is in the way, and where.
+#[inline]
 pub fn find(
     mut apply: impl FnMut(&mut [Operation]) -> Result<(), Stopped>,
     root: PhysFrame,
@@ -64,14 +70,27 @@ pub fn find(
     level: PageTableLevel,
 ) -> Result<(EntryName, Entry), NoEntry> {
     let mut name = top(root, page);
-    loop {
-        let mut operation = Operation::new(name, Action::Load);
-        apply(core::slice::from_mut(&mut operation))?;
+    let mut entry = load_one(&mut apply, name)?;
+    // As many times as there are levels below the top: a loop that compilers unroll.
+    for _ in 1..TOP_LEVEL {
         if name.level == level {
-            return Ok((name, operation.found));
+            break;
         }
-        name = below(&name, operation.found)?;
+        name = below(&name, entry)?;
+        entry = load_one(&mut apply, name)?;
     }
+    Ok((name, entry))
+}
+
+/// What an entry holds.
+#[inline]
+fn load_one(
+    apply: &mut impl FnMut(&mut [Operation]) -> Result<(), Stopped>,
+    name: EntryName,
+) -> Result<Entry, Stopped> {
+    let mut operation = Operation::new(name, Action::Load);
+    apply(core::slice::from_mut(&mut operation))?;
+    Ok(operation.found)
 }
 
 /// Finds the entry that maps a page, of whatever size, and what it holds.
@@ -159,6 +178,7 @@ fn load(first: &EntryName, start: usize, room: &mut [Operation]) {
 }
 
 /// How much of the address space one entry of this level translates, in bytes.
+#[inline]
 pub const fn bytes_per_entry(level: PageTableLevel) -> u64 {
     1 << (12 + 9 * (level as u64 - 1))
 }

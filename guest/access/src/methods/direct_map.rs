@@ -28,7 +28,8 @@ impl DirectMap {
 unsafe impl Lend for DirectMap {
     #[inline]
     fn lend(&mut self, name: &EntryName) -> VirtAddr {
-        VirtAddr::new_truncate(self.base.as_u64() + name.physical())
+        // SAFETY: all memory in which tables may lie is mapped (see `DirectMap::new`), so the address is canonical.
+        unsafe { VirtAddr::new_unsafe(self.base.as_u64() + name.physical()) }
     }
 }
 
