@@ -28,6 +28,8 @@ pub fn steps(apps: &Path) -> Vec<Step> {
             &["doc", "--no-deps", "--document-private-items"],
             &[],
         )),
+        package("package of foreign-access, host", &[]),
+        package("package of foreign-access, bare metal", &["--target", BARE_METAL]),
         Step { live: true, ..step("host tests", &["test"]) },
         broken("host tests, no flush", "broken-skip-flush"),
         broken("host tests, frames freed before the flush", "broken-free-before-flush"),
@@ -36,6 +38,11 @@ pub fn steps(apps: &Path) -> Vec<Step> {
             ..step("host tests of the stub", &["test", "-p", "loadphys-stub", "--lib"])
         },
     ]
+}
+
+/// The crate that other kernels take, packed, unpacked and built away from this workspace.
+fn package(name: &'static str, target: &[&str]) -> Step {
+    step(name, &[&["package", "-p", "foreign-access", "--allow-dirty"], target].concat())
 }
 
 /// Files whose `mod` lines are in a macro, where cargo fmt does not see them.

@@ -23,6 +23,83 @@ use crate::entry::Entry;
 /// What methods ask of a CPU. On the machine (`Hardware`) it is inline assembly and costs
 /// nothing; in host tests it is a model of the MMU.
 ///
+/// # Example
+/// A kernel has `Hardware`, so who implements this either watches another CPU ([`Counted`]) or makes one up for tests. This
+/// one has words of memory in place of virtual memory, and cannot do what only some methods ask for.
+/// ```
+/// use std::cell::Cell;
+///
+/// use foreign_access::cpu::{Cpu, Paging};
+/// use foreign_access::methods::DirectMap;
+/// use foreign_access::{Action, Entry, Method, Operation, walk};
+/// use x86_64::structures::paging::PhysFrame;
+/// use x86_64::{PhysAddr, VirtAddr};
+///
+/// struct Words {
+///     memory: Vec<Cell<u64>>,
+///     root: PhysFrame,
+/// }
+///
+/// impl Words {
+///     fn at(&self, address: VirtAddr) -> &Cell<u64> {
+///         &self.memory[address.as_u64() as usize / 8]
+///     }
+/// }
+///
+/// // SAFETY: entries are words of the memory; there is one CPU, without caches and interrupts.
+/// unsafe impl Cpu for Words {
+///     unsafe fn load(&self, address: VirtAddr) -> Entry {
+///         Entry(self.at(address).get())
+///     }
+///     unsafe fn exchange(&self, address: VirtAddr, new: Entry) -> Entry {
+///         Entry(self.at(address).replace(new.0))
+///     }
+///     unsafe fn compare_exchange(
+///         &self,
+///         address: VirtAddr,
+///         expected: Entry,
+///         new: Entry,
+///     ) -> Result<Entry, Entry> {
+///         let found = Entry(self.at(address).get());
+///         if found != expected {
+///             return Err(found);
+///         }
+///         self.at(address).set(new.0);
+///         Ok(found)
+///     }
+///     fn root(&self) -> PhysFrame {
+///         self.root
+///     }
+///     fn root_register(&self) -> u64 {
+///         self.root.start_address().as_u64()
+///     }
+///     unsafe fn set_root_register(&self, _: u64) {
+///         panic!("there is one root");
+///     }
+///     fn mask_interrupts(&self) -> bool {
+///         false
+///     }
+///     fn restore_interrupts(&self, _: bool) {}
+///     fn number(&self) -> usize {
+///         0
+///     }
+///     fn invlpg(&self, _: VirtAddr) {}
+///     fn paging(&self) -> Paging {
+///         Paging::PLAIN
+///     }
+/// }
+///
+/// let root = PhysFrame::containing_address(PhysAddr::zero());
+/// let cpu = Words { memory: vec![Cell::new(0); 512], root };
+/// // SAFETY: physical and virtual addresses are the same to this CPU.
+/// let mut method = unsafe { DirectMap::new(VirtAddr::zero()) };
+/// let name = walk::top(root, VirtAddr::zero());
+/// let mut batch = [Operation::new(name, Action::Exchange(Entry(2)))];
+/// // SAFETY: the root is a table, and nobody uses its space.
+/// unsafe { method.apply(&cpu, &mut batch) }.unwrap();
+/// assert_eq!((batch[0].found, cpu.memory[0].get()), (Entry(0), 2));
+/// ```
+///
 /// # Safety
 /// Methods rely on each of these doing exactly what the instruction does.
 #[expect(unsafe_code, reason = "what a CPU does is trusted and has duties")]

@@ -3,9 +3,9 @@
 /// Intel and AMD have one each, and raise #UD at the other's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallInstruction {
-    /// VMCALL (SDM volume 3, section 32.3 "VMX Instructions"): Intel, and those who build VT-x: Zhaoxin, VIA.
+    /// VMCALL (SDM volume 3, "VMX Instruction Reference"): Intel, and others who build VT-x.
     Vmcall,
-    /// VMMCALL (AMD APM volume 3, "System Instruction Reference"): AMD, and Hygon.
+    /// VMMCALL (APM volume 3, "System Instruction Reference"): AMD, and Hygon.
     Vmmcall,
 }
 

@@ -1,7 +1,7 @@
 //! How a CPU translates, as far as methods rely on it.
 //!
 //! Sources: SDM volume 3, section 5.1.1 "Four Paging Modes" (CR4.LA57) and section 5.10.4.1 "Operations that
-//! Invalidate TLBs and Paging-Structure Caches"; AMD APM volume 2, section 3.1.7 "Extended Feature Enable Register
+//! Invalidate TLBs and Paging-Structure Caches"; APM volume 2, section 3.1.7 "Extended Feature Enable Register
 //! (EFER)", bit 15 "Translation Cache Extension".
 
 use core::fmt;
