@@ -109,8 +109,8 @@ pub unsafe trait Method<C: Cpu> {
     /// # Safety
     /// Each name must be true: `table` is the table of that level on the way from `root` to
     /// `page`, every upper entry on that way is present and no large page, and it stays so
-    /// until the call returns. Whoever uses the space must be ready for the edits, and the caller
-    /// flushes what they make stale.
+    /// until the call returns. There are four levels ([`Paging::four_levels`]). Whoever uses the
+    /// space must be ready for the edits, and the caller flushes what they make stale.
     ///
     /// # Errors
     /// [`Stopped`] at the first operation that was refused.

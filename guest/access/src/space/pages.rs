@@ -74,7 +74,7 @@ pub fn frame<S: PageLevel>(name: EntryName, entry: Entry) -> Result<PhysFrame<S>
 /// The address in an entry that maps a page.
 #[inline]
 pub fn address(entry: Entry, level: PageTableLevel) -> PhysAddr {
-    let pat = if level as u8 == PageTableLevel::One as u8 { 0 } else { LARGE_PAT };
+    let pat = if level == PageTableLevel::One { 0 } else { LARGE_PAT };
     PhysAddr::new_truncate(entry.0 & Entry::FRAME_BITS & !pat)
 }
 
