@@ -21,11 +21,11 @@ impl Model<'_> {
         };
         let physical = found.physical + (address.as_u64() - found.page);
         let frame = frame_at(physical);
-        // A large page of the kernel's shows memory as such, whatever a frame is at the time.
+        // A large page of the kernel's shows memory as such, whatever a frame is at the time. Its other pages may be
+        // known from before if that is the same as now, which `ModelCpu` sees to; Dirty means nothing there.
         let shows_memory = found.bytes > bytes(1) && !found.user;
-        let freed =
-            || self.memory.is_free(frame) || self.memory.generation(frame) != found.generation;
-        if !shows_memory && freed() {
+        let is_old = found.user && self.memory.generation(frame) != found.generation;
+        if !shows_memory && (self.memory.is_free(frame) || is_old) {
             self.report(Violation::FreedFrame(address, frame));
         }
         Some(physical)

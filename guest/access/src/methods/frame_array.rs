@@ -1,7 +1,11 @@
 //! An array of pages in which each frame has its place, and some frames are shown.
 //!
-//! Invariant: a place is empty unless its frame is shown, and hiding flushes it on this CPU. Another CPU or PCID may still have it
-//! cached when the frame is shown again, so whoever lends a place makes it fresh first.
+//! Invariant: a place is empty unless its frame is shown, and hiding flushes it on this CPU, so that a stray pointer into it
+//! faults.
+//!
+//! Lending a place needs no INVLPG. It only ever shows its own frame, always with the same flags, and the tables above it
+//! never change. So what another CPU or PCID has kept of it from the last time is what its entry says now, and while the
+//! frame is not shown nobody is lent the place.
 #![expect(unsafe_code, reason = "edits the array's own entries")]
 
 use x86_64::VirtAddr;

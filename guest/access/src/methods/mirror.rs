@@ -8,7 +8,6 @@ use x86_64::structures::paging::PhysFrame;
 use x86_64::structures::paging::page_table::PageTableLevel;
 
 use crate::cpu::Cpu;
-use crate::fresh::Fresh;
 use crate::lend::{self, Lend};
 use crate::methods::frame_array::FrameArray;
 use crate::operation::{EntryName, Method, Operation, Refusal, Stopped};
@@ -26,19 +25,11 @@ impl Mirror {
     }
 }
 
-struct Lender<'a, C> {
-    cpu: &'a C,
-    tables: FrameArray,
-    fresh: Fresh,
-}
-
-// SAFETY: each adopted table is shown in its place, and nothing older is cached of it.
-unsafe impl<C: Cpu> Lend for Lender<'_, C> {
+// SAFETY: each adopted table is shown in its place, and nothing else ever is (see `frame_array`).
+unsafe impl Lend for Mirror {
     #[inline]
     fn lend(&mut self, name: &EntryName) -> VirtAddr {
-        let address = self.tables.address(name.physical());
-        self.fresh.make(self.cpu, address);
-        address
+        self.tables.address(name.physical())
     }
 }
 
@@ -47,9 +38,8 @@ unsafe impl<C: Cpu> Lend for Lender<'_, C> {
 unsafe impl<C: Cpu> Method<C> for Mirror {
     #[inline]
     unsafe fn apply(&mut self, cpu: &C, operations: &mut [Operation]) -> Result<(), Stopped> {
-        let mut lender = Lender { cpu, tables: self.tables, fresh: Fresh::NONE };
         // SAFETY: the caller's duty is the same.
-        unsafe { lend::apply(&mut lender, cpu, operations) }
+        unsafe { lend::apply(self, cpu, operations) }
     }
 
     fn adopt(&mut self, cpu: &C, table: PhysFrame, _: PageTableLevel) -> Result<(), Refusal> {

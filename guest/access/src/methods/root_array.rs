@@ -86,7 +86,6 @@ impl<C: Cpu> Reach<'_, C> {
         let wanted = Some((name.root, index));
         if self.lent != wanted {
             let root = self.roots.address(name.root.start_address().as_u64());
-            self.fresh.make(self.cpu, root);
             // SAFETY: adopted roots are shown in the array; the slot is this CPU's own.
             unsafe {
                 let upper = self.cpu.load(root + 8 * u64::from(index));
@@ -97,7 +96,8 @@ impl<C: Cpu> Reach<'_, C> {
         }
     }
 
-    fn address(&mut self, name: &EntryName) -> VirtAddr {
+    /// Where an entry below a root appears, ours or the one whose entry the slot is given.
+    fn below_root(&mut self, name: &EntryName) -> VirtAddr {
         if name.root == self.own_root {
             return self.own.address(name);
         }
@@ -107,26 +107,28 @@ impl<C: Cpu> Reach<'_, C> {
         entry_address(self.own.pages(), page, name.level)
     }
 
-    fn detach(&self) {
+    /// Empties the slot; says whether something was in it.
+    fn empty(&self) -> bool {
         // SAFETY: every root shows itself at (S, S, S, S); the slot is this CPU's own.
         unsafe {
-            if self.cpu.load(self.entry) != Entry::EMPTY {
+            let held = self.cpu.load(self.entry) != Entry::EMPTY;
+            if held {
                 self.cpu.exchange(self.entry, Entry::EMPTY);
-                self.cpu.invlpg(VirtAddr::new_truncate(self.slot << TOP_SHIFT));
             }
+            held
         }
     }
 }
 
-// SAFETY: the address is one of the tables above; it is used only after an INVLPG of its page, which came after the last
-// write to the slot and after the batch began. Roots in the array are never stale.
+// SAFETY: the address is one of the tables above. Roots in the array are never stale (see `frame_array`); what lies below a
+// root is used only after an INVLPG of its page, which came after the last write to the slot and after the batch began.
 unsafe impl<C: Cpu> Lend for Reach<'_, C> {
     #[inline]
     fn lend(&mut self, name: &EntryName) -> VirtAddr {
-        let address = match name.level {
-            PageTableLevel::Four => self.roots.address(name.physical()),
-            _ => self.address(name),
-        };
+        if name.level == PageTableLevel::Four {
+            return self.roots.address(name.physical());
+        }
+        let address = self.below_root(name);
         self.fresh.make(self.cpu, address);
         address
     }
@@ -149,13 +151,18 @@ unsafe impl<C: Cpu> Method<C> for RootArray {
     }
 
     fn release(&mut self, cpu: &C, table: PhysFrame) -> Result<(), Refusal> {
-        self.reach(cpu).detach();
+        // The INVLPG of hiding also drops what the paging-structure caches know of the slot.
+        self.reach(cpu).empty();
         self.roots.hide(cpu, table);
         Ok(())
     }
 
     fn detach(&mut self, cpu: &C) {
-        self.reach(cpu).detach();
+        let reach = self.reach(cpu);
+        if reach.empty() {
+            // One INVLPG, of any address, drops what the paging-structure caches know of the slot.
+            cpu.invlpg(VirtAddr::new_truncate(reach.slot << TOP_SHIFT));
+        }
     }
 
     fn supports(&self, paging: Paging) -> Result<(), Unsupported> {
