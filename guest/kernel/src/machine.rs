@@ -177,6 +177,10 @@ impl Deeds for Machine {
         }
     }
 
+    fn let_go(&mut self) {
+        // There is no other CPU.
+    }
+
     fn zero(&mut self, frame: PhysFrame) {
         self.show(frame, |words| fill(words, 0));
     }

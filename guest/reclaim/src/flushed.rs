@@ -10,11 +10,29 @@ use crate::machine::Machine;
 pub struct Flushed(());
 
 impl Flushed {
-    /// Flushes, and waits until every CPU has.
+    /// Flushes what was noted, and waits until every CPU has.
+    #[track_caller]
     pub fn by<M: Machine>(machine: &mut M) -> Self {
         if !cfg!(feature = "broken-skip-flush") {
             machine.flush();
         }
+        Self(())
+    }
+
+    /// For a space that no CPU has loaded, and whose entries are all empty: every CPU lets go of it.
+    ///
+    /// Its edits need no flush. Where loading another root flushes, nothing of the space is cached; with
+    /// PCIDs something may be, but the PCID is flushed before another space is loaded under it
+    /// ([`crate::stale::Tag::new`]). What is left are slots that lead to its tables.
+    #[track_caller]
+    pub fn by_letting_go<M: Machine>(machine: &mut M) -> Self {
+        machine.let_go();
+        Self(())
+    }
+
+    /// For frames whose last mapping went in a call of this crate that has returned: [`crate::evict()`] has flushed
+    /// by then, [`crate::tear_down()`] has let go, and nothing else takes mappings away.
+    pub const fn before() -> Self {
         Self(())
     }
 

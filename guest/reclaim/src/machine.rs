@@ -49,17 +49,25 @@ pub trait Machine {
     /// The refusal of whoever must agree.
     fn release(&mut self, table: PhysFrame) -> Result<(), Refusal>;
 
-    /// These operations were done and took something away: notes what must be flushed. Operations
-    /// whose action is [`foreign_access::Action::Load`] changed nothing. Entries of upper levels
-    /// are among them when a space is torn down.
+    /// These operations on entries of level one were done and took something away: notes what must
+    /// be flushed. Operations whose action is [`foreign_access::Action::Load`] changed nothing.
     fn edited(&mut self, operations: &[Operation]);
 
     /// Flushes what was noted: returns only when every CPU that may hold a noted entry has
-    /// acknowledged. If an entry of an upper level was among them, the method must also have let go
-    /// of foreign roots ([`foreign_access::Method::detach`]) on every other CPU: its
-    /// paging-structure caches may lead through its foreign slot to tables that become free. (On
-    /// this CPU [`Machine::release`] does it.)
+    /// acknowledged.
+    #[track_caller]
     fn flush(&mut self);
+
+    /// A space that no CPU has loaded is empty, and its tables will be released: returns only when the
+    /// method has let go of foreign roots ([`foreign_access::Method::detach`]) on every other CPU,
+    /// whose foreign slot or paging-structure caches may lead to them. (On this CPU
+    /// [`Machine::release`] does it.)
+    ///
+    /// What was in the space is not flushed. No CPU uses what it may still know of it: without PCIDs
+    /// that went when another root was loaded; with them, the kernel must flush the PCID before
+    /// another space is loaded under it ([`crate::stale::Tag::new`]).
+    #[track_caller]
+    fn let_go(&mut self);
 
     /// Fills a frame with zeros.
     fn zero(&mut self, frame: PhysFrame);

@@ -76,9 +76,8 @@ pub fn end_share<M: Machine>(
             if let Some(State::Data { mappings: Some(_), .. }) = memory.frames.record(frame) {
                 return Err(StillMapped(share));
             }
-            let flushed = Flushed::by(machine);
             memory.drop_page(frame);
-            memory.frames.free(frame, &flushed);
+            memory.frames.free(frame, &Flushed::before());
             machine.freed(frame.frame());
         }
     }

@@ -27,7 +27,8 @@ pub struct TornDown {
     pub swapped: u32,
 }
 
-/// Why a space could not be torn down to the end. It can be tried again; what is gone is gone.
+/// Why a space could not be torn down to the end. It can be tried again; what is gone is gone. Until then it
+/// must not be loaded: what CPUs may know of it was not flushed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TearDownError {
     /// This frame is not a root that was made here.
@@ -47,7 +48,8 @@ impl From<Stopped> for TearDownError {
 /// Ends a space that no CPU has loaded: unmaps all its pages, frees its tables and its root.
 ///
 /// Tables are emptied from the newest to the oldest, so each before the one above it: no table is
-/// freed that is still needed to reach another. One flush for all; only then is anything freed.
+/// freed that is still needed to reach another. Then every CPU lets go of the space
+/// ([`Machine::let_go`], where it says why nothing is flushed); only then is anything freed.
 ///
 /// # Errors
 /// [`TearDownError`].
@@ -64,7 +66,7 @@ pub fn tear_down<M: Machine>(
     let number = root_number(memory, root)?;
     let mut work = TearDown { memory, machine, room, retired: None, gone: TornDown::default() };
     let emptied = work.empty_all(number);
-    let flushed = Flushed::by(work.machine);
+    let flushed = Flushed::by_letting_go(work.machine);
     work.free_pages(&flushed);
     emptied?;
     work.free_tables(number, &flushed)?;
@@ -83,7 +85,7 @@ struct TearDown<'w, 'a, M> {
     memory: &'w mut Memory<'a>,
     machine: &'w mut M,
     room: &'w mut [Operation],
-    /// Frames that nobody needs any more, linked; they wait for the flush.
+    /// Frames that nobody needs any more, linked; they wait until every CPU has let go.
     retired: Option<FrameNumber>,
     gone: TornDown,
 }
@@ -117,7 +119,6 @@ impl<M: Machine> TearDown<'_, '_, M> {
     fn take(&mut self, table: FrameNumber, start: u64, count: usize) -> Result<(), Stopped> {
         let applied = self.machine.apply(&mut self.room[..count]);
         let done = applied.map_or_else(|stopped| stopped.done, |()| count);
-        self.machine.edited(&self.room[..done]);
         for at in 0..done {
             let Operation { name, found, .. } = self.room[at];
             if found != Entry::EMPTY {

@@ -111,9 +111,6 @@ impl<C: Cpu, M: Method<C>> Machine for ModelMachine<'_, C, M> {
     }
 
     fn release(&mut self, table: PhysFrame) -> Result<(), Refusal> {
-        // The shootdown before a table is released: the method lets go on every CPU, whether or not an
-        // entry above level one was found in the table's space.
-        (0..self.cpus.len()).for_each(|cpu| self.detach(cpu));
         self.method.release(&self.cpus[self.current], table)?;
         self.model.memory.set_table(table, false);
         Ok(())
@@ -127,9 +124,6 @@ impl<C: Cpu, M: Method<C>> Machine for ModelMachine<'_, C, M> {
     fn flush(&mut self) {
         let noted = std::mem::take(&mut self.noted);
         for cpu in 0..self.cpus.len() {
-            if noted.iter().any(|name| name.level != PageTableLevel::One) {
-                self.detach(cpu);
-            }
             for name in &noted {
                 match name.root == self.model.root(cpu) {
                     true => self.model.invlpg(cpu, name.page),
@@ -138,6 +132,11 @@ impl<C: Cpu, M: Method<C>> Machine for ModelMachine<'_, C, M> {
             }
         }
         self.world.flushes += 1;
+    }
+
+    fn let_go(&mut self) {
+        let others = (0..self.cpus.len()).filter(|cpu| *cpu != self.current);
+        others.collect::<Vec<_>>().into_iter().for_each(|cpu| self.detach(cpu));
     }
 
     fn zero(&mut self, frame: PhysFrame) {

@@ -123,6 +123,7 @@ impl<C: Cpu> Lender<'_, C> {
     /// Empties the foreign slot. One INVLPG, of any address, drops
     /// what the paging-structure caches know of the slot; TLB entries of pages below it may
     /// stay, since none is used again without an INVLPG of its own.
+    #[track_caller]
     fn detach(&self) {
         if self.slot_entry() != Entry::EMPTY {
             self.set_slot(Entry::EMPTY);
@@ -165,7 +166,7 @@ unsafe impl<C: Cpu> Method<C> for Recursive {
     fn release(&mut self, cpu: &C, _: PhysFrame) -> Result<(), Refusal> {
         // Whatever the slot leads to: the table may lie below it, and what the paging-structure
         // caches know of it must be gone before its frame is used for something else.
-        self.detach(cpu);
+        self.lender(cpu).detach();
         Ok(())
     }
 
