@@ -17,10 +17,13 @@ use page_reclaim::{
 use x86_64::VirtAddr;
 use x86_64::structures::paging::PhysFrame;
 
-pub use chosen::chosen;
+pub use chosen::{METHODS, chosen};
 pub use exchange::APART;
-pub use layout::{BOOT_ROOT, CPUS, FOREIGN_SLOTS, SELF_SLOT, alias_window, boot, fill_root, shown};
-pub use machine::{Device, Happened, Intruder, Loads, ModelMachine, Pcids};
+pub use layout::{
+    BOOT_ROOT, CPUS, FOREIGN_SLOTS, SELF_SLOT, alias_window, boot, fill_root, place_of, shown,
+    window_of,
+};
+pub use machine::{Device, Happened, Intruder, ModelMachine, Pcids};
 pub use plain::Plain;
 pub use records::Records;
 
@@ -69,6 +72,13 @@ pub enum Mistake {
     StillFaults(VirtAddr),
 }
 
+impl Mistake {
+    /// No frame was free, which happens to every kernel that has few.
+    pub const fn is_missing_frame(&self) -> bool {
+        matches!(self, Self::Fault(FaultError::NoFrame) | Self::Tables(TableError::NoFrame))
+    }
+}
+
 /// The kernel.
 pub struct Kernel<'r, 'm, C, M> {
     /// The records.
@@ -112,7 +122,7 @@ impl<'r, 'm, C: Cpu, M: Method<C>> Kernel<'r, 'm, C, M> {
                 });
             let root = root.unwrap_or(Err(TableError::NoFrame)).map_err(Mistake::Tables)?;
             self.machine.world.spaces[space] = Some(root);
-            self.machine.pcids.renew(space);
+            self.machine.pcids.iter_mut().for_each(|pcids| pcids.renew(space));
         }
         Ok(())
     }
@@ -165,6 +175,7 @@ impl<'r, 'm, C: Cpu, M: Method<C>> Kernel<'r, 'm, C, M> {
     /// # Errors
     /// [`Mistake`].
     pub fn fault(&mut self, root: PhysFrame, page: usize) -> Result<BroughtIn, Mistake> {
+        self.machine.world.faults += 1;
         let address = self::page(page);
         let backing = match page < SHARED {
             true => Backing::Shared(Share::new(page as u32)),

@@ -6,6 +6,7 @@
 //! sooner or later. Nothing here panics on a violation: it is recorded, so that tests of
 //! deliberately broken twins can ask for it.
 
+pub mod flushes;
 pub mod kernel;
 pub mod model;
 pub mod scenario;

@@ -17,7 +17,7 @@ use x86_64::structures::paging::PhysFrame;
 use x86_64::{PhysAddr, VirtAddr};
 
 use caches::Caches;
-pub use cpu::{Forgetful, ModelCpu};
+pub use cpu::{ModelCpu, NO_FLUSH};
 pub use memory::{PhysicalMemory, WORDS};
 pub use random::Random;
 pub use snapshot::Seen;
@@ -33,6 +33,8 @@ pub enum Violation {
     NotATable(VirtAddr, PhysFrame),
     /// The kernel used a stale TLB entry.
     StaleKernelAddress(VirtAddr),
+    /// An address that must fault for the kernel may still lead somewhere.
+    Stray(VirtAddr),
     /// The kernel's access faulted.
     KernelFault(VirtAddr),
     /// An access to physical memory that does not exist, or that the alias does not show.
@@ -132,6 +134,14 @@ impl<'m> Model<'m> {
     /// INVLPG.
     pub fn invlpg(&self, cpu: usize, address: VirtAddr) {
         self.cpus[cpu].caches.borrow_mut().invlpg(self.pcid(cpu), address);
+    }
+
+    /// The kernel's access to this address must fault on a CPU: no table maps it, and nothing is cached of it.
+    pub fn must_fault(&self, cpu: usize, address: VirtAddr) {
+        let caches = self.cpus[cpu].caches.borrow();
+        if self.by_memory(cpu, address).is_some() || caches.knows(self.pcid(cpu), address) {
+            self.report(Violation::Stray(address));
+        }
     }
 
     /// Loads a word as a program in ring 3; `None` is a page fault.

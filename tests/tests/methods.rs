@@ -119,12 +119,8 @@ fn mirror_only_writes() {
 fn root_array_loads_an_upper_entry_and_writes_its_slot_for_each_foreign_root() {
     for count in counts() {
         let all = count as u64;
-        let expected = Events {
-            entry_loads: all,
-            entry_writes: 2 * all,
-            invlpgs: all,
-            ..Events::default()
-        };
+        let expected =
+            Events { entry_loads: all, entry_writes: 2 * all, invlpgs: all, ..Events::default() };
         assert_eq!(events("root-array", 8, &foreign(count)), expected, "{count} roots");
     }
     let expected = Events { entry_writes: 1, invlpgs: 1, ..Events::default() };

@@ -23,6 +23,9 @@ use crate::entry::Entry;
 /// What methods ask of a CPU. On the machine (`Hardware`) it is inline assembly and costs
 /// nothing; in host tests it is a model of the MMU.
 ///
+/// What flushes knows who called it (`#[track_caller]`), so that tests can leave out one flush at a
+/// time. Where it is inlined that costs nothing.
+///
 /// # Example
 /// A kernel has `Hardware`, so who implements this either watches another CPU ([`Counted`]) or makes one up for tests. This
 /// one has words of memory in place of virtual memory, and cannot do what only some methods ask for.
@@ -142,6 +145,7 @@ pub unsafe trait Cpu {
     ///
     /// # Safety
     /// The root maps what this code and its stack need, at the same addresses.
+    #[track_caller]
     unsafe fn set_root_register(&self, value: u64);
 
     /// Turns interrupts off; says whether they were on.
@@ -180,6 +184,7 @@ pub unsafe trait Cpu {
     /// Forgets what the TLB and the paging-structure caches know about a page, in the current
     /// PCID (SDM volume 3, section 5.10.4.1 "Operations that Invalidate TLBs and Paging-Structure
     /// Caches").
+    #[track_caller]
     fn invlpg(&self, address: VirtAddr);
 
     /// How it translates, as far as methods rely on it.

@@ -6,7 +6,7 @@ use x86_64::structures::paging::{PageTableFlags, PhysFrame};
 
 /// The 64 bits of an entry. Unlike `x86_64::structures::paging::page_table::PageTableEntry` it
 /// is a value, not a place.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[repr(transparent)]
 pub struct Entry(pub u64);
 

@@ -13,6 +13,21 @@ use super::{CPUS, FOREIGN_SLOTS, SELF_SLOT, alias_window};
 /// A PCID that no space has.
 const VISITS: u16 = 4095;
 
+/// The names of all methods, as the guest's command line has them.
+pub const METHODS: &[&str] = &[
+    "recursive",
+    "direct-map",
+    "temp-map",
+    "paging-off",
+    "space-switch",
+    "space-switch-pcid",
+    "mirror",
+    "root-array",
+    "in-context",
+    "hypercall",
+    "alias",
+];
+
 /// The method with this name.
 ///
 /// # Panics
@@ -25,7 +40,10 @@ pub fn chosen<'a>(name: &str, items: &'a mut [Item]) -> AnyMethod<'a> {
             "direct-map" => AnyMethod::DirectMap(DirectMap::new(direct_map())),
             "temp-map" => AnyMethod::TempMap(TempMap::new(windows().0, windows().1)),
             "paging-off" => AnyMethod::PagingOff(PagingOff::new(items)),
-            "space-switch" => AnyMethod::SpaceSwitch(SpaceSwitch::new(SELF_SLOT, Some(VISITS))),
+            "space-switch" => AnyMethod::SpaceSwitch(SpaceSwitch::new(SELF_SLOT, None)),
+            "space-switch-pcid" => {
+                AnyMethod::SpaceSwitch(SpaceSwitch::new(SELF_SLOT, Some(VISITS)))
+            }
             "recursive" => {
                 AnyMethod::Recursive(Recursive::new(SELF_SLOT, FOREIGN_SLOTS, CPUS as u16))
             }
@@ -44,4 +62,18 @@ fn array() -> FrameArray {
     let (pages, entries) = places();
     // SAFETY: `boot` has built its tables, and `fill_root` maps them in every root.
     unsafe { FrameArray::new(pages, entries) }
+}
+
+#[cfg(test)]
+mod tests {
+    use loadphys_plan::command_line::MethodName;
+
+    #[test]
+    fn the_methods_are_those_of_the_guest() {
+        let mut names: Vec<_> = MethodName::ALL.iter().map(|method| method.name()).collect();
+        let mut ours = super::METHODS.to_vec();
+        names.sort_unstable();
+        ours.sort_unstable();
+        assert_eq!(ours, names);
+    }
 }

@@ -6,20 +6,27 @@ use page_reclaim::Machine;
 use x86_64::structures::paging::PhysFrame;
 use x86_64::structures::paging::page_table::PageTableLevel;
 
-use super::{CPUS, Kernel, PAGES, page};
+use super::{CPUS, Intruder, Kernel, PAGES, page};
 
 /// Two pages of which each has a table of level one for itself, below the same table of level two.
 pub const APART: [usize; 2] = [0, 3];
 
 impl<C: Cpu, M: Method<C>> Kernel<'_, '_, C, M> {
     /// The tables of level one of [`APART`] change places, and then again; before, in between and afterwards
-    /// the method loads an entry of each. A space without these tables is left alone.
+    /// the method loads an entry of each. A space without these tables is left alone. Meanwhile no program runs: it
+    /// would find its pages exchanged.
     pub fn exchange_tables(&mut self, cpu: usize, space: usize) {
         self.machine.on(cpu);
         let Some(root) = self.machine.world.spaces[space] else { return };
-        let upper = APART.map(|page| self.upper(root, page));
-        let [Ok(first), Ok(second)] = upper else { return };
-        let (mut first, mut second) = (first, second);
+        let intruder = std::mem::replace(&mut self.machine.intruder, Intruder::Nobody);
+        if let [Ok(first), Ok(second)] = APART.map(|page| self.upper(root, page)) {
+            self.exchange(first, second);
+        }
+        self.machine.intruder = intruder;
+    }
+
+    /// Exchanges what these entries hold, and then again.
+    fn exchange(&mut self, mut first: (EntryName, Entry), mut second: (EntryName, Entry)) {
         for _ in 0..2 {
             self.load_below(first);
             self.load_below(second);

@@ -66,6 +66,16 @@ pub fn windows() -> (VirtAddr, VirtAddr) {
     pages(0)
 }
 
+/// The window of a CPU.
+pub fn window_of(cpu: usize) -> VirtAddr {
+    windows().0 + 4096 * cpu as u64
+}
+
+/// The place in which a frame is shown.
+pub fn place_of(frame: PhysFrame) -> VirtAddr {
+    places().0 + frame.start_address().as_u64()
+}
+
 /// What a CPU's window shows: the entry that maps it.
 pub fn shown(model: &Model<'_>, cpu: usize) -> Entry {
     let [_, _, windows, _] = PAGES_TABLES;

@@ -3,6 +3,7 @@
 
 mod device;
 mod pcids;
+mod shootdown;
 mod world;
 
 use foreign_access::{Cpu, Entry, EntryName, Method, Operation, Refusal, Stopped};
@@ -11,10 +12,11 @@ use x86_64::structures::paging::PhysFrame;
 use x86_64::structures::paging::page_table::PageTableLevel;
 
 pub use device::Device;
-pub use pcids::{Loads, Pcids};
+pub use pcids::Pcids;
 pub use world::{Happened, Intruder, World};
 
-use super::layout::fill_root;
+use super::layout::{fill_root, place_of, window_of};
+use crate::flushes::{Flushes, Kind};
 use crate::model::{Model, WORDS};
 
 /// The machine, seen from the reclaim logic: a method on the CPUs of a model, and a swap device.
@@ -29,26 +31,25 @@ pub struct ModelMachine<'m, C, M> {
     pub cpus: Vec<C>,
     /// Who accesses memory while the logic is at work.
     pub intruder: Intruder,
-    /// Whether the method lets go of foreign roots when it must; a broken twin does not.
-    pub detaches: bool,
-    /// The PCIDs of the spaces.
-    pub pcids: Pcids,
+    /// The PCIDs of the spaces, if each has its own and is loaded without a flush where nothing is stale.
+    pub pcids: Option<Pcids>,
+    flushes: &'m Flushes,
     method: M,
     current: usize,
     noted: Vec<EntryName>,
 }
 
 impl<'m, C: Cpu, M: Method<C>> ModelMachine<'m, C, M> {
-    /// A machine whose swap device is empty.
-    pub fn new(model: &'m Model<'m>, cpus: Vec<C>, method: M, intruder: Intruder) -> Self {
+    /// A machine whose swap device is empty; nobody intrudes, and there are no PCIDs.
+    pub fn new(model: &'m Model<'m>, flushes: &'m Flushes, cpus: Vec<C>, method: M) -> Self {
         Self {
             model,
             world: World::default(),
             device: Device::default(),
             cpus,
-            intruder,
-            detaches: true,
-            pcids: Pcids::new(Loads::Flush),
+            intruder: Intruder::Nobody,
+            pcids: None,
+            flushes,
             method,
             current: 0,
             noted: Vec::new(),
@@ -60,34 +61,20 @@ impl<'m, C: Cpu, M: Method<C>> ModelMachine<'m, C, M> {
         self.current = cpu;
     }
 
-    /// Loads a root on a CPU; the method lets go of the old one first.
-    pub fn load_root(&mut self, cpu: usize, root: PhysFrame) {
-        self.detach(cpu);
-        let space = self.world.spaces.iter().position(|space| *space == Some(root));
-        match space.filter(|_| self.pcids.loads != Loads::Flush) {
-            Some(space) => {
-                let register = self.pcids.register(cpu, space, root);
-                self.model.load_register(cpu, register);
-            }
-            None => self.model.load_root(cpu, root),
-        }
-    }
-
     /// A program writes a page or reads and checks it; false if it faults.
     pub fn touch(&mut self, cpu: usize, space: usize, page: usize, value: Option<u64>) -> bool {
         self.world.touch(self.model, cpu, space, page, value)
     }
 
-    fn detach(&mut self, cpu: usize) {
-        if self.detaches {
-            self.method.detach(&self.cpus[cpu]);
-        }
+    /// The CPUs that the kernel does not run on.
+    fn others(&self) -> impl Iterator<Item = usize> + use<C, M> {
+        let current = self.current;
+        (0..self.cpus.len()).filter(move |cpu| *cpu != current)
     }
 
     /// The programs of other CPUs go on, as far as they can without a fault.
     fn others_run(&mut self) {
-        let others = (0..self.cpus.len()).filter(|cpu| *cpu != self.current);
-        for cpu in others.collect::<Vec<_>>() {
+        for cpu in self.others() {
             self.intruder.run(&mut self.world, self.model, cpu);
         }
     }
@@ -98,6 +85,7 @@ impl<C: Cpu, M: Method<C>> Machine for ModelMachine<'_, C, M> {
         let cpu = &self.cpus[self.current];
         // SAFETY: no address is a real one; a name that is not true is found by the tests.
         let applied = unsafe { self.method.apply(cpu, operations) };
+        self.model.must_fault(self.current, window_of(self.current));
         self.others_run();
         applied
     }
@@ -112,6 +100,7 @@ impl<C: Cpu, M: Method<C>> Machine for ModelMachine<'_, C, M> {
 
     fn release(&mut self, table: PhysFrame) -> Result<(), Refusal> {
         self.method.release(&self.cpus[self.current], table)?;
+        self.model.must_fault(self.current, place_of(table));
         self.model.memory.set_table(table, false);
         Ok(())
     }
@@ -123,20 +112,13 @@ impl<C: Cpu, M: Method<C>> Machine for ModelMachine<'_, C, M> {
 
     fn flush(&mut self) {
         let noted = std::mem::take(&mut self.noted);
-        for cpu in 0..self.cpus.len() {
-            for name in &noted {
-                match name.root == self.model.root(cpu) {
-                    true => self.model.invlpg(cpu, name.page),
-                    false => self.pcids.edited(cpu, name.root),
-                }
-            }
-        }
-        self.world.flushes += 1;
+        let flushes = self.flushes;
+        flushes.all_of(Kind::Flush, || self.shoot_down(&noted));
     }
 
     fn let_go(&mut self) {
-        let others = (0..self.cpus.len()).filter(|cpu| *cpu != self.current);
-        others.collect::<Vec<_>>().into_iter().for_each(|cpu| self.detach(cpu));
+        let flushes = self.flushes;
+        flushes.all_of(Kind::LetGo, || self.others_let_go());
     }
 
     fn zero(&mut self, frame: PhysFrame) {

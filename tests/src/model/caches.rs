@@ -80,8 +80,12 @@ impl Caches {
     ) -> Option<Translation> {
         let all =
             self.translations.iter().filter(|known| known.pcid == pcid && known.covers(address));
-        let all: Vec<_> = all.copied().collect();
-        random.one_of(&all).filter(|_| random.chance(7, 8)).copied()
+        random.any_of(all).filter(|_| random.chance(7, 8)).copied()
+    }
+
+    /// Whether a translation of an address is known.
+    pub fn knows(&self, pcid: u16, address: VirtAddr) -> bool {
+        self.translations.iter().any(|known| known.pcid == pcid && known.covers(address))
     }
 
     /// A table from which a walk can go on, perhaps stale; perhaps nothing, though one is known.
@@ -90,8 +94,7 @@ impl Caches {
             .structures
             .iter()
             .filter(|s| s.pcid == pcid && s.prefix == prefix(address, s.level));
-        let all: Vec<_> = all.copied().collect();
-        random.one_of(&all).filter(|_| random.chance(3, 4)).copied()
+        random.any_of(all).filter(|_| random.chance(3, 4)).copied()
     }
 
     /// An address used of late.

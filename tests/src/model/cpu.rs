@@ -10,7 +10,7 @@ use x86_64::structures::paging::PhysFrame;
 use super::{Access, Model, Violation};
 
 /// CR3 bit 63: keep what is cached for the PCID.
-const NO_FLUSH: u64 = 1 << 63;
+pub const NO_FLUSH: u64 = 1 << 63;
 
 /// The PCID of spaces in whose context work is done; flushed each time.
 const CONTEXT_PCID: u64 = 4094;
@@ -124,83 +124,5 @@ unsafe impl Cpu for ModelCpu<'_> {
 
     unsafe fn vmcall_batch(&self, items: &mut [Item]) -> (u64, u64) {
         self.model.vmcall_batch(items)
-    }
-}
-
-/// A broken twin of a CPU: methods on it behave as if they forgot their INVLPG.
-#[derive(Debug)]
-pub struct Forgetful<C>(pub C);
-
-// SAFETY: none; it is broken on purpose, and the model has no real addresses.
-unsafe impl<C: Cpu> Cpu for Forgetful<C> {
-    unsafe fn load(&self, address: VirtAddr) -> Entry {
-        // SAFETY: the caller's duty is the same.
-        unsafe { self.0.load(address) }
-    }
-
-    unsafe fn exchange(&self, address: VirtAddr, new: Entry) -> Entry {
-        // SAFETY: the caller's duty is the same.
-        unsafe { self.0.exchange(address, new) }
-    }
-
-    unsafe fn compare_exchange(
-        &self,
-        address: VirtAddr,
-        expected: Entry,
-        new: Entry,
-    ) -> Result<Entry, Entry> {
-        // SAFETY: the caller's duty is the same.
-        unsafe { self.0.compare_exchange(address, expected, new) }
-    }
-
-    fn root(&self) -> PhysFrame {
-        self.0.root()
-    }
-
-    fn root_register(&self) -> u64 {
-        self.0.root_register()
-    }
-
-    unsafe fn set_root_register(&self, value: u64) {
-        // SAFETY: the caller's duty is the same.
-        unsafe { self.0.set_root_register(value) };
-    }
-
-    fn mask_interrupts(&self) -> bool {
-        self.0.mask_interrupts()
-    }
-
-    fn restore_interrupts(&self, were_on: bool) {
-        self.0.restore_interrupts(were_on);
-    }
-
-    unsafe fn without_paging(&self, items: &mut [Item]) -> usize {
-        // SAFETY: the caller's duty is the same.
-        unsafe { self.0.without_paging(items) }
-    }
-
-    unsafe fn in_context(&self, root: PhysFrame, work: &mut dyn FnMut()) {
-        // SAFETY: the caller's duty is the same.
-        unsafe { self.0.in_context(root, work) };
-    }
-
-    fn number(&self) -> usize {
-        self.0.number()
-    }
-
-    fn invlpg(&self, _: VirtAddr) {}
-
-    fn paging(&self) -> Paging {
-        self.0.paging()
-    }
-
-    unsafe fn vmcall(&self, call: u64, arguments: [u64; 3]) -> (u64, u64) {
-        // SAFETY: the caller's duty is the same.
-        unsafe { self.0.vmcall(call, arguments) }
-    }
-
-    unsafe fn vmcall_batch(&self, items: &mut [Item]) -> (u64, u64) {
-        // SAFETY: the caller's duty is the same.
-        unsafe { self.0.vmcall_batch(items) }
     }
 }

@@ -12,14 +12,16 @@ impl Random {
         Self(Cell::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1))
     }
 
-    /// A number below `end`, which is not zero.
+    /// A number below `end`, which is not zero and has at most 32 bits.
     pub fn below(&self, end: usize) -> usize {
         let mut state = self.0.get();
         state ^= state >> 12;
         state ^= state << 25;
         state ^= state >> 27;
         self.0.set(state);
-        ((state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize) % end
+        let number = state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32;
+        // A share of the range, since a division would cost more than all the rest.
+        (number * end as u64 >> 32) as usize
     }
 
     /// True `times` out of `of`.
@@ -30,5 +32,11 @@ impl Random {
     /// One of these.
     pub fn one_of<'a, T>(&self, choices: &'a [T]) -> Option<&'a T> {
         (!choices.is_empty()).then(|| &choices[self.below(choices.len())])
+    }
+
+    /// One of those that the iterator gives.
+    pub fn any_of<T>(&self, mut choices: impl Iterator<Item = T> + Clone) -> Option<T> {
+        let count = choices.clone().count();
+        (count > 0).then(|| self.below(count)).and_then(|chosen| choices.nth(chosen))
     }
 }

@@ -6,15 +6,13 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::{ProptestConfig, Strategy, prop_oneof};
 
-/// So many cases, a few under Miri; the failing one is printed, not kept in a file.
+/// So many cases; the failing one is printed, not kept in a file.
 pub fn cases(count: u32) -> ProptestConfig {
-    let count = if cfg!(miri) { 1 } else { count };
     ProptestConfig { cases: count, failure_persistence: None, ..ProptestConfig::default() }
 }
 
-/// Up to so many steps; fewer under Miri.
+/// Up to so many steps.
 pub fn steps(most: usize) -> impl Strategy<Value = Vec<Step>> {
-    let most = if cfg!(miri) { 4 } else { most };
     vec(step(), 1..most)
 }
 
@@ -27,5 +25,6 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (0..SPACES, 0..PAGES.len()).prop_map(|(space, page)| Step::EvictPage(space, page)),
         1 => (1_u32..3).prop_map(Step::FailWrites),
         1 => (0..SPACES).prop_map(Step::Exit),
+        1 => (0..CPUS, 0..SPACES).prop_map(|(cpu, space)| Step::ExchangeTables(cpu, space)),
     ]
 }

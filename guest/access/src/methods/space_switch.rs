@@ -72,6 +72,8 @@ impl<C: Cpu> Journey<'_, C> {
         }
     }
 
+    /// Loads a root, unless it is loaded.
+    #[track_caller]
     fn go(&mut self, root: PhysFrame) {
         if root != self.here {
             // SAFETY: every root has the kernel's half; interrupts are off.

@@ -3,39 +3,25 @@
 use page_reclaim::stale::{Notes, Tag};
 use x86_64::structures::paging::PhysFrame;
 
+use crate::flushes::{Flushes, Kind};
 use crate::kernel::{CPUS, SPACES};
-
-/// CR3 bit 63: keep what is cached for the PCID.
-const NO_FLUSH: u64 = 1 << 63;
+use crate::model::NO_FLUSH;
 
 /// Notes of each CPU; so few that some roots share one.
 const NOTES: usize = 61;
 
-/// How spaces are loaded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Loads {
-    /// All under PCID 0, each time with a flush.
-    Flush,
-    /// Each under its own PCID, with a flush when something may be stale.
-    Keep,
-    /// Each under its own PCID, never with a flush: a broken twin.
-    KeepStale,
-}
-
 /// What every CPU remembers of every space.
 #[derive(Debug)]
 pub struct Pcids {
-    /// How spaces are loaded.
-    pub loads: Loads,
     notes: [Notes<[u64; NOTES]>; CPUS],
     tags: [[Tag; SPACES]; CPUS],
 }
 
 impl Pcids {
     /// Nothing was loaded yet.
-    pub fn new(loads: Loads) -> Self {
+    pub fn new() -> Self {
         let notes = core::array::from_fn(|_| Notes::new([0; NOTES]));
-        Self { loads, notes, tags: [core::array::from_fn(tag); CPUS] }
+        Self { notes, tags: [core::array::from_fn(tag); CPUS] }
     }
 
     /// A new space has this number, and the PCID of the one before it.
@@ -44,17 +30,36 @@ impl Pcids {
     }
 
     /// A space was edited that is not loaded on this CPU.
-    pub fn edited(&mut self, cpu: usize, root: PhysFrame) {
-        self.notes[cpu].edited(root);
+    pub fn edited(&mut self, cpu: usize, root: PhysFrame, flushes: &Flushes) {
+        if flushes.asks(Kind::Note) {
+            self.notes[cpu].edited(root);
+        }
     }
 
     /// What CR3 is set to, to load a space on a CPU.
-    pub fn register(&mut self, cpu: usize, space: usize, root: PhysFrame) -> u64 {
-        let (notes, tag) = (&self.notes[cpu], &mut self.tags[cpu][space]);
-        let flushes = notes.must_flush(root, tag) && self.loads == Loads::Keep;
-        notes.loaded(tag);
-        let register = root.start_address().as_u64() | u64::from(tag.pcid());
-        register | if flushes { 0 } else { NO_FLUSH }
+    pub fn register(
+        &mut self,
+        cpu: usize,
+        space: usize,
+        root: PhysFrame,
+        flushes: &Flushes,
+    ) -> u64 {
+        let (notes, known) = (&self.notes[cpu], &mut self.tags[cpu][space]);
+        let flush = match (notes.must_flush(root, known), *known == tag(space)) {
+            (false, _) => false,
+            // The PCID may have been another space's before.
+            (true, true) => flushes.asks(Kind::RootWrite),
+            (true, false) => flushes.asks(Kind::RootWrite),
+        };
+        notes.loaded(known);
+        let register = root.start_address().as_u64() | u64::from(known.pcid());
+        register | if flush { 0 } else { NO_FLUSH }
+    }
+}
+
+impl Default for Pcids {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
