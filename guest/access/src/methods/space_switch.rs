@@ -73,6 +73,7 @@ impl<C: Cpu> Journey<'_, C> {
     }
 
     /// Loads a root, unless it is loaded.
+    #[inline(always)]
     #[track_caller]
     fn go(&mut self, root: PhysFrame) {
         if root != self.here {
