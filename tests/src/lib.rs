@@ -9,4 +9,5 @@
 pub mod flushes;
 pub mod kernel;
 pub mod model;
+pub mod random_work;
 pub mod scenario;

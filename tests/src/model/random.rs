@@ -21,7 +21,7 @@ impl Random {
         self.0.set(state);
         let number = state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32;
         // A share of the range, since a division would cost more than all the rest.
-        (number * end as u64 >> 32) as usize
+        ((number * end as u64) >> 32) as usize
     }
 
     /// True `times` out of `of`.
