@@ -56,6 +56,14 @@ pub fn apps() -> Result<PathBuf> {
     executable("loadphys-apps", &[], None)
 }
 
+/// Builds a program that runs on the host by these words for cargo; `what` is for people.
+pub fn host_executable(what: &str, words: &[&str]) -> Result<PathBuf> {
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(workspace::root()).args(words).stdin(Stdio::null());
+    cargo.args(["--message-format", "json-render-diagnostics"]);
+    built(what, &mut cargo)
+}
+
 /// The SHA-256 of a file, in hexadecimal.
 pub fn sha256(file: &Path) -> Result<String> {
     let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
@@ -63,20 +71,25 @@ pub fn sha256(file: &Path) -> Result<String> {
 }
 
 fn executable(package: &str, features: &[&str], apps: Option<&Path>) -> Result<PathBuf> {
-    let progress = Progress::start(format!("build {package}"), 0);
     let mut cargo = cargo_build(package, features);
     if let Some(apps) = apps {
         cargo.env("LOADPHYS_APPS", apps);
     }
-    let output = children::output(&mut cargo)?;
+    built(package, &mut cargo)
+}
+
+/// Runs cargo; gives back the executable that it names.
+fn built(what: &str, cargo: &mut Command) -> Result<PathBuf> {
+    let progress = Progress::start(format!("build {what}"), 0);
+    let output = children::output(cargo)?;
     if !output.status.success() {
         progress.finish("failed");
         eprint!("{}", String::from_utf8_lossy(&output.stderr));
-        bail!("{package} does not build");
+        bail!("{what} does not build");
     }
     progress.finish("done");
-    let messages = String::from_utf8_lossy(&output.stdout).into_owned();
-    executable_in(&messages).with_context(|| format!("cargo named no executable of {package}"))
+    let messages = String::from_utf8_lossy(&output.stdout);
+    executable_in(&messages).with_context(|| format!("cargo named no executable of {what}"))
 }
 
 fn cargo_build(package: &str, features: &[&str]) -> Command {
@@ -100,7 +113,7 @@ struct Message {
 }
 
 /// The last executable that cargo's messages name.
-pub fn executable_in(messages: &str) -> Option<PathBuf> {
+fn executable_in(messages: &str) -> Option<PathBuf> {
     let read = |line: &str| serde_json::from_str::<Message>(line).ok()?.executable;
     messages.lines().filter_map(read).next_back()
 }

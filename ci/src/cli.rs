@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
-use crate::commands::{build, compare, doctor, image, run, test};
+use crate::commands::{build, compare, doctor, fuzz, image, run, test};
 use crate::outcome::{bad_input, report};
 
 /// loadphys: what does editing the page tables of another process cost, and what does it protect?
@@ -21,6 +21,7 @@ struct Cli {
 enum Command {
     Compare(compare::Arguments),
     Test(test::Arguments),
+    Fuzz(fuzz::Arguments),
     Run(run::Arguments),
     Image(image::Arguments),
     Doctor(doctor::Arguments),
@@ -42,6 +43,7 @@ impl Command {
         match self {
             Self::Compare(arguments) => arguments.run(),
             Self::Test(arguments) => arguments.run(),
+            Self::Fuzz(arguments) => arguments.run(),
             Self::Run(arguments) => arguments.run(),
             Self::Image(arguments) => arguments.run(),
             Self::Doctor(arguments) => arguments.run(),
@@ -63,7 +65,7 @@ fn one_line(error: &clap::Error) -> String {
     let line = paragraph.collect::<Vec<_>>().join(" ");
     let line = line.strip_prefix("error: ").unwrap_or(&line);
     let exists = match error.kind() {
-        ErrorKind::InvalidSubcommand => "there is compare, test, run, image, doctor, build",
+        ErrorKind::InvalidSubcommand => "there is compare, test, fuzz, run, image, doctor, build",
         _ => "--help lists what exists",
     };
     format!("{line}; {exists}")

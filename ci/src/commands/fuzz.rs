@@ -1,0 +1,149 @@
+//! `cargo xtask fuzz`.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+
+use anyhow::{Result, bail};
+use clap::Args;
+use loadphys_plan::command_line::MethodName;
+
+use super::options::{list, number, refused};
+use crate::boot::children::{self, Line};
+use crate::build;
+use crate::progress::Progress;
+use crate::workspace;
+
+/// Work at random on the model of the MMU, for long, under every method.
+///
+/// A kernel on the model touches pages, evicts, fails to write, ends spaces and exchanges tables. After every few
+/// steps its tables are compared with those of a plain reference; the model reports every use of a stale
+/// translation. All cores are used.
+///
+/// Ends with a line for each method. What goes wrong is told in one line, with the seed that finds it again and the
+/// few steps that are enough. Exit code: 0 if nothing went wrong, 1 if something did, 2 for bad arguments.
+#[derive(Args)]
+pub struct Arguments {
+    /// How many steps under each method
+    #[arg(long, value_name = "N", default_value = "10000000")]
+    steps: String,
+    /// Methods: a list, or all
+    #[arg(long, value_name = "LIST", default_value = "all")]
+    methods: String,
+    /// Where to begin; the same seed does the same [default: another each time]
+    #[arg(long, value_name = "N")]
+    seed: Option<String>,
+}
+
+/// How often the progress is told.
+const PARTS: u64 = 20;
+
+impl Arguments {
+    /// Does it.
+    pub fn run(self) -> Result<()> {
+        let steps = number("--steps", &self.steps, 1, MOST_STEPS)?;
+        let seed = self.seed.as_deref().map_or_else(|| Ok(any_seed()), seed)?;
+        let methods = methods(&self.methods)?;
+        let words = ["build", "--release", "-p", "loadphys-tests", "--bin", "random_work"];
+        let program = build::host_executable("random work", &words)?;
+        let mut command = children::mortal(&program.to_string_lossy());
+        command.current_dir(workspace::root()).args([seed.to_string(), steps.to_string()]);
+        command.args(methods.iter().map(|method| method.name()));
+        eprintln!("seed {seed}");
+        let progress = Progress::start("fuzz", PARTS);
+        let mut said = Said::default();
+        let status = children::stream(&mut command, |line| said.hear(&line, &progress))?;
+        progress.finish(if status.success() { "found nothing" } else { "failed" });
+        said.lines.iter().for_each(|line| println!("{line}"));
+        match said.wrong {
+            _ if status.success() => Ok(()),
+            Some((wrong, method, seed)) => {
+                let again = again(&method, &seed);
+                bail!("{wrong}; again: {again}")
+            }
+            None => bail!("the random work ended with {status}"),
+        }
+    }
+}
+
+/// What finds it again. What the plain reference already does wrong goes wrong under every method.
+fn again(method: &str, seed: &str) -> String {
+    let methods = method.parse::<MethodName>().map_or("all", |method| method.name());
+    format!("cargo xtask fuzz --steps 1 --methods {methods} --seed {seed}")
+}
+
+/// More than any computer does in a year.
+const MOST_STEPS: u64 = 1 << 48;
+
+fn seed(text: &str) -> Result<u64> {
+    number("--seed", text, 0, u64::MAX)
+}
+
+/// A seed that nobody chose, short enough to be typed again.
+fn any_seed() -> u64 {
+    RandomState::new().build_hasher().finish() >> 32
+}
+
+fn methods(text: &str) -> Result<Vec<MethodName>> {
+    match text {
+        "all" => Ok(MethodName::ALL.to_vec()),
+        text => list(text, |word| word.parse::<MethodName>().map_err(refused)),
+    }
+}
+
+/// What the program has said.
+#[derive(Default)]
+struct Said {
+    /// Parts of the work that have been told.
+    parts: u64,
+    lines: Vec<String>,
+    /// What went wrong, under which method, in the life with which seed.
+    wrong: Option<(String, String, String)>,
+}
+
+impl Said {
+    fn hear(&mut self, line: &Line, progress: &Progress) {
+        let (Line::Out(bytes) | Line::Error(bytes)) = line;
+        let line = String::from_utf8_lossy(bytes).trim_end().to_owned();
+        if let Some((done, of)) = lives(&line) {
+            while self.parts < PARTS * done / of.max(1) {
+                self.parts += 1;
+                progress.step(format!("{done} of {of} lives under each method"));
+            }
+        } else if let Some((method, seed)) = finding(&line) {
+            self.wrong = Some((line, method, seed));
+        } else {
+            self.lines.push(line);
+        }
+    }
+}
+
+/// Reads `lives 3 of 5000`.
+fn lives(line: &str) -> Option<(u64, u64)> {
+    let (done, of) = line.strip_prefix("lives ")?.split_once(" of ")?;
+    Some((done.parse().ok()?, of.parse().ok()?))
+}
+
+/// Reads the method and the seed in `WRONG under recursive, seed 7: ...`.
+fn finding(line: &str) -> Option<(String, String)> {
+    let (method, rest) = line.strip_prefix("WRONG under ")?.split_once(", seed ")?;
+    let (seed, _) = rest.split_once(':')?;
+    Some((method.to_owned(), seed.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{again, finding, lives};
+
+    #[test]
+    fn lines_of_the_program_are_read() {
+        assert_eq!(lives("lives 3 of 5000"), Some((3, 5000)));
+        assert_eq!(lives("recursive: 10 steps"), None);
+        let found = finding("WRONG under temp-map, seed 17: FreedFrame: 0x5; 2 of 9 steps");
+        assert_eq!(found, Some(("temp-map".into(), "17".into())));
+    }
+
+    #[test]
+    fn what_finds_it_again_can_be_run() {
+        assert!(again("temp-map", "17").ends_with("--methods temp-map --seed 17"));
+        assert!(again("plain", "17").ends_with("--methods all --seed 17"));
+    }
+}
