@@ -104,7 +104,8 @@ fn life<C: Cpu, M: Method<C>>(
             return outcome;
         }
         let due = |every| every > 0 && number % every == 0;
-        if due(setup.audited_every) {
+        // After the last step it is done anyway.
+        if due(setup.audited_every) && number < steps.len() {
             outcome.take(kernel.audit().map(drop));
         }
         if due(setup.remembered_every) {

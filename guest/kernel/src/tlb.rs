@@ -2,7 +2,8 @@
 //!
 //! Invariants:
 //! - A frame is freed only after [`Tlb::flush`] for every edit that took it away; the proof is
-//!   `page_reclaim`'s, this file makes it true.
+//!   `page_reclaim`'s, this file makes it true. The end of a space is no such edit: it is not loaded, and the next
+//!   space under its PCID has a new tag, which makes its first load flush.
 //! - Of the loaded space, each edited page is flushed by INVLPG, which also drops the
 //!   paging-structure caches of the current PCID.
 //! - Of a space that is not loaded, translations can survive under its PCID only. The edit is noted, and loading the

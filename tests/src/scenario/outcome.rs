@@ -42,12 +42,7 @@ pub struct Checkpoint {
 }
 
 impl Outcome {
-    /// Nothing went wrong and nothing is lost.
-    pub fn is_right(&self) -> bool {
-        self.first_wrong().is_none()
-    }
-
-    /// The first thing that went wrong, in words of the code.
+    /// The first thing that went wrong, or was lost, in words of the code.
     pub fn first_wrong(&self) -> Option<String> {
         let lost = || {
             let [before, after] = self.free;
