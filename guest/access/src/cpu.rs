@@ -9,13 +9,15 @@ mod counted;
 #[cfg(all(target_arch = "x86_64", target_os = "none"))]
 mod hardware;
 mod hosted;
+mod observed;
 mod paging;
 mod place;
 pub use call_instruction::CallInstruction;
-pub use counted::{Counted, Events};
+pub use counted::{Count, Counted, Events};
 #[cfg(all(target_arch = "x86_64", target_os = "none"))]
 pub use hardware::{Deeds, Hardware};
 pub use hosted::Hosted;
+pub use observed::{Observed, Observer, Step};
 pub use paging::{Paging, Unsupported};
 
 use crate::entry::Entry;
