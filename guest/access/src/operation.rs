@@ -87,7 +87,7 @@ pub struct Stopped {
 pub enum Refusal {
     /// A compare-exchange found something else (see [`Operation::found`]).
     Differs,
-    /// The entry lies above 4 GiB, where the method does not reach.
+    /// The entry, or the table, lies above 4 GiB, where the method does not reach.
     Above4GiB,
     /// The stub refused, with this status number of `loadphys_abi::Status`.
     Stub(u64),

@@ -107,8 +107,8 @@ impl Handoff {
         Ok(handoff)
     }
 
-    /// Usable ranges, cut to whole frames.
-    pub fn usable(&self) -> impl Iterator<Item = Region> + '_ {
+    /// Usable ranges, cut to whole frames, in order of address.
+    pub fn usable(&self) -> impl DoubleEndedIterator<Item = Region> + '_ {
         let whole = |r: &Region| Region {
             start: r.start.next_multiple_of(4096),
             end: r.end & !4095,

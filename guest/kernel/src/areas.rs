@@ -105,7 +105,8 @@ impl Areas {
         })
     }
 
-    /// Takes the areas into use and grants every usable frame that is not taken.
+    /// Takes the areas into use and grants every usable frame that is not taken, the highest first: what is granted
+    /// last is given away first, and not every method reaches tables far up.
     ///
     /// # Safety
     /// The map is loaded.
@@ -122,7 +123,7 @@ impl Areas {
             (memory, RamSwap::new(self.swap.raise()), Window::new(self.windows, 0))
         };
         let image = Region { start: 0, end: Image::physical_end(), usable: false };
-        for frame in handoff.usable().flat_map(frames_of) {
+        for frame in handoff.usable().rev().flat_map(frames_of) {
             let at = frame.start_address().as_u64();
             if ![image, self.taken].iter().any(|r| (r.start..r.end).contains(&at)) {
                 memory.frames.grant(frame).expect("each usable frame has a record and comes once");
@@ -148,8 +149,9 @@ fn slots(plan: &Plan) -> u32 {
     if plan.swap_pages == 0 { enough } else { plan.swap_pages }
 }
 
+/// The frames of a region, the highest first.
 fn frames_of(region: Region) -> impl Iterator<Item = PhysFrame> {
     let first = PhysFrame::containing_address(PhysAddr::new(region.start));
     let end = PhysFrame::containing_address(PhysAddr::new(region.end));
-    PhysFrame::range(first, end)
+    PhysFrame::range(first, end).rev()
 }

@@ -24,9 +24,6 @@ pub use reach::{Reach, SlotEntry};
 /// The PCID under which foreign roots are visited; spaces have smaller ones.
 pub const VISITS: u16 = 4095;
 
-/// What 32-bit code reaches without paging.
-const PHYSICAL_MODE_BYTES: u64 = 4 << 30;
-
 /// The window that `temp-map` uses on the boot CPU; the kernel's own come before it.
 const TABLE_WINDOW: u64 = 1;
 
@@ -55,9 +52,6 @@ pub fn make(
                 Ok(AnyMethod::DirectMap(DirectMap::new(slot_base(DIRECT_SLOT))))
             }
             MethodName::TempMap => Ok(AnyMethod::TempMap(temp_map(reach))),
-            MethodName::PagingOff if reach.bytes > PHYSICAL_MODE_BYTES => {
-                Err("there is memory above 4 GiB, out of reach without paging")
-            }
             MethodName::PagingOff => Ok(AnyMethod::PagingOff(PagingOff::new(&mut *items))),
             MethodName::SpaceSwitch => Ok(space_switch(None)),
             MethodName::SpaceSwitchPcid if !features.pcid => Err("this CPU has no PCIDs"),

@@ -10,6 +10,7 @@ use crate::flushed::Flushed;
 use crate::number::{FrameNumber, Node, Share, Slot, frame_at};
 use crate::reverse::Mapping;
 
+mod far;
 mod state;
 
 pub use state::FrameRecord;
@@ -226,10 +227,15 @@ impl<'a> Frames<'a> {
 
     /// The free frames.
     pub(crate) fn free_list(&self) -> impl Iterator<Item = FrameNumber> {
-        core::iter::successors(self.free, |number| match self.record(*number)? {
+        core::iter::successors(self.free, |number| self.next_free(*number))
+    }
+
+    /// The free frame that comes after a free one.
+    fn next_free(&self, number: FrameNumber) -> Option<FrameNumber> {
+        match self.record(number)? {
             State::Free { next } => next,
             _ => None,
-        })
+        }
     }
 
     /// Makes a frame free that nobody can reach any more.

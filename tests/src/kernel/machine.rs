@@ -34,7 +34,8 @@ pub struct ModelMachine<'m, C, M> {
     /// The PCIDs of the spaces, if each has its own and is loaded without a flush where nothing is stale.
     pub pcids: Option<Pcids>,
     flushes: &'m Flushes,
-    method: M,
+    /// The method.
+    pub method: M,
     current: usize,
     noted: Vec<EntryName>,
 }

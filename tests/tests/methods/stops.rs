@@ -1,12 +1,13 @@
 //! How a method leaves the machine when a batch is done, or stopped.
 
 use foreign_access::cpu::Cpu;
-use foreign_access::{Action, Entry, Refusal, Stopped};
+use foreign_access::{Action, Entry, Method, Refusal, Stopped};
 use loadphys_tests::kernel::{SPACES, shown};
 use loadphys_tests::scenario::{Tested, methods};
 use page_reclaim::Machine;
 use x86_64::PhysAddr;
 use x86_64::structures::paging::PhysFrame;
+use x86_64::structures::paging::page_table::PageTableLevel;
 
 use crate::batch::{expecting_another, is_marked, marking, with_pages};
 
@@ -26,6 +27,19 @@ fn paging_off_refuses_what_lies_above_4_gib_after_it_did_what_came_before() {
             }
         });
     }
+}
+
+#[test]
+fn paging_off_refuses_tables_above_4_gib() {
+    with_pages("paging-off", 8, |kernel| {
+        let adopt = |kernel: &mut Tested<'_, '_, '_>, address| {
+            let table = PhysFrame::containing_address(PhysAddr::new(address));
+            let machine = &mut kernel.machine;
+            machine.method.adopt(&machine.cpus[0], table, PageTableLevel::One)
+        };
+        assert_eq!(adopt(kernel, (1 << 32) - 4096), Ok(()));
+        assert_eq!(adopt(kernel, 1 << 32), Err(Refusal::Above4GiB));
+    });
 }
 
 /// What a batch must leave as it was on CPU 0: root and PCID, interrupts, an empty window.

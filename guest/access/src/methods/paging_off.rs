@@ -1,10 +1,12 @@
 //! The CPU leaves long mode, turns paging off, loads and stores physical memory, and comes back.
 //!
-//! 32-bit code without paging reaches 4 GiB, so entries above that are refused. Interrupts are off meanwhile; an
+//! 32-bit code without paging reaches 4 GiB, so tables and entries above that are refused. Interrupts are off meanwhile; an
 //! NMI must find tables of both modes ([`Cpu::without_paging`] sees to that).
 #![expect(unsafe_code, reason = "a method reaches entries by raw addresses")]
 
 use loadphys_abi::batch::Item;
+use x86_64::structures::paging::PhysFrame;
+use x86_64::structures::paging::page_table::PageTableLevel;
 
 use crate::cpu::Cpu;
 use crate::entry::Entry;
@@ -45,6 +47,11 @@ unsafe impl<C: Cpu> Method<C> for PagingOff<'_> {
                 .map_err(|stopped| Stopped { done: number * most + stopped.done, ..stopped })?;
         }
         Ok(())
+    }
+
+    /// A table out of reach is refused before anything leads to it.
+    fn adopt(&mut self, _: &C, table: PhysFrame, _: PageTableLevel) -> Result<(), Refusal> {
+        if table.start_address().as_u64() < END { Ok(()) } else { Err(Refusal::Above4GiB) }
     }
 }
 
