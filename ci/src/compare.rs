@@ -1,6 +1,7 @@
 //! From a request to tables and files: which boots it takes, what they said, what it means.
 
 mod boots;
+mod conformance;
 mod csv;
 mod document;
 mod flips;
@@ -15,8 +16,9 @@ mod table;
 mod wrong;
 
 pub use boots::{Measured, measure};
+pub use conformance::conformance_told;
 pub use document::Document;
-pub use flips::told;
+pub use flips::flips_told;
 pub use gather::gather;
 pub use properties::properties;
 pub use request::{Asked, Request};

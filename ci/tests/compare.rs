@@ -43,15 +43,36 @@ fn record(value: Value) -> Record {
     serde_json::from_value(value).expect("it is a record")
 }
 
-/// A boot that said this and was content.
+/// What a method was found to need, with so many conformance checks passed and one that could not be made.
+fn property(method: &str, conformance: u64) -> Record {
+    let struck = json!({"taken": 9, "held": 5, "in_foreign_root": 0, "twin_in_foreign_root": 3, "twin_in_wrong_space": 2});
+    record(
+        json!({"record": "property", "method": method, "virtual_bytes": 0, "bytes_per_space": 0, "irqs_off": true,
+        "recursive_format": false, "above_4gib": null, "cpus_at_once": "a slot each", "nmi": true, "interrupts": struck,
+        "oracle_sees": true, "oracle_sees_foreign": false, "conformance": conformance, "untested": 1, "irq_off_max": 7,
+        "context_latency_max": 0}),
+    )
+}
+
+/// A boot that said this and was content, each of its methods having passed 14 conformance checks.
 fn boot(path: Path, machine: MachineName, mut records: Vec<Record>) -> Measured {
-    for (name, count) in [("audits", 9), ("stale", 0), ("lost", 0)] {
+    let rows: Vec<String> = records.iter().filter_map(method_of).collect();
+    records.extend(rows.iter().map(|method| property(method, 14)));
+    let conformance = 14 * rows.len() as u64;
+    for (name, count) in [("audits", 9), ("stale", 0), ("lost", 0), ("conformance", conformance)] {
         records.push(record(json!({"record": "count", "name": name, "count": count})));
     }
     records.push(record(json!({"record": "end", "ok": true, "reason": ""})));
     let lines = records.iter().map(|_| "{}".to_owned()).collect();
     let (ending, elapsed) = (Ending::ByItself(Some(33)), Duration::ZERO);
     Measured { path, machine, memory_mib: 256, report: Report { lines, records, ending, elapsed } }
+}
+
+fn method_of(record: &Record) -> Option<String> {
+    match record {
+        Record::Row(row) => Some(row.method.to_string()),
+        _ => None,
+    }
 }
 
 fn bare(records: Vec<Record>) -> Measured {
@@ -170,7 +191,7 @@ fn counts_must_be_there_and_good() {
     let document = gather(methods(), &[boot.clone()]);
     assert_eq!(
         compare::verdict(&document),
-        "1 rows, 136 pages verified, none lost, 9 audits passed"
+        "1 rows, 136 pages verified, none lost, 9 audits and 14 conformance checks passed"
     );
     boot.report.records.retain(|record| !matches!(record, Record::Count(_)));
     boot.report.lines.truncate(boot.report.records.len());
@@ -180,9 +201,53 @@ fn counts_must_be_there_and_good() {
         [
             "bare on qemu-tcg: no audit was recorded",
             "bare on qemu-tcg: no count of stale translations",
-            "bare on qemu-tcg: no count of lost pages"
+            "bare on qemu-tcg: no count of lost pages",
+            "bare on qemu-tcg: no count of conformance checks, 14 of its methods"
         ]
     );
+}
+
+#[test]
+fn methods_that_were_not_checked_are_named() {
+    let mut boot = bare(vec![Record::Row(row("bare", "recursive", 1000.0))]);
+    boot.report.records.retain(|record| !matches!(record, Record::Property(_)));
+    boot.report.lines.truncate(boot.report.records.len());
+    let document = gather(Asked::Named(list([MethodName::Recursive])), &[boot]);
+    assert_eq!(
+        document.wrong,
+        [
+            "bare on qemu-tcg: recursive passed no conformance check",
+            "bare on qemu-tcg: 14 conformance checks, 0 of its methods"
+        ]
+    );
+}
+
+#[test]
+fn methods_that_were_checked_less_than_others_are_named() {
+    let mut boots = [bare(vec![Record::Row(row("bare", "recursive", 1000.0))]), vmx(vec![])];
+    let [_, vmx] = &mut boots;
+    vmx.report.records.insert(0, Record::Row(row("vmx", "recursive", 1000.0)));
+    vmx.report.records.insert(1, property("recursive", 13));
+    vmx.report.records.push(record(json!({"record": "count", "name": "conformance", "count": 13})));
+    vmx.report
+        .records
+        .retain(|it| !matches!(it, Record::Count(it) if it.name == "conformance" && it.count == 0));
+    vmx.report.lines = vmx.report.records.iter().map(|_| "{}".to_owned()).collect();
+    let document = gather(Asked::Named(list([MethodName::Recursive])), &boots);
+    assert_eq!(
+        document.wrong,
+        ["methods were asked different numbers of conformance checks: {14, 15}"]
+    );
+}
+
+#[test]
+fn what_interrupts_would_do_is_told() {
+    let lines = compare::conformance_told(&usual(good_rows())).join("\n");
+    let struck = "alias on vmx (bochs): 5 interrupts had to wait, 0 struck in a foreign root; \
+        in a twin that lets them in 3 struck there";
+    for words in ["conformance: 15 checks of each method", "blind", "all on vmx", struck] {
+        assert!(lines.contains(words), "{words} in {lines}");
+    }
 }
 
 #[test]
@@ -201,7 +266,7 @@ fn told(rows: &[((u32, u32), f64, f64)]) -> Vec<String> {
             .map(|(method, mean)| Record::Row(sized("bare", method, size, mean)))
     };
     let boots = [bare(rows.iter().flat_map(both).collect())];
-    compare::told(&gather(Asked::All, &boots).flips)
+    compare::flips_told(&gather(Asked::All, &boots).flips)
 }
 
 #[test]

@@ -26,8 +26,11 @@ use crate::{tools, workspace};
 ///
 /// IPIs are 0 so far, and VMFUNCs in the files: there is one CPU, and no method uses VMFUNC yet.
 ///
-/// Under the table stands what was verified, then which methods change places as batches grow or
-/// sharers are added (means within 1 % are a draw), then what each method needs, then what was skipped.
+/// Before a method is measured the guest tries whether it does what it must: the verdict counts these conformance checks, and
+/// one that fails ends the run. Under the table stands what was verified, then which methods change places as batches grow
+/// or sharers are added (means within 1 % are a draw), then what each method needs and withstands (a table, and a line for
+/// what interrupts would do), then what was skipped. What the machine gives no way to try is called untested: "above 4 GiB"
+/// wants --memory 5120.
 ///
 /// Writes compare.json, compare.csv, report.html and its pictures. Exit code: 0 if all that was
 /// asked ran, every page was verified and none was lost; 1 for a failed run; 2 for bad arguments or
@@ -242,8 +245,9 @@ fn show(document: &Document) {
     }
     println!("ratio: mean against recursive of the same machine and path; * against that of bare");
     println!("IPIs: 0, not used yet: there is one CPU");
-    compare::told(&document.flips).iter().for_each(|line| println!("flip: {line}"));
+    compare::flips_told(&document.flips).iter().for_each(|line| println!("flip: {line}"));
     println!("{}", compare::properties(&document.properties));
+    compare::conformance_told(document).iter().for_each(|line| println!("{line}"));
     for it in &document.skipped {
         let skipped = &it.skipped;
         println!(

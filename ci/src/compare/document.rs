@@ -30,6 +30,8 @@ pub struct Document {
     pub lost: u64,
     /// Audits that found tables and reverse map equal.
     pub audits: u64,
+    /// Conformance checks that methods passed before they were measured.
+    pub conformance: u64,
     /// Where two methods change places.
     pub flips: Vec<Flip>,
     /// What methods need.

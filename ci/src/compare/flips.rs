@@ -115,7 +115,7 @@ fn leads(first: f64, second: f64) -> Option<bool> {
 }
 
 /// Flips in words, a line for each machine, path and pair of methods.
-pub fn told(flips: &[Flip]) -> Vec<String> {
+pub fn flips_told(flips: &[Flip]) -> Vec<String> {
     let mut lines: Vec<(String, Vec<String>)> = Vec::new();
     for flip in flips {
         let pair = flip.pair();

@@ -21,6 +21,7 @@ pub fn gather(request: &Request, boots: &[Measured], sha256: String) -> Document
         verified: 0,
         lost: 0,
         audits: 0,
+        conformance: 0,
         flips: Vec::new(),
         properties: Vec::new(),
         skipped: Vec::new(),
@@ -76,6 +77,7 @@ impl Document {
 
     /// Once for each method and path.
     fn add_property(&mut self, boot: &Measured, property: &Property) {
+        self.conformance += property.conformance;
         self.properties.push(MeasuredProperty {
             machine: boot.machine.name(),
             path: boot.path.name(),

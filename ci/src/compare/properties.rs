@@ -6,7 +6,7 @@ use super::document::MeasuredProperty;
 use super::table;
 
 /// Headings.
-pub(super) const HEADINGS: [&str; 9] = [
+pub(super) const HEADINGS: [&str; 11] = [
     "machine",
     "path",
     "method",
@@ -15,6 +15,8 @@ pub(super) const HEADINGS: [&str; 9] = [
     "interrupts off at most",
     "recursive format",
     "above 4 GiB",
+    "several CPUs",
+    "NMI",
     "context latency",
 ];
 
@@ -29,7 +31,7 @@ pub fn properties(properties: &[MeasuredProperty]) -> Table {
 }
 
 /// A line of the table.
-pub(super) fn cells(measured: &MeasuredProperty) -> [String; 9] {
+pub(super) fn cells(measured: &MeasuredProperty) -> [String; 11] {
     let it = &measured.property;
     [
         measured.machine.to_owned(),
@@ -39,12 +41,19 @@ pub(super) fn cells(measured: &MeasuredProperty) -> [String; 9] {
         bytes(it.bytes_per_space),
         if it.irqs_off { format!("{} ticks", it.irq_off_max) } else { "never".into() },
         if it.recursive_format { "needed" } else { "-" }.into(),
-        if it.above_4gib { "reached" } else { "not reached" }.into(),
+        seen(it.above_4gib, "reached", "refused"),
+        it.cpus_at_once.to_string(),
+        seen(it.nmi, "withstood", "not withstood"),
         match it.context_latency_max {
             0 => "-".into(),
             ticks => format!("{ticks} ticks"),
         },
     ]
+}
+
+/// What was seen, if it could be tried.
+fn seen(it: Option<bool>, yes: &str, no: &str) -> String {
+    it.map_or("untested", |it| if it { yes } else { no }).to_owned()
 }
 
 /// In the largest unit of which there is a whole one.

@@ -2,8 +2,9 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use super::conformance::conformance_told;
 use super::document::Document;
-use super::flips::told;
+use super::flips::flips_told;
 use super::pictures::Picture;
 use super::properties::{HEADINGS, cells};
 use super::table::{FIGURES, NAMES, figures, names, verdict};
@@ -91,7 +92,7 @@ fn flips(document: &Document) -> Markup {
     html! {
         @if !document.flips.is_empty() {
             h2 { "Where rankings flip" }
-            ul { @for line in told(&document.flips) { li { (line) } } }
+            ul { @for line in flips_told(&document.flips) { li { (line) } } }
         }
     }
 }
@@ -107,6 +108,7 @@ fn properties(document: &Document) -> Markup {
                 tr { @for cell in cells(it) { td { (cell) } } }
             }
         }
+        ul { @for line in conformance_told(document) { li { (line) } } }
     }
 }
 

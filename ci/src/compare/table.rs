@@ -35,9 +35,12 @@ pub(super) fn empty() -> Table {
 
 /// What the checks came to, in words.
 pub fn verdict(document: &Document) -> String {
-    let Document { rows, verified, lost, audits, .. } = document;
+    let Document { rows, verified, lost, audits, conformance, .. } = document;
     let lost = if *lost == 0 { "none".into() } else { lost.to_string() };
-    format!("{} rows, {verified} pages verified, {lost} lost, {audits} audits passed", rows.len())
+    format!(
+        "{} rows, {verified} pages verified, {lost} lost, {audits} audits and {conformance} conformance checks passed",
+        rows.len()
+    )
 }
 
 fn right(figure: String) -> Cell {

@@ -6,7 +6,7 @@ use loadphys_plan::work;
 
 use super::document::Document;
 use super::request::rounds;
-use super::{Asked, Measured, Request};
+use super::{Asked, Measured, Request, conformance};
 use crate::machines::{MachineName, Path};
 
 /// A line for everything that is wrong.
@@ -26,6 +26,7 @@ pub fn wrong(request: &Request, boots: &[Measured], document: &Document) -> Vec<
         lines.extend(rows.flat_map(|row| faults(request, *machine, row)));
     }
     lines.extend(skipped(request, document));
+    lines.extend(conformance::faults(boots, document));
     lines
 }
 

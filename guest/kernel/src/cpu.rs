@@ -6,7 +6,7 @@ mod features;
 mod local;
 mod local_apic;
 
-pub use control::{SMAP, set_up as set_up_control_registers};
+pub use control::{SMAP, set_smap, set_up as set_up_control_registers};
 pub use descriptors::load as load_descriptors;
 pub use descriptors::{DOUBLE_FAULT_STACK, MACHINE_CHECK_STACK, NMI_STACK, Selectors};
 pub use features::Features;

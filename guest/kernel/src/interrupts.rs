@@ -6,6 +6,7 @@ mod kernel_trap;
 mod lock;
 mod probe;
 mod table;
+pub mod to_self;
 pub mod vector;
 
 pub use entry::leave_program;

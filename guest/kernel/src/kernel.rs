@@ -82,11 +82,6 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// What sends an NMI to this CPU, see [`crate::physical_mode::work`]; `None` in x2APIC mode.
-    pub fn nmi_to_self(&self) -> Option<u64> {
-        self.timer.apic().nmi_to_self()
-    }
-
     /// With no program yet.
     pub fn new(
         estate: Estate,

@@ -4,7 +4,7 @@
 
 use foreign_access::cpu::{Counted, Events, Hardware};
 use foreign_access::methods::AnyMethod;
-use foreign_access::{Method, Operation, Refusal, Stopped};
+use foreign_access::{Cpu, Method, Operation, Refusal, Stopped};
 use page_reclaim::stale::Tag;
 use page_reclaim::{DeviceError, Machine as Deeds, Slot, Stage};
 use x86_64::instructions::interrupts;
@@ -118,6 +118,32 @@ impl Machine {
     pub fn load_kernel(&mut self) {
         let (root, mut tag) = self.roots.kernel();
         self.load(root, &mut tag);
+    }
+
+    /// Has the method do a batch on another view of this CPU.
+    ///
+    /// # Safety
+    /// As for [`Method::apply`].
+    ///
+    /// # Errors
+    /// [`Stopped`] at the first operation that was refused.
+    pub unsafe fn apply_on(
+        &mut self,
+        cpu: &impl Cpu,
+        operations: &mut [Operation],
+    ) -> Result<(), Stopped> {
+        // SAFETY: the caller's promise.
+        unsafe { self.method.apply(cpu, operations) }
+    }
+
+    /// Has the method let go of the loaded root.
+    pub fn detach(&mut self) {
+        self.method.detach(&self.hardware);
+    }
+
+    /// The root that is loaded when no program is, and what the kernel's half of a root is without a method.
+    pub fn roots(&self) -> &Roots {
+        &self.roots
     }
 
     /// What methods have of the virtual space.

@@ -9,6 +9,7 @@ extern crate alloc;
 
 mod areas;
 mod checks;
+mod conformance;
 mod console;
 mod cpu;
 mod early;

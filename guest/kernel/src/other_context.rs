@@ -52,6 +52,20 @@ pub fn keep(root: PhysFrame, context: &mut Context) {
     TARGETS.lock().insert(root, Target(context)).ok().expect("room for every program");
 }
 
+/// A program is no target any more.
+pub fn forget(root: PhysFrame) {
+    TARGETS.lock().remove(&root);
+}
+
+/// Whether the saved instruction pointer of a program is redirected to the work.
+///
+/// # Safety
+/// The context is there.
+pub unsafe fn is_redirected(context: *const Context) -> bool {
+    // SAFETY: the caller's promise; it may be changing, so it is read as it is.
+    unsafe { (&raw const (*context).rip).read_volatile() == at_work as *const () as u64 }
+}
+
 /// No program is a target any more.
 pub fn forget_all() {
     TARGETS.lock().clear();

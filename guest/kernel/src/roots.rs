@@ -1,8 +1,8 @@
 //! What every root holds besides a program's part: the kernel's half, and what the method needs.
 #![expect(unsafe_code, reason = "writes roots through the window")]
 
-use foreign_access::Cpu;
 use foreign_access::methods::AnyMethod;
+use foreign_access::{Cpu, Entry};
 use page_reclaim::stale::Tag;
 use x86_64::structures::paging::PhysFrame;
 
@@ -35,6 +35,13 @@ impl Roots {
     /// What methods have of the virtual space.
     pub fn reach(&self) -> &Reach {
         &self.reach
+    }
+
+    /// What a root holds in the kernel's half that is not the kernel's but a method's, by slot.
+    pub fn added<'r>(&'r self, root: &'r Words) -> impl Iterator<Item = SlotEntry> + 'r {
+        let half = (KERNEL_HALF..).zip(&root[KERNEL_HALF.into()..]).zip(&self.half);
+        let others = half.filter(|((_, entry), own)| (**entry ^ **own) & !Entry::TOUCHED != 0);
+        others.map(|((slot, entry), _)| SlotEntry { slot, entry: Entry(*entry) })
     }
 
     /// The kernel's root, and a tag by which nothing is kept: PCID 0 is also that of visits without

@@ -30,11 +30,6 @@ impl Timer {
         Self { apic, slice }
     }
 
-    /// The APIC whose timer it is.
-    pub fn apic(self) -> LocalApic {
-        self.apic
-    }
-
     /// A slice begins.
     pub fn arm(self) {
         self.apic.arm(vector::TIMER as u8, self.slice);

@@ -23,7 +23,7 @@ use x86_64::registers::control::{Cr3, Cr3Flags};
 use x86_64::structures::paging::PhysFrame;
 
 /// Pages that are flushed one by one; more, and the whole space is flushed.
-const MOST_PAGES: usize = 64;
+pub const MOST_PAGES: usize = 64;
 
 /// Notes about spaces that are not loaded.
 const NOTES: usize = 4096;
@@ -75,7 +75,7 @@ impl Tlb {
             // SAFETY: the same root and PCID again; bit 63 is clear, so the PCID is flushed.
             unsafe { Cr3::write_raw(root, value) };
             self.root_writes += 1;
-        } else {
+        } else if cfg!(not(feature = "broken-tlb-flush")) {
             self.pages.iter().for_each(|page| cpu.invlpg(*page));
         }
         self.pages.clear();

@@ -14,6 +14,7 @@
 //! | `rounds` | a number from 1 | `1` |
 //! | `seed` | a number | `1` |
 //! | `check` | `on` or `off` | `on` |
+//! | `conformance` | `on` or `off` | `on` |
 //! | `exit` | an [`Exit`] | `acpi` |
 //! | `swap-pages` | a number; 0 is as many as are needed | `0` |
 //!

@@ -91,9 +91,9 @@ prop_compose! {
         methods in methods(),
         (sharers, batch) in (numbers(MOST_SHARERS), numbers(MOST_BATCH)),
         (pages, rounds) in (1..=u32::MAX, 1..=u32::MAX),
-        (seed, check, swap_pages) in any::<(u64, bool, u32)>(),
+        (seed, check, conformance, swap_pages) in any::<(u64, bool, bool, u32)>(),
     ) -> Plan {
-        Plan { plan, methods, sharers, batch, pages, rounds, seed, check, exit, swap_pages }
+        Plan { plan, methods, sharers, batch, pages, rounds, seed, check, conformance, exit, swap_pages }
     }
 }
 

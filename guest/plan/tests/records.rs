@@ -1,7 +1,8 @@
 //! What the guest writes is what the host reads.
 
 use loadphys_plan::records::{
-    Count, End, Events, LINE_BYTES, Machine, Property, Record, Row, Skipped, Stages, Ticks, counts,
+    Count, End, Events, LINE_BYTES, Machine, Property, Record, Row, Skipped, Stages, Struck, Ticks,
+    counts,
 };
 
 fn name<const N: usize>(text: &str) -> heapless::String<N> {
@@ -60,7 +61,14 @@ fn every_record_is_read_as_it_was_written() {
         bytes_per_space: 4096,
         irqs_off: true,
         recursive_format: false,
-        above_4gib: true,
+        above_4gib: Some(false),
+        cpus_at_once: name("a slot each"),
+        nmi: None,
+        interrupts: Some(Struck { taken: u64::MAX, twin_in_wrong_space: 1, ..Struck::default() }),
+        oracle_sees: true,
+        oracle_sees_foreign: false,
+        conformance: 12,
+        untested: 1,
         irq_off_max: 170,
         context_latency_max: 0,
     };

@@ -68,6 +68,15 @@ pub fn set_up(features: &Features) -> Result<(), Unfit> {
     Ok(())
 }
 
+/// Turns SMAP off for a while, or on again; does nothing where it is not offered.
+pub fn set_smap(on: bool) {
+    if SMAP.load(Ordering::Relaxed) {
+        let flag = Cr4Flags::SUPERVISOR_MODE_ACCESS_PREVENTION;
+        // SAFETY: it is offered; it forbids only what the kernel does not do by mistake.
+        unsafe { Cr4::update(|cr4| cr4.set(flag, on)) };
+    }
+}
+
 fn offered(features: &Features) -> Cr4Flags {
     let wanted = [
         (features.smep, Cr4Flags::SUPERVISOR_MODE_EXECUTION_PROTECTION),

@@ -12,6 +12,8 @@ mod register {
     pub const TASK_PRIORITY: u32 = 0x80;
     pub const END_OF_INTERRUPT: u32 = 0xb0;
     pub const SPURIOUS_VECTOR: u32 = 0xf0;
+    pub const COMMAND: u32 = 0x300;
+    pub const COMMAND_HIGH: u32 = 0x310;
     pub const TIMER_VECTOR: u32 = 0x320;
     pub const TIMER_INITIAL: u32 = 0x380;
     pub const TIMER_CURRENT: u32 = 0x390;
@@ -26,6 +28,13 @@ const BY_ONE: u32 = 0b1011;
 
 /// Timer vector register: no interrupt.
 const MASKED: u32 = 1 << 16;
+
+/// Interrupt-command register (SDM volume 3, section 12.6.1): delivery mode NMI, and the level that modes other than
+/// INIT want to be asserted.
+const NMI: u32 = 0b100 << 8 | 1 << 14;
+
+/// Interrupt-command register: to this CPU itself, asserted; the vector is in the low byte.
+const TO_SELF: u32 = 0b01 << 18 | 1 << 14;
 
 static BOOT_APIC: Once<LocalApic> = Once::new();
 
@@ -91,6 +100,23 @@ impl LocalApic {
     /// registers are not in memory.
     pub fn nmi_to_self(self) -> Option<u64> {
         matches!(self, Self::Memory(_)).then(|| u64::from(self.read(register::ID)) | 1)
+    }
+
+    /// Whether this CPU can send itself interrupts by [`Self::interrupt_self`] and [`Self::nmi_self`]: the registers are in
+    /// memory.
+    pub fn can_strike(self) -> bool {
+        matches!(self, Self::Memory(_))
+    }
+
+    /// Interrupts this CPU by a vector.
+    pub fn interrupt_self(self, vector: u8) {
+        self.write(register::COMMAND, TO_SELF | u32::from(vector));
+    }
+
+    /// Sends this CPU an NMI. (The shorthand for "self" does not go with NMIs: SDM volume 3, table 12-3.)
+    pub fn nmi_self(self) {
+        self.write(register::COMMAND_HIGH, self.read(register::ID));
+        self.write(register::COMMAND, NMI);
     }
 
     fn write(self, register: u32, value: u32) {

@@ -7,7 +7,7 @@ use spin::Once;
 use x86_64::VirtAddr;
 use x86_64::registers::control::Cr2;
 
-use super::{probe, vector};
+use super::{probe, to_self, vector};
 use crate::cpu::LocalApic;
 use crate::panic::die;
 use crate::user::Context;
@@ -43,6 +43,10 @@ pub extern "C" fn kernel_trap(context: &mut Context) {
     match vector {
         vector::TIMER => {
             SLICE_OVER.store(true, Ordering::Relaxed);
+            LocalApic::boot().end_of_interrupt();
+        }
+        vector::TO_SELF => {
+            to_self::taken();
             LocalApic::boot().end_of_interrupt();
         }
         vector::SPURIOUS => {}

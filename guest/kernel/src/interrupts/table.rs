@@ -8,7 +8,7 @@ use x86_64::structures::idt::{Entry, InterruptDescriptorTable};
 use x86_64::{PrivilegeLevel, VirtAddr};
 
 use super::entry::{plain, striking, syscall, with_code};
-use super::vector::{DOUBLE_FAULT, MACHINE_CHECK, NMI, PAGE_FAULT, SPURIOUS, TIMER};
+use super::vector::{DOUBLE_FAULT, MACHINE_CHECK, NMI, PAGE_FAULT, SPURIOUS, TIMER, TO_SELF};
 use crate::cpu::{DOUBLE_FAULT_STACK, MACHINE_CHECK_STACK, NMI_STACK, Selectors};
 
 static TABLE: Once<InterruptDescriptorTable> = Once::new();
@@ -53,6 +53,7 @@ fn table() -> InterruptDescriptorTable {
     set(&mut table.virtualization, plain::<20>);
     set(&mut table.cp_protection_exception, with_code::<21>);
     set(&mut table[TIMER as u8], plain::<TIMER>);
+    set(&mut table[TO_SELF as u8], plain::<TO_SELF>);
     set(&mut table[SPURIOUS as u8], plain::<SPURIOUS>);
     stacks_and_rings(&mut table);
     table

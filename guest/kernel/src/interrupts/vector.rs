@@ -10,6 +10,8 @@ pub const PAGE_FAULT: u64 = 14;
 pub const MACHINE_CHECK: u64 = 18;
 /// The timer of the local APIC.
 pub const TIMER: u64 = 32;
+/// Sent by the kernel to itself, see [`super::to_self`].
+pub const TO_SELF: u64 = 33;
 /// The local APIC's interrupt for nothing.
 pub const SPURIOUS: u64 = 255;
 /// No vector: the program came by SYSCALL.
@@ -39,6 +41,7 @@ pub const fn name(vector: u64) -> &'static str {
         20 => "virtualization exception",
         21 => "control protection exception",
         TIMER => "timer",
+        TO_SELF => "interrupt from the kernel to itself",
         _ => "unexpected vector",
     }
 }

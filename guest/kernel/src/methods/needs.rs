@@ -7,11 +7,9 @@ use loadphys_plan::records::Property;
 use x86_64::structures::paging::PhysFrame;
 
 use super::reach::{Reach, SlotEntry};
-use crate::layout::{ALIAS_SLOT, DIRECT_SLOT, PLACES_SLOT, SELF_SLOT, SLOT_BYTES};
+use crate::conformance::Conformance;
+use crate::layout::{ALIAS_SLOT, DIRECT_SLOT, PLACES_SLOT, SELF_SLOT};
 use crate::measure::report::name;
-
-/// Bytes of an entry.
-const ENTRY: u64 = 8;
 
 /// What the slots of methods hold in a root while this method is in use.
 pub fn own_entries(method: &AnyMethod<'_>, reach: &Reach, root: PhysFrame) -> [SlotEntry; 4] {
@@ -36,43 +34,44 @@ fn used(slot: u16, prepared: Option<SlotEntry>, used: bool) -> SlotEntry {
     prepared.filter(|_| used).unwrap_or(SlotEntry { slot, entry: Entry::EMPTY })
 }
 
-/// What a method takes and asks for; how long it kept interrupts off and waited is what was measured.
-pub fn property(method: MethodName, reach: &Reach, irq_off_max: u64, latency: u64) -> Property {
-    // Places come with a table of 4 KiB for each 2 MiB, which is mapped too.
-    let places = reach.bytes + reach.bytes / 512;
-    let (virtual_bytes, bytes_per_space) = match method {
-        MethodName::PagingOff | MethodName::Hypercall => (0, 0),
-        MethodName::TempMap => (4096, 0),
-        MethodName::DirectMap | MethodName::Alias => (reach.bytes, 0),
-        MethodName::SpaceSwitch | MethodName::SpaceSwitchPcid | MethodName::InContext => {
-            (SLOT_BYTES, ENTRY)
-        }
-        // The self slot and one CPU's foreign slot.
-        MethodName::Recursive => (2 * SLOT_BYTES, ENTRY),
-        // An entry for each table; a small space has four.
-        MethodName::Mirror => (places, 4 * ENTRY),
-        MethodName::RootArray => (2 * SLOT_BYTES + places, 2 * ENTRY),
-    };
+/// What a method takes and asks for, as far as it was seen; how long it kept interrupts off and waited is what was
+/// measured.
+pub fn property(
+    method: MethodName,
+    seen: &Conformance,
+    irq_off_max: u64,
+    latency: u64,
+) -> Property {
     Property {
         method: name(method.name()),
-        virtual_bytes,
-        bytes_per_space,
-        irqs_off: irq_off_max > 0,
-        recursive_format: is_recursive(method),
-        above_4gib: method != MethodName::PagingOff,
+        virtual_bytes: seen.extent.virtual_bytes,
+        bytes_per_space: seen.extent.bytes_per_space,
+        irqs_off: irq_off_max > 0 || seen.interrupts.is_some_and(|struck| struck.held > 0),
+        recursive_format: seen.extent.recursive_format,
+        above_4gib: seen.above_4gib,
+        cpus_at_once: name(apart(method)),
+        nmi: seen.nmi,
+        interrupts: seen.interrupts,
+        oracle_sees: seen.oracle_sees,
+        oracle_sees_foreign: seen.oracle_sees_foreign,
+        conformance: seen.passed,
+        untested: seen.untested,
         irq_off_max,
         context_latency_max: latency,
     }
 }
 
-/// Whether a table must be usable one level higher than it stands.
-fn is_recursive(method: MethodName) -> bool {
-    matches!(
-        method,
-        MethodName::SpaceSwitch
-            | MethodName::SpaceSwitchPcid
-            | MethodName::Recursive
-            | MethodName::RootArray
-            | MethodName::InContext
-    )
+/// What keeps several CPUs apart that use the method at once. This is what the method promises and is held to on the model of
+/// the MMU; this kernel starts one CPU, so it is not measured here.
+const fn apart(method: MethodName) -> &'static str {
+    match method {
+        MethodName::DirectMap | MethodName::Alias => "nothing is written but entries",
+        MethodName::TempMap => "a window each",
+        MethodName::Recursive | MethodName::RootArray => "a slot each",
+        MethodName::SpaceSwitch | MethodName::SpaceSwitchPcid => "its own CR3",
+        MethodName::Mirror => "each flushes a place it uses",
+        MethodName::PagingOff => "items and a stack each",
+        MethodName::Hypercall => "items each",
+        MethodName::InContext => "one at a time in a space",
+    }
 }

@@ -5,6 +5,7 @@ use loadphys_plan::records::{Record, Skipped};
 
 use super::row::Measure;
 use super::{Failure, Scene};
+use crate::conformance::Conformance;
 use crate::measure::report::{self, name};
 use crate::power::sentence;
 use crate::start::below;
@@ -14,7 +15,10 @@ use crate::{methods, other_context};
 pub fn run(scene: &mut Scene) -> Result<(), Failure> {
     for method in methods::asked(&scene.plan, &scene.features) {
         match scene.choose(method) {
-            Ok(()) => rows(scene, method)?,
+            Ok(()) => {
+                let seen = scene.conformance(method)?;
+                rows(scene, method, &seen)?;
+            }
             Err(why) => report::record(&Record::Skipped(Skipped {
                 path: name(below(&scene.features)),
                 method: name(method.name()),
@@ -25,7 +29,7 @@ pub fn run(scene: &mut Scene) -> Result<(), Failure> {
     scene.conclude()
 }
 
-fn rows(scene: &mut Scene, method: MethodName) -> Result<(), Failure> {
+fn rows(scene: &mut Scene, method: MethodName, seen: &Conformance) -> Result<(), Failure> {
     let (sharers, batches) = (scene.plan.sharers.clone(), scene.plan.batch.clone());
     let mut irq_off_max = 0;
     other_context::take_latency();
@@ -37,7 +41,6 @@ fn rows(scene: &mut Scene, method: MethodName) -> Result<(), Failure> {
         }
     }
     let latency = other_context::take_latency();
-    let property = methods::property(method, scene.kernel.machine.reach(), irq_off_max, latency);
-    report::record(&Record::Property(property));
+    report::record(&Record::Property(methods::property(method, seen, irq_off_max, latency)));
     Ok(())
 }

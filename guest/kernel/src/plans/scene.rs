@@ -16,6 +16,7 @@ use page_reclaim::tables;
 use x86_64::VirtAddr;
 use x86_64::structures::paging::PhysFrame;
 
+use crate::conformance::{self, Conformance};
 use crate::cpu::Features;
 use crate::interrupts::nmis;
 use crate::kernel::{Kernel, Tally};
@@ -52,13 +53,22 @@ pub struct Scene {
     /// Frames that are free while no program runs.
     free: u32,
     audits: u64,
+    /// What conformance checks came to, by the names of counts.
+    conformed: [(&'static str, u64); 5],
 }
 
 impl Scene {
     /// Before the first program.
     pub fn new(kernel: Kernel, plan: Plan, features: Features) -> Self {
         let free = kernel.memory.frames.free_count();
-        Self { kernel, plan, features, free, audits: 0 }
+        let conformed = [
+            (counts::CONFORMANCE, 0),
+            (counts::UNTESTED, 0),
+            (counts::ORACLE_SEES, 0),
+            (counts::ORACLE_BLIND, 0),
+            (counts::ABOVE_4GIB, 0),
+        ];
+        Self { kernel, plan, features, free, audits: 0, conformed }
     }
 
     /// Uses a method from now on.
@@ -79,6 +89,22 @@ impl Scene {
     pub fn choose_first(&mut self) -> Result<(), Failure> {
         let first = methods::asked(&self.plan, &self.features)[0];
         self.choose(first).map_err(|why| Failure::new(format_args!("{first}: {why}")))
+    }
+
+    /// Tries whether the method in use does what methods must, if the plan asks for it.
+    ///
+    /// # Errors
+    /// What it does not.
+    pub fn conformance(&mut self, method: MethodName) -> Result<Conformance, Failure> {
+        if !self.plan.conformance {
+            return Ok(Conformance::default());
+        }
+        let found = conformance::run(self, method)?;
+        let sees = u64::from(found.oracle_sees);
+        let above = u64::from(found.above_4gib.is_some());
+        let more = [found.passed, found.untested, sees, 1 - sees, above];
+        self.conformed.iter_mut().zip(more).for_each(|((_, count), more)| *count += more);
+        Ok(found)
     }
 
     /// Starts so many sharers and lets them run until they wait.
@@ -197,6 +223,7 @@ impl Scene {
         ] {
             report::count(name, count);
         }
+        self.conformed.iter().for_each(|(name, count)| report::count(name, *count));
         self.report_exits();
         if tally.lost + stale == 0 {
             return Ok(());

@@ -9,7 +9,7 @@ use crate::interrupts::vector;
 
 /// All registers, and why the program came back. Aligned to 16 bytes at both ends, because the
 /// CPU aligns RSP before it pushes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[repr(C, align(16))]
 pub struct Context {
     pub rax: u64,

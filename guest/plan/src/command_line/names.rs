@@ -105,11 +105,11 @@ names! {
 }
 
 names! {
-    /// Whether freed frames are poisoned and stale translations probed.
+    /// Whether something is checked.
     Check, "check" {
-        /// They are.
+        /// It is.
         On = "on",
-        /// They are not.
+        /// It is not.
         Off = "off",
     }
 }

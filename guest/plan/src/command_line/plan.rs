@@ -27,6 +27,8 @@ pub struct Plan {
     pub seed: u64,
     /// Whether freed frames are poisoned and stale translations probed.
     pub check: bool,
+    /// Whether each method must conform before anything else is done with it.
+    pub conformance: bool,
     /// How the machine is told that the boot is over.
     pub exit: Exit,
     /// Pages that swap can hold; 0 is as many as are needed.
@@ -44,6 +46,7 @@ impl Default for Plan {
             rounds: 1,
             seed: 1,
             check: true,
+            conformance: true,
             exit: Exit::Acpi,
             swap_pages: 0,
         }
@@ -51,7 +54,7 @@ impl Default for Plan {
 }
 
 /// The keys, in the canonical order.
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 11] = [
     "plan",
     "methods",
     "sharers",
@@ -60,12 +63,12 @@ const KEYS: [&str; 10] = [
     "rounds",
     "seed",
     "check",
+    "conformance",
     "exit",
     "swap-pages",
 ];
 /// [`KEYS`] as they are told to people.
-const KEYS_LISTED: &str =
-    "plan methods sharers batch pages rounds seed check exit swap-pages, each as key=value";
+const KEYS_LISTED: &str = "plan methods sharers batch pages rounds seed check conformance exit swap-pages, each as key=value";
 
 impl FromStr for Plan {
     type Err = Mistake;
@@ -103,6 +106,7 @@ impl Plan {
             "rounds" => self.rounds = from_one(key, value)?,
             "seed" => self.seed = number(key, value, "a number from 0 to 18446744073709551615")?,
             "check" => self.check = value.parse::<Check>()? == Check::On,
+            "conformance" => self.conformance = value.parse::<Check>()? == Check::On,
             "exit" => self.exit = value.parse()?,
             "swap-pages" => self.swap_pages = number(key, value, "a number from 0 to 4294967295")?,
             _ => unreachable!("'{key}' is one of KEYS"),
@@ -145,8 +149,10 @@ impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { plan, methods, sharers, batch, pages, rounds, seed, exit, swap_pages, .. } =
             self;
-        let check = if self.check { Check::On } else { Check::Off };
+        let on = |on| if on { Check::On } else { Check::Off };
+        let (check, conformance) = (on(self.check), on(self.conformance));
         write!(f, "plan={plan} methods={methods} sharers={sharers} batch={batch} pages={pages} ")?;
-        write!(f, "rounds={rounds} seed={seed} check={check} exit={exit} swap-pages={swap_pages}")
+        write!(f, "rounds={rounds} seed={seed} check={check} ")?;
+        write!(f, "conformance={conformance} exit={exit} swap-pages={swap_pages}")
     }
 }

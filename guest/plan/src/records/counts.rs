@@ -26,7 +26,17 @@ pub const LOST: &str = "lost";
 pub const REFUSED_CALLS: &str = "refused-calls";
 /// Calls that the stub should have refused, or refused for another reason.
 pub const WRONG_ANSWERS: &str = "wrong-answers";
-/// Conformance checks that passed.
+/// Conformance checks that passed, of all methods.
+pub const CONFORMANCE: &str = "conformance";
+/// Conformance checks that this machine gave no way to make, of all methods.
+pub const UNTESTED: &str = "conformance-untested";
+/// Methods whose edits stay in the TLB until they are flushed, so that a missing flush shows.
+pub const ORACLE_SEES: &str = "oracle-sees";
+/// Methods under which this machine forgets by itself.
+pub const ORACLE_BLIND: &str = "oracle-blind";
+/// Methods that reached tables above 4 GiB, or refused to as they must.
+pub const ABOVE_4GIB: &str = "above-4gib";
+/// Methods that evicted a page and brought it back, checked.
 pub const CHECKS: &str = "checks";
 /// Non-maskable interrupts that arrived.
 pub const NMIS: &str = "nmis";

@@ -1,0 +1,66 @@
+//! A table's frame becomes another table: the method must reach the new one, whatever it had cached of the old one.
+
+use foreign_access::{Action, Entry, Operation};
+use loadphys_apps::{Program, Start};
+use page_reclaim::{tables, tear_down};
+use x86_64::structures::paging::PhysFrame;
+
+use super::Outcome;
+use super::entries::SOFTWARE;
+use super::trial::{SPARE_PAGE, Trial};
+use crate::kernel::Kernel;
+use crate::other_context;
+use crate::plans::Failure;
+use crate::user::Context;
+
+/// The tables of a page, from the root down.
+type Tables = [PhysFrame; 4];
+
+/// Builds a space, edits it, ends it; and does so again with the same frames in other roles. The same space stays loaded all the
+/// while, so the TLB is not emptied.
+pub fn reuse(trial: &mut Trial<'_>) -> Result<Outcome, Failure> {
+    let first = life(trial)?;
+    let spare = trial.kernel.memory.frames.take_for_kernel();
+    let second = life(trial);
+    if let Some(spare) = spare {
+        trial.kernel.memory.frames.give_back(spare).expect("it was taken for the kernel");
+    }
+    let second = second?;
+    let moved = (0..4).any(|level| first.contains(&second[level]) && first[level] != second[level]);
+    if moved {
+        return Ok(Outcome::Passed);
+    }
+    Err(Failure::new(format_args!("no frame was used again: {first:?}, then {second:?}")))
+}
+
+/// The life of a space with one page's tables.
+fn life(trial: &mut Trial<'_>) -> Result<Tables, Failure> {
+    let Kernel { memory, machine, .. } = &mut *trial.kernel;
+    let root = tables::new_root(memory, machine).map_err(|why| failed(&why))?;
+    // A method that goes through the space's program needs one; it runs nothing of its own.
+    let mut context = Context::start(0, &NOBODY);
+    other_context::keep(root, &mut context);
+    let tables = edit(trial, root);
+    let Kernel { memory, machine, room, .. } = &mut *trial.kernel;
+    let ended = tear_down(memory, machine, root, room);
+    other_context::forget(root);
+    ended.map_err(|why| Failure::new(format_args!("a space cannot end: {why:?}")))?;
+    tables
+}
+
+const NOBODY: Start =
+    Start { program: Program::Sharer, index: 0, sharers: 1, shared_pages: 0, private_pages: 0 };
+
+fn edit(trial: &mut Trial<'_>, root: PhysFrame) -> Result<Tables, Failure> {
+    let Kernel { memory, machine, .. } = &mut *trial.kernel;
+    tables::find_or_build(memory, machine, root, SPARE_PAGE).map_err(|why| failed(&why))?;
+    let names = trial.walk(root, SPARE_PAGE)?;
+    trial.batch(&mut names.map(|name| Operation::new(name, Action::Load)))?;
+    let leaf = |entry| Operation::new(names[3], Action::Exchange(entry));
+    trial.batch(&mut [leaf(Entry(SOFTWARE)), leaf(Entry::EMPTY)])?;
+    Ok(names.map(|name| name.table))
+}
+
+fn failed(why: &tables::TableError) -> Failure {
+    Failure::new(format_args!("no tables: {why:?}"))
+}
