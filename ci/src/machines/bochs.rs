@@ -16,6 +16,9 @@ pub const PROGRAM: &str = "bochs";
 pub const FIRMWARE: [&str; 2] =
     ["/usr/share/bochs/BIOS-bochs-latest", "/usr/share/bochs/VGABIOS-lgpl-latest"];
 
+/// Memory that the emulator takes of the host's at most; what a guest touches beyond that goes to a file.
+const MOST_HOST_MIB: u32 = 1024;
+
 /// A model that has VMX with EPT, VPID and VMFUNC.
 const USUAL_CPU: &str = "corei7_skylake_x";
 
@@ -50,6 +53,7 @@ fn entry(job: &Job) -> Entry {
 
 fn configuration(job: &Job, image: &Path, console: &Path) -> String {
     let Job { cpus, memory_mib, .. } = job;
+    let host_mib = MOST_HOST_MIB.min(*memory_mib);
     let cpu = job.cpu.unwrap_or(USUAL_CPU);
     let [bios, vga_bios] = FIRMWARE;
     let (image, console) = (image.display(), console.display());
@@ -60,7 +64,7 @@ fn configuration(job: &Job, image: &Path, console: &Path) -> String {
          romimage: file={bios}\n\
          vgaromimage: file={vga_bios}\n\
          cpu: model={cpu}, count={cpus}, ips=50000000, reset_on_triple_fault=0, ignore_bad_msrs=1\n\
-         memory: guest={memory_mib}, host={memory_mib}\n\
+         memory: guest={memory_mib}, host={host_mib}\n\
          ata1-master: type=cdrom, path=\"{image}\", status=inserted\n\
          boot: cdrom\n\
          com1: enabled=1, mode=file, dev={console}\n\

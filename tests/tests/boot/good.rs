@@ -1,9 +1,9 @@
 //! Boots that must go well.
 
 use anyhow::{Context, Result, ensure};
-use loadphys_plan::command_line::{Exit, List, MethodName, Plan, PlanName};
+use loadphys_plan::command_line::{Exit, List, MethodName, Methods, Plan, PlanName};
 use loadphys_plan::records::{Machine, Record, counts};
-use xtask::boot::{Ending, Job, Report};
+use xtask::boot::{Ending, Job, Report, USUAL_MEMORY_MIB};
 use xtask::commands::image;
 use xtask::compare::{self, Asked, Document, Measured, Request};
 use xtask::iso::{self, Menu};
@@ -24,6 +24,10 @@ pub fn cases() -> Vec<Case> {
         }),
         probe("vmx/probe", Path::Vmx, MachineName::Bochs, |report| is(report, "vmx", "pvh")),
         Case::of_plan(Path::Vmx, PlanName::BadCalls, Expected::good(bad_calls)),
+        everything(Path::Bare, &[], USUAL_MEMORY_MIB, conforms),
+        everything(Path::Vmx, &[], USUAL_MEMORY_MIB, conforms),
+        everything(Path::Bare, &[], 5120, conforms_far_up),
+        everything(Path::Vmx, &FAR_UP_ON_VMX, 4224, conforms_far_up),
         Case::new("bare/power-off", power_off, Expected::good(powered_off)),
         Case::new("vmx/image", image, Expected::good(|report| is(report, "vmx", "pvh"))),
     ];
@@ -49,6 +53,46 @@ fn probe(
 ) -> Case {
     let plan = Plan { plan: PlanName::Probe, ..Plan::default() };
     Case::new(name, move || of_plan(path, machine, plan.clone()), Expected::good(check))
+}
+
+/// Methods of the boot with much memory on Bochs, which takes its time: each tells of others that are alike.
+const FAR_UP_ON_VMX: [MethodName; 4] =
+    [MethodName::PagingOff, MethodName::Recursive, MethodName::Hypercall, MethodName::Alias];
+
+/// The conformance of these methods, or of all.
+fn everything(
+    path: Path,
+    methods: &'static [MethodName],
+    memory_mib: u32,
+    check: fn(&Report) -> Result<()>,
+) -> Case {
+    let job = move || {
+        let named = List::new(methods.iter().copied()).map(Methods::Named);
+        let methods = named.filter(|_| !methods.is_empty()).unwrap_or(Methods::All);
+        let plan = Plan { plan: PlanName::Probe, methods, pages: 32, ..Plan::default() };
+        Ok(Job { memory_mib, ..of_plan(path, emulator(path), plan)? })
+    };
+    Case::new(format!("{path}/conformance-{memory_mib}-mib"), job, Expected::good(check))
+}
+
+/// Methods passed checks, all of them equally many, and those that leave the TLB alone would have shown a missing flush.
+fn conforms(report: &Report) -> Result<()> {
+    let [methods, passed, untested, sees] =
+        [counts::CHECKS, counts::CONFORMANCE, counts::UNTESTED, counts::ORACLE_SEES]
+            .map(|name| count(report, name));
+    let (methods, passed, untested, sees) = (methods?, passed?, untested?, sees?);
+    ensure!(methods > 0 && passed > 0, "{methods} methods passed {passed} checks");
+    ensure!((passed + untested) % methods == 0, "{passed} + {untested} checks, {methods} methods");
+    ensure!(sees > 0, "the TLB oracle is blind");
+    ensure!(count(report, counts::NMIS)? >= methods, "there were too few NMIs");
+    Ok(())
+}
+
+/// The same, and every method was seen to reach tables above 4 GiB or to refuse; so there is nothing that was not tried.
+fn conforms_far_up(report: &Report) -> Result<()> {
+    conforms(report)?;
+    exactly(report, counts::ABOVE_4GIB, count(report, counts::CHECKS)?)?;
+    exactly(report, counts::UNTESTED, 0)
 }
 
 /// QEMU, which is told of the end by ACPI only.
