@@ -2,6 +2,8 @@
 //! through a window, swap in memory.
 #![expect(unsafe_code, reason = "edits tables and touches frames on behalf of the records")]
 
+use alloc::vec::Vec;
+
 use foreign_access::cpu::{Counted, Events, Hardware};
 use foreign_access::methods::AnyMethod;
 use foreign_access::{Cpu, Method, Operation, Refusal, Stopped};
@@ -15,7 +17,7 @@ use crate::checks::Checks;
 use crate::layout::IMAGE_OFFSET;
 use crate::measure::clock;
 use crate::measure::stopwatch::Stopwatch;
-use crate::methods::Reach;
+use crate::methods::{Reach, SlotEntry};
 use crate::other_context::KernelDeeds;
 use crate::ram_swap::RamSwap;
 use crate::roots::Roots;
@@ -141,9 +143,11 @@ impl Machine {
         self.method.detach(&self.hardware);
     }
 
-    /// The root that is loaded when no program is, and what the kernel's half of a root is without a method.
-    pub fn roots(&self) -> &Roots {
-        &self.roots
+    /// What a root holds in the kernel's half that is a method's and not the kernel's.
+    pub fn added(&mut self, root: PhysFrame) -> Vec<SlotEntry> {
+        let Self { window, roots, hardware, .. } = self;
+        // SAFETY: looking does no harm.
+        unsafe { window.show(hardware, root, |words| roots.added(words).collect()) }
     }
 
     /// What methods have of the virtual space.

@@ -39,9 +39,12 @@ impl Roots {
 
     /// What a root holds in the kernel's half that is not the kernel's but a method's, by slot.
     pub fn added<'r>(&'r self, root: &'r Words) -> impl Iterator<Item = SlotEntry> + 'r {
-        let half = (KERNEL_HALF..).zip(&root[KERNEL_HALF.into()..]).zip(&self.half);
-        let others = half.filter(|((_, entry), own)| (**entry ^ **own) & !Entry::TOUCHED != 0);
-        others.map(|((slot, entry), _)| SlotEntry { slot, entry: Entry(*entry) })
+        let half = root[KERNEL_HALF.into()..].iter().zip(&self.half).enumerate();
+        let others = half.filter(|(_, (entry, own))| (**entry ^ **own) & !Entry::TOUCHED != 0);
+        others.map(|(at, (entry, _))| SlotEntry {
+            slot: KERNEL_HALF + at as u16,
+            entry: Entry(*entry),
+        })
     }
 
     /// The kernel's root, and a tag by which nothing is kept: PCID 0 is also that of visits without

@@ -10,8 +10,9 @@ use foreign_access::{Action, Cpu, Entry, Operation};
 use x86_64::structures::paging::PhysFrame;
 
 use super::Outcome;
-use super::machine_state::open_windows;
+use super::machine_state::{USED_WINDOWS, open_windows, windows_are_closed};
 use super::trial::{FOREIGN, Trial};
+use crate::early::WINDOW_TABLE_SLOT;
 use crate::kernel::Kernel;
 use crate::layout::{FOREIGN_SLOTS, MOST_CPUS, PLACES_SLOT, SELF_SLOT, SLOT_BYTES};
 use crate::machine::Machine;
@@ -42,10 +43,10 @@ pub fn extent(trial: &mut Trial<'_>) -> Result<Outcome, Failure> {
     let (loaded, foreign) = (trial.cpu().root(), trial.root(FOREIGN));
     let machine = &mut trial.kernel.machine;
     let mut virtual_bytes = windows * PAGE;
-    for slot in added(machine, loaded) {
+    for slot in machine.added(loaded) {
         virtual_bytes += span(machine, &slot);
     }
-    let own = added(machine, foreign);
+    let own = machine.added(foreign);
     let spaces = trial.kernel.processes.len() as u64;
     trial.found.extent = Extent {
         virtual_bytes,
@@ -60,6 +61,7 @@ pub fn extent(trial: &mut Trial<'_>) -> Result<Outcome, Failure> {
 /// With all spaces gone nothing of the method's is left but what the loaded root always has.
 pub fn nothing_is_left(kernel: &mut Kernel) -> Result<(), Failure> {
     nothing_is_lent(&mut kernel.machine)?;
+    windows_are_closed(&kernel.machine, WINDOW_TABLE_SLOT)?;
     match shown(&mut kernel.machine) {
         0 => Ok(()),
         frames => Err(Failure::new(format_args!("{frames} frames are still shown"))),
@@ -68,7 +70,7 @@ pub fn nothing_is_left(kernel: &mut Kernel) -> Result<(), Failure> {
 
 fn nothing_is_lent(machine: &mut Machine) -> Result<(), Failure> {
     let loaded = machine.cpu().root();
-    match added(machine, loaded).iter().find(|it| is_lent(it)) {
+    match machine.added(loaded).iter().find(|it| is_lent(it)) {
         None => Ok(()),
         Some(slot) => Err(Failure::new(format_args!("still lent: {slot:x?}"))),
     }
@@ -78,18 +80,12 @@ fn nothing_is_lent(machine: &mut Machine) -> Result<(), Failure> {
 fn windows_used(trial: &mut Trial<'_>) -> Result<u64, Failure> {
     let (hardware, first) = (trial.cpu(), trial.kernel.machine.reach().windows);
     let most = Cell::new(0);
-    let look = |_: Step| most.set(most.get().max(open_windows(&hardware, first)));
+    let look = |_: Step| most.set(most.get().max(open_windows(&hardware, first, USED_WINDOWS)));
     let root = trial.root(FOREIGN);
     let names = trial.names.iter().filter(|name| name.root == root);
     let mut operations: Vec<_> = names.map(|name| Operation::new(*name, Action::Load)).collect();
     trial.batch_on(&Observed::by(look, hardware), &mut operations)?;
     Ok(most.get())
-}
-
-/// What a root holds for the method.
-fn added(machine: &mut Machine, root: PhysFrame) -> Vec<SlotEntry> {
-    let words = copy(machine, root);
-    machine.roots().added(&words).collect()
 }
 
 fn copy(machine: &mut Machine, table: PhysFrame) -> Box<[u64; 512]> {
@@ -130,7 +126,7 @@ fn present(machine: &mut Machine, above: Entry) -> impl Iterator<Item = Entry> +
 /// How many frames are shown in the array of frames, if the method has it.
 fn shown(machine: &mut Machine) -> u64 {
     let loaded = machine.cpu().root();
-    if !added(machine, loaded).iter().any(|it| it.slot == PLACES_SLOT) {
+    if !machine.added(loaded).iter().any(|it| it.slot == PLACES_SLOT) {
         return 0;
     }
     let reach = machine.reach();

@@ -1,9 +1,9 @@
 //! What a method must leave as it was: registers of this CPU, the loaded root's upper half, windows.
 #![expect(unsafe_code, reason = "reads the entries of windows")]
 
-use alloc::boxed::Box;
+use alloc::vec::Vec;
 
-use foreign_access::Cpu;
+use foreign_access::{Cpu, Entry};
 use loadphys_plan::command_line::MethodName;
 use x86_64::VirtAddr;
 use x86_64::instructions::segmentation::{CS, DS, ES, SS, Segment};
@@ -15,9 +15,9 @@ use x86_64::registers::rflags::{self, RFlags};
 use super::trial::Trial;
 use crate::early::WINDOW_TABLE_SLOT;
 use crate::layout::{FOREIGN_SLOTS, MOST_CPUS};
+use crate::machine::Machine;
 use crate::methods::SlotEntry;
 use crate::plans::Failure;
-use crate::window::Words;
 
 /// Flags that are not left over from arithmetic.
 const FLAGS: RFlags = RFlags::INTERRUPT_FLAG
@@ -26,22 +26,24 @@ const FLAGS: RFlags = RFlags::INTERRUPT_FLAG
     .union(RFlags::TRAP_FLAG)
     .union(RFlags::NESTED_TASK);
 
+/// Windows that are looked at after each batch: the kernel's and those of methods are the first. All are in the end.
+pub const USED_WINDOWS: u16 = 8;
+
 /// Registers by name.
 type Registers = [(&'static str, u64); 15];
 
 /// The state of the machine between two batches.
 pub struct MachineState {
     registers: Registers,
-    root: Box<Words>,
+    /// What the loaded root holds for the method.
+    slots: Vec<SlotEntry>,
 }
 
 impl MachineState {
     /// As it is now.
     pub fn read(trial: &mut Trial<'_>) -> Self {
-        let mut root = Box::new([0; 512]);
         let loaded = trial.cpu().root();
-        trial.kernel.machine.show(loaded, |words| root.copy_from_slice(words));
-        Self { registers: registers(), root }
+        Self { registers: registers(), slots: trial.kernel.machine.added(loaded) }
     }
 
     /// It must not have changed.
@@ -54,35 +56,27 @@ impl MachineState {
         if let Some(((name, before), (_, after))) = changed.next() {
             return Err(Failure::new(format_args!("it left {name} {after:#x}, was {before:#x}")));
         }
-        windows_are_closed(trial)?;
+        windows_are_closed(&trial.kernel.machine, USED_WINDOWS)?;
         self.slots(trial)
     }
 
     /// The slots of the loaded root are as they were; but a method that lends this CPU's slot may keep it until it is told
     /// to detach.
     fn slots(&self, trial: &mut Trial<'_>) -> Result<(), Failure> {
-        let now = Self::read(trial);
         let lends = matches!(trial.method, MethodName::Recursive | MethodName::RootArray);
-        let roots = trial.kernel.machine.roots();
-        let mut before = roots.added(&self.root).filter(|it| !(lends && it.slot == FOREIGN_SLOTS));
-        let mut after = roots.added(&now.root).filter(|it| !(lends && it.slot == FOREIGN_SLOTS));
-        loop {
-            match (before.next(), after.next()) {
-                (None, None) => return Ok(()),
-                (one, other) if one.is_some_and(|one| other.is_some_and(|it| same(one, it))) => {}
-                (one, other) => {
-                    return Err(Failure::new(format_args!(
-                        "slots changed: {one:x?}, now {other:x?}"
-                    )));
-                }
-            }
+        let now = Self::read(trial).slots;
+        let held = |it: &&SlotEntry| !(lends && it.slot == FOREIGN_SLOTS);
+        let (before, after) = (self.slots.iter().filter(held), now.iter().filter(held));
+        if before.map(plain).eq(after.map(plain)) {
+            return Ok(());
         }
+        Err(Failure::new(format_args!("its slots changed from {:x?} to {now:x?}", self.slots)))
     }
 }
 
-fn same(one: SlotEntry, other: SlotEntry) -> bool {
-    let marks = foreign_access::Entry::TOUCHED;
-    one.slot == other.slot && (one.entry.0 ^ other.entry.0) & !marks == 0
+/// A slot and what it holds, without what the walker sets by itself.
+const fn plain(slot: &SlotEntry) -> (u16, u64) {
+    (slot.slot, slot.entry.0 & !Entry::TOUCHED)
 }
 
 fn registers() -> Registers {
@@ -107,20 +101,24 @@ fn registers() -> Registers {
     ]
 }
 
-fn windows_are_closed(trial: &Trial<'_>) -> Result<(), Failure> {
-    match open_windows(&trial.cpu(), trial.kernel.machine.reach().windows) {
+/// None of the first so many windows shows anything.
+///
+/// # Errors
+/// How many do.
+pub fn windows_are_closed(machine: &Machine, windows: u16) -> Result<(), Failure> {
+    match open_windows(machine.cpu(), machine.reach().windows, windows) {
         0 => Ok(()),
         open => Err(Failure::new(format_args!("{open} windows are open"))),
     }
 }
 
-/// How many windows show something; `first` is the first of them.
-pub fn open_windows(cpu: &impl Cpu, first: Option<VirtAddr>) -> u64 {
+/// How many of so many windows show something; `first` is the first of them.
+pub fn open_windows(cpu: &impl Cpu, first: Option<VirtAddr>, windows: u16) -> u64 {
     let first = first.expect("windows are made at boot");
     let entries = first + 4096 * u64::from(WINDOW_TABLE_SLOT);
     // SAFETY: the table of windows leads to itself in its last place.
     let is_open = |window: &u64| unsafe { cpu.load(entries + 8 * window) }.is_present();
-    (0..u64::from(WINDOW_TABLE_SLOT)).filter(is_open).count() as u64
+    (0..u64::from(windows)).filter(is_open).count() as u64
 }
 
 const _: () = assert!(FOREIGN_SLOTS + MOST_CPUS <= 512);
