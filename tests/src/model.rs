@@ -1,12 +1,16 @@
 //! Physical memory, CPUs with MMUs, and the stub.
 
+mod access;
+mod alias;
 mod caches;
 mod cpu;
 mod memory;
+
 mod physical_mode;
 mod random;
 mod snapshot;
 mod stub;
+mod views;
 mod walker;
 
 use std::cell::{Cell, RefCell};
@@ -23,6 +27,8 @@ pub use random::Random;
 pub use snapshot::Seen;
 pub use stub::ALIAS_BASE;
 use stub::Stub;
+pub use views::Rights;
+use views::Views;
 
 /// Something that must not happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +43,12 @@ pub enum Violation {
     Stray(VirtAddr),
     /// The kernel's access faulted.
     KernelFault(VirtAddr),
-    /// An access to physical memory that does not exist, or that the alias does not show.
+    /// A method reached a frame that is no table, so there is no entry in it.
+    NotAnEntry(PhysFrame),
+    /// An access to physical memory that does not exist.
     OutsideMemory(u64),
+    /// An access to a guest-physical address that the CPU's view does not allow.
+    NotInView(u64),
     /// Another root was loaded, or paging turned off, with interrupts on.
     Interruptible(usize),
 }
@@ -46,10 +56,21 @@ pub enum Violation {
 /// An access to virtual memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Access {
-    /// It is a write.
-    pub write: bool,
+    /// What it does.
+    pub kind: Kind,
     /// It comes from ring 3.
     pub user: bool,
+}
+
+/// What an access does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Loads.
+    Load,
+    /// Stores, or exchanges.
+    Store,
+    /// Fetches an instruction.
+    Fetch,
 }
 
 /// The computer.
@@ -58,6 +79,9 @@ pub struct Model<'m> {
     /// What lies in its frames.
     pub memory: PhysicalMemory,
     stub: Stub<'m>,
+    views: Views,
+    /// CR4.PGE of all CPUs.
+    global_pages: Cell<bool>,
     cpus: Vec<CpuState>,
     random: Random,
     violations: RefCell<Vec<Violation>>,
@@ -67,6 +91,7 @@ pub struct Model<'m> {
 struct CpuState {
     root: Cell<PhysFrame>,
     pcid: Cell<u16>,
+    view: Cell<usize>,
     masked: Cell<bool>,
     caches: RefCell<Caches>,
 }
@@ -77,12 +102,15 @@ impl<'m> Model<'m> {
         let cpu = || CpuState {
             root: Cell::new(root),
             pcid: Cell::new(0),
+            view: Cell::new(0),
             masked: Cell::new(false),
             caches: RefCell::default(),
         };
         Self {
             memory: PhysicalMemory::new(frames),
             stub: Stub::new(rules),
+            views: Views::new(frames),
+            global_pages: Cell::new(false),
             cpus: (0..cpus).map(|_| cpu()).collect(),
             random: Random::new(seed),
             violations: RefCell::default(),
@@ -139,23 +167,20 @@ impl<'m> Model<'m> {
     /// The kernel's access to this address must fault on a CPU: no table maps it, and nothing is cached of it.
     pub fn must_fault(&self, cpu: usize, address: VirtAddr) {
         let caches = self.cpus[cpu].caches.borrow();
-        if self.by_memory(cpu, address).is_some() || caches.knows(self.pcid(cpu), address) {
+        if self.by_memory(cpu, address).is_some() || caches.knows(self.tag(cpu), address) {
             self.report(Violation::Stray(address));
         }
     }
 
-    /// Loads a word as a program in ring 3; `None` is a page fault.
-    pub fn user_load(&self, cpu: usize, address: VirtAddr) -> Option<u64> {
-        let access = Access { write: false, user: true };
-        self.reach(cpu, address, access).map(|physical| self.load_physical(physical))
+    /// Turns global pages on or off (CR4.PGE) on every CPU, which forgets everything.
+    pub fn set_global_pages(&self, on: bool) {
+        self.global_pages.set(on);
+        self.cpus.iter().for_each(|cpu| cpu.caches.borrow_mut().forget_all());
     }
 
-    /// Stores a word as a program in ring 3; `None` is a page fault.
-    pub fn user_store(&self, cpu: usize, address: VirtAddr, value: u64) -> Option<()> {
-        let access = Access { write: true, user: true };
-        let physical = self.reach(cpu, address, access)?;
-        self.change_physical(physical, |_| value);
-        Some(())
+    /// Whether there are global pages.
+    pub fn has_global_pages(&self) -> bool {
+        self.global_pages.get()
     }
 
     /// Whether something happened that must not.
@@ -173,16 +198,9 @@ impl<'m> Model<'m> {
         self.violations.borrow_mut().push(violation);
     }
 
-    /// Loads a word at a guest-physical address.
-    fn load_physical(&self, address: u64) -> u64 {
-        self.change_physical(address, |word| word)
-    }
-
-    /// Changes a word at a guest-physical address atomically; gives back what was there.
-    fn change_physical(&self, address: u64, change: impl FnOnce(u64) -> u64) -> u64 {
-        let host = self.stub.host_address(address);
-        let word = host.and_then(|host| self.memory.word(host));
-        let Some(word) = word else {
+    /// Changes a word at a host address atomically; gives back what was there.
+    fn change_host(&self, address: u64, change: impl FnOnce(u64) -> u64) -> u64 {
+        let Some(word) = self.memory.word(address) else {
             self.report(Violation::OutsideMemory(address));
             return 0;
         };
@@ -191,9 +209,8 @@ impl<'m> Model<'m> {
         found
     }
 
-    /// The entry in memory, without any side effect.
-    fn entry(&self, table: PhysFrame, index: u64) -> Option<Entry> {
-        let address = table.start_address().as_u64() + 8 * index;
+    /// The entry at a host address, without any side effect.
+    fn entry(&self, address: u64) -> Option<Entry> {
         self.memory.word(address).map(|word| Entry(word.get()))
     }
 }

@@ -7,7 +7,7 @@ use loadphys_abi::batch::Item;
 use x86_64::VirtAddr;
 use x86_64::structures::paging::PhysFrame;
 
-use super::{Access, Model, Violation};
+use super::{Kind, Model, Violation};
 
 /// CR3 bit 63: keep what is cached for the PCID.
 pub const NO_FLUSH: u64 = 1 << 63;
@@ -33,31 +33,18 @@ impl<'m> ModelCpu<'m> {
             self.model.report(Violation::Interruptible(self.number));
         }
     }
-
-    /// Where the kernel's access to an address goes. A kernel that goes by a stale TLB entry, or
-    /// faults, has made a mistake.
-    fn reach(&self, address: VirtAddr, write: bool) -> Option<u64> {
-        let now = self.model.by_memory(self.number, address);
-        let reached = self.model.reach(self.number, address, Access { write, user: false });
-        match reached {
-            None => self.model.report(Violation::KernelFault(address)),
-            Some(_) if reached != now => self.model.report(Violation::StaleKernelAddress(address)),
-            Some(_) => {}
-        }
-        reached
-    }
 }
 
 // SAFETY: does to the model what the instructions do to the machine.
 unsafe impl Cpu for ModelCpu<'_> {
     unsafe fn load(&self, address: VirtAddr) -> Entry {
-        let physical = self.reach(address, false);
-        physical.map_or(Entry::EMPTY, |physical| Entry(self.model.load_physical(physical)))
+        let host = self.model.by_method(self.number, address, Kind::Load);
+        host.map_or(Entry::EMPTY, |at| Entry(self.model.change_host(at, |word| word)))
     }
 
     unsafe fn exchange(&self, address: VirtAddr, new: Entry) -> Entry {
-        let physical = self.reach(address, true);
-        physical.map_or(Entry::EMPTY, |at| Entry(self.model.change_physical(at, |_| new.0)))
+        let host = self.model.by_method(self.number, address, Kind::Store);
+        host.map_or(Entry::EMPTY, |at| Entry(self.model.change_host(at, |_| new.0)))
     }
 
     unsafe fn compare_exchange(
@@ -66,8 +53,8 @@ unsafe impl Cpu for ModelCpu<'_> {
         expected: Entry,
         new: Entry,
     ) -> Result<Entry, Entry> {
-        match self.reach(address, true) {
-            Some(physical) => self.model.compare_exchange(physical, expected, new),
+        match self.model.by_method(self.number, address, Kind::Store) {
+            Some(host) => self.model.compare_exchange(host, expected, new),
             None => Err(Entry::EMPTY),
         }
     }
@@ -95,7 +82,7 @@ unsafe impl Cpu for ModelCpu<'_> {
 
     unsafe fn without_paging(&self, items: &mut [Item]) -> usize {
         self.must_be_masked();
-        self.model.without_paging(items)
+        self.model.without_paging(self.number, items)
     }
 
     unsafe fn in_context(&self, root: PhysFrame, work: &mut dyn FnMut()) {

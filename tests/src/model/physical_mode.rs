@@ -3,34 +3,36 @@
 use foreign_access::Entry;
 use loadphys_abi::batch::{Action, Item};
 
-use super::{Model, Violation};
+use super::walker::frame_at;
+use super::{Kind, Model, Violation};
 
 impl Model<'_> {
-    /// Does items on physical memory up to the first that differs; says how many were done.
-    pub(super) fn without_paging(&self, items: &mut [Item]) -> usize {
-        items.iter_mut().position(|item| !self.physical(item)).unwrap_or(items.len())
+    /// Does items on physical memory up to the first that differs; says how many were done. The view holds
+    /// without paging too.
+    pub(super) fn without_paging(&self, cpu: usize, items: &mut [Item]) -> usize {
+        items.iter_mut().position(|item| !self.physical(cpu, item)).unwrap_or(items.len())
     }
 
     /// Does one item, unless it differs.
-    fn physical(&self, item: &mut Item) -> bool {
+    fn physical(&self, cpu: usize, item: &mut Item) -> bool {
         if item.entry >= 1 << 32 {
             self.report(Violation::OutsideMemory(item.entry));
             return false;
         }
-        let (expected, new) = (item.found, item.value);
-        item.found = match Action::from_number(item.action) {
-            Some(Action::Exchange) => self.change_physical(item.entry, |_| new),
-            Some(Action::CompareExchange) => {
-                match self.compare_exchange(item.entry, Entry(expected), Entry(new)) {
-                    Ok(found) => found.0,
-                    Err(found) => {
-                        item.found = found.0;
-                        return false;
-                    }
-                }
-            }
-            _ => self.load_physical(item.entry),
+        let action = Action::from_number(item.action);
+        let kind = if action == Some(Action::Load) { Kind::Load } else { Kind::Store };
+        let Some(host) = self.arrive_unpaged(cpu, item.entry, kind) else { return false };
+        if !self.memory.is_table(frame_at(host)) {
+            self.report(Violation::NotAnEntry(frame_at(host)));
+        }
+        let (expected, new) = (Entry(item.found), item.value);
+        let done = match action {
+            Some(Action::Exchange) => Ok(Entry(self.change_host(host, |_| new))),
+            Some(Action::CompareExchange) => self.compare_exchange(host, expected, Entry(new)),
+            _ => Ok(Entry(self.change_host(host, |word| word))),
         };
-        true
+        let (Ok(found) | Err(found)) = done;
+        item.found = found.0;
+        done.is_ok()
     }
 }

@@ -33,10 +33,4 @@ impl Random {
     pub fn one_of<'a, T>(&self, choices: &'a [T]) -> Option<&'a T> {
         (!choices.is_empty()).then(|| &choices[self.below(choices.len())])
     }
-
-    /// One of those that the iterator gives.
-    pub fn any_of<T>(&self, mut choices: impl Iterator<Item = T> + Clone) -> Option<T> {
-        let count = choices.clone().count();
-        (count > 0).then(|| self.below(count)).and_then(|chosen| choices.nth(chosen))
-    }
 }

@@ -1,5 +1,7 @@
 //! The stub below the model's CPUs: the real rules, over the model's memory.
 
+use std::cell::{Cell, RefCell};
+
 use foreign_access::Entry;
 use loadphys_abi::batch::{Item, MOST_ITEMS};
 use loadphys_abi::{Call, Status};
@@ -14,20 +16,15 @@ pub const ALIAS_BASE: u64 = 1 << 39;
 #[derive(Debug)]
 pub struct Stub<'m> {
     rules: Tables<'m>,
+    /// The views in which the alias is.
+    pub(super) alias_views: RefCell<Vec<usize>>,
+    /// Whether CPUs forget an alias that is taken away; a broken twin leaves that out.
+    pub(super) flushes: Cell<bool>,
 }
 
 impl<'m> Stub<'m> {
     pub fn new(rules: Tables<'m>) -> Self {
-        Self { rules }
-    }
-
-    /// Where in memory a guest-physical address leads: itself, or through the alias if a registered
-    /// table is there.
-    pub fn host_address(&self, address: u64) -> Option<u64> {
-        match address.checked_sub(ALIAS_BASE) {
-            Some(behind) => self.rules.entry(behind).ok().map(|entry| entry.address()),
-            None => Some(address),
-        }
+        Self { rules, alias_views: RefCell::new(vec![0]), flushes: Cell::new(true) }
     }
 }
 
@@ -49,8 +46,14 @@ impl Model<'_> {
         let rules = &self.stub.rules;
         match (call, Wish::of_call(call, second, third)) {
             (_, Some(wish)) => self.operate(rules.operation(first, wish).map_err(refused)?),
-            (Call::RegisterTable, _) => rules.register(first, second).map(|_| 0).map_err(refused),
-            (Call::ReleaseTable, _) => rules.release(first).map(|_| 0).map_err(refused),
+            (Call::RegisterTable, _) => {
+                self.show_alias(rules.register(first, second).map_err(refused)?);
+                Ok(0)
+            }
+            (Call::ReleaseTable, _) => {
+                self.hide_alias(rules.release(first).map_err(refused)?);
+                Ok(0)
+            }
             _ => Err(refused(Status::UnknownCall)),
         }
     }
@@ -77,8 +80,8 @@ impl Model<'_> {
     fn operate(&self, operation: Operation) -> Result<u64, (Status, u64)> {
         let address = operation.entry().address();
         match operation.wish() {
-            Wish::Load => Ok(self.load_physical(address)),
-            Wish::Exchange(new) => Ok(self.change_physical(address, |_| new)),
+            Wish::Load => Ok(self.change_host(address, |word| word)),
+            Wish::Exchange(new) => Ok(self.change_host(address, |_| new)),
             Wish::CompareExchange { expected, new } => self
                 .compare_exchange(address, Entry(expected), Entry(new))
                 .map(|found| found.0)
@@ -86,7 +89,7 @@ impl Model<'_> {
         }
     }
 
-    /// Stores at a guest-physical address if what is expected is there.
+    /// Stores at a host address if what is expected is there.
     pub(super) fn compare_exchange(
         &self,
         address: u64,
@@ -94,7 +97,7 @@ impl Model<'_> {
         new: Entry,
     ) -> Result<Entry, Entry> {
         let swap = |word| if word == expected.0 { new.0 } else { word };
-        let found = Entry(self.change_physical(address, swap));
+        let found = Entry(self.change_host(address, swap));
         if found == expected { Ok(found) } else { Err(found) }
     }
 }

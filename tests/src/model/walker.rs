@@ -4,90 +4,98 @@ use foreign_access::Entry;
 use x86_64::structures::paging::{PageTableFlags, PhysFrame};
 use x86_64::{PhysAddr, VirtAddr};
 
-use super::caches::{Structure, Translation, prefix};
-use super::{Access, Model, Violation};
+use super::access::Fault;
+use super::caches::{Allowed, Structure, Tag, Translation, prefix};
+use super::views::Arrival;
+use super::{Access, Kind, Model, Violation};
 
 const ACCESSED: u64 = 1 << 5;
 const DIRTY: u64 = 1 << 6;
+/// What a leaf is global by (SDM volume 3, "Global Pages"). In an entry that leads to a table it is
+/// ignored, as long as that entry is not read as a leaf.
+const GLOBAL: u64 = 1 << 8;
 
 impl Model<'_> {
-    /// The guest-physical address that a CPU reaches; `None` is a page fault.
-    pub(super) fn reach(&self, cpu: usize, address: VirtAddr, access: Access) -> Option<u64> {
-        let found = self.translate(cpu, address, access);
-        self.speculate(cpu, address);
-        let Some(found) = found else {
-            self.invlpg(cpu, address);
-            return None;
-        };
-        let physical = found.physical + (address.as_u64() - found.page);
-        let frame = frame_at(physical);
-        // A large page of the kernel's shows memory as such, whatever a frame is at the time. Its other pages may be
-        // known from before if that is the same as now, which `ModelCpu` sees to; Dirty means nothing there.
-        let shows_memory = found.bytes > bytes(1) && !found.user;
-        let is_old = found.user && self.memory.generation(frame) != found.generation;
-        if !shows_memory && (self.memory.is_free(frame) || is_old) {
-            self.report(Violation::FreedFrame(address, frame));
-        }
-        Some(physical)
-    }
-
-    /// The guest-physical address that the tables in memory give now.
+    /// The host address that the tables in memory and the CPU's view give now.
     pub(super) fn by_memory(&self, cpu: usize, address: VirtAddr) -> Option<u64> {
         let mut table = self.root(cpu);
         for level in (1..=4).rev() {
-            let entry = self.entry(table, index(address, level)).filter(|e| e.is_present())?;
-            if level == 1 || (level < 4 && entry.is_large()) {
+            let at = self.arrives_now(cpu, entry_address(table, address, level))?;
+            let entry = self.entry(at).filter(|entry| entry.is_present())?;
+            if is_leaf(level, entry) {
                 let bytes = bytes(level);
-                return Some(leaf_base(entry, bytes) + (address.as_u64() & (bytes - 1)));
+                let physical = leaf_base(entry, bytes) + (address.as_u64() & (bytes - 1));
+                return self.arrives_now(cpu, physical);
             }
             table = entry.frame()?;
         }
         None
     }
 
-    fn translate(&self, cpu: usize, address: VirtAddr, access: Access) -> Option<Translation> {
-        let known =
-            self.cpus[cpu].caches.borrow().translation(self.pcid(cpu), address, &self.random);
-        if let Some(known) = known.filter(|known| allows(known, access)) {
-            return Some(known);
+    /// Under what a CPU remembers now.
+    pub(super) fn tag(&self, cpu: usize) -> Tag {
+        Tag { pcid: self.pcid(cpu), view: self.view(cpu) }
+    }
+
+    pub(super) fn translate(
+        &self,
+        cpu: usize,
+        address: VirtAddr,
+        access: Access,
+    ) -> Result<Translation, Fault> {
+        let caches = &self.cpus[cpu].caches;
+        let known = caches.borrow().translation(self.tag(cpu), address, &self.random);
+        match known.filter(|known| allows(known, access)) {
+            Some(known) => Ok(known),
+            // Not known, or not enough for this access: the tables are walked (again).
+            None => self.walk(cpu, address, access),
         }
-        // Not known, or not enough for this access: the tables are walked (again).
-        self.walk(cpu, address, access)
     }
 
     /// Walks the tables, from the root or from a table that the CPU remembers; sets Accessed on the
     /// way, and Dirty in the leaf for a write; remembers all.
-    fn walk(&self, cpu: usize, address: VirtAddr, access: Access) -> Option<Translation> {
-        let known = self.cpus[cpu].caches.borrow().structure(self.pcid(cpu), address, &self.random);
-        let mut at = known.unwrap_or(Structure {
-            pcid: self.pcid(cpu),
+    fn walk(&self, cpu: usize, address: VirtAddr, access: Access) -> Result<Translation, Fault> {
+        let mut at = self.start(cpu, address);
+        loop {
+            let place = self.table_at(cpu, address, &at)?;
+            let entry = self.entry(place.host).filter(|entry| entry.is_present());
+            let entry = entry.ok_or(Fault::Page)?;
+            let table = entry.frame().ok_or(Fault::Page)?;
+            let flags = entry.flags();
+            at.allowed.write &= flags.contains(PageTableFlags::WRITABLE);
+            at.allowed.user &= flags.contains(PageTableFlags::USER_ACCESSIBLE);
+            at.allowed.fetch &= !flags.contains(PageTableFlags::NO_EXECUTE);
+            if is_leaf(at.level, entry) {
+                return self.leaf(cpu, address, access, at, (place, entry));
+            }
+            self.mark(place, ACCESSED, entry_address(at.table, address, at.level))?;
+            let level = at.level - 1;
+            at = Structure { level, prefix: prefix(address, level), table, ..at };
+            self.cpus[cpu].caches.borrow_mut().keep_structure(at, &self.random);
+        }
+    }
+
+    /// Where a walk starts.
+    fn start(&self, cpu: usize, address: VirtAddr) -> Structure {
+        let tag = self.tag(cpu);
+        let known = self.cpus[cpu].caches.borrow().structure(tag, address, &self.random);
+        known.unwrap_or(Structure {
+            tag,
             level: 4,
             prefix: 0,
             table: self.root(cpu),
-            writable: true,
-            user: true,
-        });
-        loop {
-            if !self.memory.is_table(at.table) {
-                self.report(Violation::NotATable(address, at.table));
-            }
-            let entry = self.entry(at.table, index(address, at.level))?;
-            let table = entry.frame()?;
-            let flags = entry.flags();
-            at.writable &= flags.contains(PageTableFlags::WRITABLE);
-            at.user &= flags.contains(PageTableFlags::USER_ACCESSIBLE);
-            if at.level == 1 || (at.level < 4 && entry.is_large()) {
-                return self.leaf(cpu, address, access, at, entry);
-            }
-            self.mark(at.table, index(address, at.level), ACCESSED);
-            at = Structure {
-                level: at.level - 1,
-                prefix: prefix(address, at.level - 1),
-                table,
-                ..at
-            };
-            self.cpus[cpu].caches.borrow_mut().keep_structure(at, &self.random);
+            allowed: Allowed { write: true, user: true, fetch: true },
+        })
+    }
+
+    /// Where the next entry of a walk is; it should be in a table.
+    fn table_at(&self, cpu: usize, address: VirtAddr, at: &Structure) -> Result<Arrival, Fault> {
+        let place = self.arrive(cpu, entry_address(at.table, address, at.level), Kind::Load)?;
+        let frame = frame_at(place.host);
+        if !self.memory.is_table(frame) {
+            self.report(Violation::NotATable(address, frame));
         }
+        Ok(place)
     }
 
     /// The end of a walk.
@@ -97,57 +105,87 @@ impl Model<'_> {
         address: VirtAddr,
         access: Access,
         at: Structure,
-        entry: Entry,
-    ) -> Option<Translation> {
-        // Ring 0 does not touch what ring 3 may touch (SMAP), nor the other way round.
-        if access.write && !at.writable || access.user != at.user {
-            return None;
+        (place, entry): (Arrival, Entry),
+    ) -> Result<Translation, Fault> {
+        // Ring 0 does not touch what ring 3 may touch (SMAP, SMEP), nor the other way round.
+        let allowed = match access.kind {
+            Kind::Load => true,
+            Kind::Store => at.allowed.write,
+            Kind::Fetch => at.allowed.fetch,
+        };
+        if !allowed || access.user != at.allowed.user {
+            return Err(Fault::Page);
         }
-        let dirty = access.write || entry.0 & DIRTY != 0;
-        self.mark(at.table, index(address, at.level), ACCESSED | if dirty { DIRTY } else { 0 });
+        let dirty = access.kind == Kind::Store || entry.0 & DIRTY != 0;
+        let marks = ACCESSED | if dirty { DIRTY } else { 0 };
+        self.mark(place, marks, entry_address(at.table, address, at.level))?;
         let bytes = bytes(at.level);
-        let physical = leaf_base(entry, bytes);
-        let page = address.as_u64() & !(bytes - 1);
-        let here = frame_at(physical + (address.as_u64() - page));
-        let generation = self.memory.generation(here);
-        let Structure { pcid, writable, user, .. } = at;
-        let found = Translation { pcid, page, bytes, physical, writable, user, dirty, generation };
+        let found = Translation {
+            tag: at.tag,
+            global: self.has_global_pages() && entry.0 & GLOBAL != 0,
+            page: address.as_u64() & !(bytes - 1),
+            bytes,
+            physical: leaf_base(entry, bytes),
+            allowed: at.allowed,
+            dirty,
+            made: self.memory.time(),
+        };
         self.cpus[cpu].caches.borrow_mut().keep_translation(found, &self.random);
-        Some(found)
+        Ok(found)
     }
 
     /// Now and then a CPU translates, on its own account, an address that was used before.
-    fn speculate(&self, cpu: usize, address: VirtAddr) {
+    pub(super) fn speculate(&self, cpu: usize, address: VirtAddr) {
         let caches = &self.cpus[cpu].caches;
         caches.borrow_mut().used(address, &self.random);
         if self.random.chance(1, 4) {
             let again = caches.borrow().recent(&self.random);
             if let Some(again) = again {
                 let user = again.as_u64() >> 63 == 0;
-                self.walk(cpu, again, Access { write: false, user });
+                // Nobody hears of a fault.
+                let _ = self.walk(cpu, again, Access { kind: Kind::Load, user });
             }
         }
     }
 
-    fn mark(&self, table: PhysFrame, index: u64, bits: u64) {
-        if let Some(word) = self.memory.word(table.start_address().as_u64() + 8 * index) {
-            word.set(word.get() | bits);
+    /// Sets bits of an entry, which is a write to its table.
+    fn mark(&self, place: Arrival, bits: u64, address: u64) -> Result<(), Fault> {
+        let Some(word) = self.memory.word(place.host) else { return Ok(()) };
+        if word.get() & bits == bits {
+            return Ok(());
         }
+        if !place.rights.write {
+            return Err(Fault::View(address));
+        }
+        word.set(word.get() | bits);
+        Ok(())
     }
 }
 
 /// Whether a remembered translation is enough. A write whose page was not dirty then sets Dirty
 /// in the tables first.
 fn allows(known: &Translation, access: Access) -> bool {
-    (!access.write || known.writable && known.dirty) && access.user == known.user
+    let kind = match access.kind {
+        Kind::Load => true,
+        Kind::Store => known.allowed.write && known.dirty,
+        Kind::Fetch => known.allowed.fetch,
+    };
+    kind && access.user == known.allowed.user
 }
 
-fn frame_at(physical: u64) -> PhysFrame {
+pub(super) fn frame_at(physical: u64) -> PhysFrame {
     PhysFrame::containing_address(PhysAddr::new_truncate(physical))
 }
 
-fn index(address: VirtAddr, level: u32) -> u64 {
-    address.as_u64() >> (3 + 9 * level) & 511
+/// Where the entry of a table is that takes part in translating an address.
+pub(super) fn entry_address(table: PhysFrame, address: VirtAddr, level: u32) -> u64 {
+    table.start_address().as_u64() + 8 * (address.as_u64() >> (3 + 9 * level) & 511)
+}
+
+/// Whether an entry of this level maps a page. At level four there is no such thing: bit 7 must be
+/// zero there.
+fn is_leaf(level: u32, entry: Entry) -> bool {
+    level == 1 || (level < 4 && entry.is_large())
 }
 
 fn bytes(level: u32) -> u64 {
