@@ -102,7 +102,7 @@ fn besides(method: &str, of: Of) -> Events {
         "paging-off" => Events { paging_off: 1, masks: 1, ..none },
         "space-switch" | "space-switch-pcid" => {
             let back = u64::from(roots > 0);
-            Events { root_writes: roots + back, invlpgs: own, masks: 1, ..none }
+            Events { root_writes: roots + back, invlpgs: tables + own, masks: 1, ..none }
         }
         "in-context" => Events { contexts: roots, invlpgs: tables + own, ..none },
         "hypercall" => Events { vm_calls: 1, ..none },

@@ -84,16 +84,15 @@ impl<C: Cpu> Journey<'_, C> {
     }
 }
 
-// SAFETY: the loaded root's own self slot shows its tables, and nothing older than this batch is cached of the page:
-// after a flushing switch nothing is, and in the home space it is invalidated first.
+// SAFETY: the loaded root's own self slot shows its tables, and the page is invalidated first. The flush of a switch would
+// not do: through the self slot an entry that maps a large global page is read as a global leaf, which a CPU may have
+// cached before a table took its place, and which a write of CR3 leaves.
 unsafe impl<C: Cpu> Lend for Journey<'_, C> {
     #[inline]
     fn lend(&mut self, name: &EntryName) -> VirtAddr {
         self.go(name.root);
         let address = self.own.address(name);
-        if self.here == self.home_root {
-            self.fresh.make(self.cpu, address);
-        }
+        self.fresh.make(self.cpu, address);
         address
     }
 
