@@ -8,6 +8,7 @@
 
 pub mod flushes;
 pub mod kernel;
+pub mod large;
 pub mod model;
 pub mod random_work;
 pub mod scenario;

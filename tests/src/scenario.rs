@@ -68,12 +68,13 @@ fn with_model<T>(setup: &Setup, work: impl FnOnce(&Model<'_>, Tables<'_>, &Flush
     work(&model, rules, &Flushes::new(setup.flushing))
 }
 
-fn cpus<'m, C>(model: &'m Model<'m>, cpu: impl Fn(ModelCpu<'m>) -> C) -> Vec<C> {
+/// The CPUs of a model, as the method sees them.
+pub(crate) fn cpus<'m, C>(model: &'m Model<'m>, cpu: impl Fn(ModelCpu<'m>) -> C) -> Vec<C> {
     (0..CPUS).map(|number| cpu(ModelCpu::new(model, number))).collect()
 }
 
 /// Boots a kernel on this machine and works with it.
-fn booted<'m, C: Cpu, M: Method<C>, T>(
+pub(crate) fn booted<'m, C: Cpu, M: Method<C>, T>(
     setup: &Setup,
     rules: Tables<'_>,
     mut machine: ModelMachine<'m, C, M>,
