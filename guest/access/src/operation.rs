@@ -102,6 +102,15 @@ pub enum Refusal {
 /// - loads and stores the named entry only, whole, and stores atomically;
 /// - writes what was there to [`Operation::found`];
 /// - leaves the loaded root, interrupts and views as they were.
+///
+/// # Several CPUs, and interrupts
+/// Each CPU has an instance of its own, made for the same slots, windows and arrays; room for items
+/// is one CPU's. A table is adopted and released on one CPU, for all of them; what [`Method::detach`]
+/// says is for each.
+///
+/// In the middle of a batch an interrupt may load another root, if before the batch goes on the
+/// old one is loaded again under the same PCID, and if meanwhile the method is not called on this
+/// CPU and no table is released on any. Methods that cannot bear that much turn interrupts off.
 #[expect(unsafe_code, reason = "what a method does is trusted and has duties")]
 pub unsafe trait Method<C: Cpu> {
     /// Does the operations in order.
@@ -142,6 +151,8 @@ pub unsafe trait Method<C: Cpu> {
     /// - before it loads another root: an idle root that leads to a foreign one would let the
     ///   walker of whoever loads it later set Accessed bits in frames that are tables no more;
     /// - on every other CPU in the shootdown before a table is released.
+    ///
+    /// Never in the middle of a batch of the same CPU: a CPU answers such a shootdown between two.
     fn detach(&mut self, _cpu: &C) {}
 
     /// Whether the method can be used where paging is set up like this.

@@ -97,8 +97,8 @@ fn besides(method: &str, of: Of) -> Events {
         "root-array" => {
             Events { entry_loads: roots, entry_writes: roots, invlpgs: tables + own, ..none }
         }
-        // The window is pointed at each table, and emptied once.
-        "temp-map" => Events { entry_writes: tables + own + 1, invlpgs: tables + own, ..none },
+        // The window is pointed at each table, and emptied once; each time it is invalidated.
+        "temp-map" => Events { entry_writes: tables + own + 1, invlpgs: tables + own + 1, ..none },
         "paging-off" => Events { paging_off: 1, masks: 1, ..none },
         "space-switch" | "space-switch-pcid" => {
             let back = u64::from(roots > 0);
@@ -219,7 +219,7 @@ fn together(method: &str, foreign: Events, own: Events) -> Events {
     Events {
         entry_loads: foreign.entry_loads + own.entry_loads,
         entry_writes: foreign.entry_writes + own.entry_writes - emptied,
-        invlpgs: foreign.invlpgs + own.invlpgs,
+        invlpgs: foreign.invlpgs + own.invlpgs - emptied,
         vm_calls: foreign.vm_calls.max(own.vm_calls),
         root_writes: foreign.root_writes + own.root_writes,
         paging_off: foreign.paging_off.max(own.paging_off),

@@ -1,7 +1,9 @@
 //! A window: one page per CPU that is pointed at a table, used, and taken away.
 //!
-//! Invariant: between batches the window's entry is empty and nothing of it is cached, so a stray
-//! pointer into it faults. While a batch lasts the window shows one table at a time.
+//! Invariant: between batches the window's entry is empty and nothing of it is cached under this PCID, so a
+//! stray pointer into it faults. While a batch lasts the window shows one table at a time. Under another PCID
+//! something may be cached, from a batch that was interrupted while that one was loaded for a moment; so whenever
+//! the window is pointed at a table its page is invalidated.
 #![expect(unsafe_code, reason = "a method reaches entries by raw addresses")]
 
 use x86_64::VirtAddr;
@@ -48,13 +50,11 @@ impl<C: Cpu> Window<'_, C> {
         unsafe { self.cpu.exchange(self.entry, entry) };
     }
 
-    /// Points the window elsewhere. What was cached of the table before goes; of an empty entry nothing
-    /// is cached.
+    /// Points the window elsewhere; what was cached of it goes.
     fn show(&mut self, table: PhysFrame) {
         self.set(Entry::new(table, SLOT_FLAGS));
-        if self.shown.replace(table).is_some() {
-            self.cpu.invlpg(self.page);
-        }
+        self.cpu.invlpg(self.page);
+        self.shown = Some(table);
     }
 }
 
