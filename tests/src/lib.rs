@@ -7,6 +7,9 @@
 //! deliberately broken twins can ask for it.
 
 pub mod flushes;
+// Miri cannot switch stacks.
+#[cfg(not(miri))]
+pub mod interleave;
 pub mod kernel;
 pub mod large;
 pub mod model;

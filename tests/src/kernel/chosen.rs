@@ -7,8 +7,8 @@ use foreign_access::methods::{
 };
 use loadphys_abi::batch::Item;
 
-use super::layout::{direct_map, places, windows};
-use super::{CPUS, FOREIGN_SLOTS, SELF_SLOT, alias_window};
+use super::layout::{MOST_CPUS, direct_map, places, windows};
+use super::{FOREIGN_SLOTS, SELF_SLOT, alias_window};
 
 /// A PCID that no space has.
 const VISITS: u16 = 4095;
@@ -45,7 +45,7 @@ pub fn chosen<'a>(name: &str, items: &'a mut [Item]) -> AnyMethod<'a> {
                 AnyMethod::SpaceSwitch(SpaceSwitch::new(SELF_SLOT, Some(VISITS)))
             }
             "recursive" => {
-                AnyMethod::Recursive(Recursive::new(SELF_SLOT, FOREIGN_SLOTS, CPUS as u16))
+                AnyMethod::Recursive(Recursive::new(SELF_SLOT, FOREIGN_SLOTS, MOST_CPUS as u16))
             }
             "mirror" => AnyMethod::Mirror(Mirror::new(array())),
             "root-array" => AnyMethod::RootArray(RootArray::new(array(), SELF_SLOT, FOREIGN_SLOTS)),

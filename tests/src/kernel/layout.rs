@@ -11,6 +11,9 @@ use crate::model::{ALIAS_BASE, Model};
 /// CPUs of the model.
 pub const CPUS: usize = 2;
 
+/// CPUs that there are slots and windows for.
+pub const MOST_CPUS: usize = 4;
+
 /// The slot in which every root maps itself.
 pub const SELF_SLOT: PageTableIndex = PageTableIndex::new(510);
 
