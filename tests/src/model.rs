@@ -5,7 +5,7 @@ mod alias;
 mod caches;
 mod cpu;
 mod memory;
-
+mod nested;
 mod physical_mode;
 mod random;
 mod snapshot;

@@ -21,6 +21,18 @@ impl From<u64> for Fault {
     }
 }
 
+impl Access {
+    /// Of the kernel.
+    pub const fn kernel(kind: Kind) -> Self {
+        Self { kind, user: false }
+    }
+
+    /// Of a program in ring 3.
+    pub const fn user(kind: Kind) -> Self {
+        Self { kind, user: true }
+    }
+}
+
 impl Model<'_> {
     /// Loads a word as a program in ring 3; `None` is a page fault.
     pub fn user_load(&self, cpu: usize, address: VirtAddr) -> Option<u64> {

@@ -6,14 +6,14 @@
 //!
 //! Under a hypervisor these are *combined mappings* (SDM volume 3, "Caching Translation Information"
 //! of VMX): each belongs to a PCID and a view. What is remembered of the view itself is in
-//! [`super::views`]. A translation here keeps the guest-physical address, which goes through the
+//! [`super::nested`]. A translation here keeps the guest-physical address, which goes through the
 //! view anew at each use: that part then lasts longer than the manual allows, never shorter.
 
 use x86_64::VirtAddr;
 use x86_64::structures::paging::PhysFrame;
 
+use super::nested::Nested;
 use super::random::Random;
-use super::views::Nested;
 
 /// How many entries of each kind are kept.
 const ROOM: usize = 48;

@@ -6,7 +6,7 @@ use x86_64::{PhysAddr, VirtAddr};
 
 use super::access::Fault;
 use super::caches::{Allowed, Structure, Tag, Translation, prefix};
-use super::views::Arrival;
+use super::nested::Arrival;
 use super::{Access, Kind, Model, Violation};
 
 const ACCESSED: u64 = 1 << 5;
