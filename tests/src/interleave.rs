@@ -10,7 +10,9 @@ mod cpu;
 mod entries;
 mod interrupts;
 mod job;
+mod shootdown;
 mod stage;
+mod table;
 
 pub use coroutines::{Pause, together};
 pub use cpu::{Interleaved, Twin};

@@ -20,8 +20,8 @@ use x86_64::structures::paging::PhysFrame;
 pub use chosen::{METHODS, chosen};
 pub use exchange::APART;
 pub use layout::{
-    BOOT_ROOT, CPUS, FOREIGN_SLOTS, SELF_SLOT, alias_window, boot, fill_root, place_of, places,
-    shown, window_of, windows,
+    BOOT_ROOT, CPUS, FOREIGN_SLOTS, MOST_CPUS, SELF_SLOT, alias_window, boot, fill_root, place_of,
+    places, shown, window_of, windows,
 };
 pub use machine::{Device, Happened, Intruder, ModelMachine, Pcids};
 pub use plain::Plain;

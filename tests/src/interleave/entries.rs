@@ -39,7 +39,12 @@ pub fn own(model: &Model<'_>, root: PhysFrame, cpu: usize, number: u64) -> Entry
 }
 
 /// The name of an entry, by the tables in memory.
-fn name(model: &Model<'_>, root: PhysFrame, page: VirtAddr, level: PageTableLevel) -> EntryName {
+pub fn name(
+    model: &Model<'_>,
+    root: PhysFrame,
+    page: VirtAddr,
+    level: PageTableLevel,
+) -> EntryName {
     let at = model.place(root, page, level as u32).expect("tables lead there");
     let table = PhysFrame::containing_address(PhysAddr::new(at));
     EntryName { table, root, page, level }

@@ -8,7 +8,9 @@ use foreign_access::{Action, Entry, EntryName, Method, Operation, Refusal, Stopp
 use super::cpu::Interleaved;
 use super::entries::{self, OWN_PAGES};
 use super::interrupts::Spaces;
-use crate::kernel::{SHARED, page};
+use super::shootdown::Shootdowns;
+use super::table::passing_page;
+use crate::kernel::{MOST_CPUS, SHARED, page};
 use crate::model::{Model, Random};
 
 /// How often a batch is tried again before something must be wrong.
@@ -31,6 +33,8 @@ pub enum Step {
     Load(usize),
     /// A program of the loaded space writes this page and reads it again.
     Program(usize),
+    /// A frame becomes a table of this space for a while.
+    Table(usize),
     /// Interrupts are turned off, or on.
     Mask(bool),
 }
@@ -47,6 +51,7 @@ impl Step {
             0 => Self::Load(random.below(spaces)),
             1..4 => Self::Program(random.below(SHARED)),
             4 => Self::Mask(random.chance(1, 3)),
+            5 => Self::Table(random.below(spaces)),
             _ => {
                 let own = (0..random.below(5))
                     .map(|_| (random.below(spaces), random.below(OWN_PAGES as usize) as u64))
@@ -85,6 +90,8 @@ pub struct Job<'j, 's, 'm, M> {
     pub model: &'m Model<'m>,
     /// The spaces there are.
     pub spaces: &'s Spaces,
+    /// What CPUs ask of each other.
+    pub shootdowns: &'s Shootdowns,
     /// Its method.
     pub method: M,
     /// What is in its own entries.
@@ -100,9 +107,11 @@ impl<'j, 's, 'm, M: Method<Interleaved<'j, 's, 'm>>> Job<'j, 's, 'm, M> {
     /// [`Mistake`].
     pub fn take_step(&mut self, step: &Step) -> Result<(), Mistake> {
         self.cpu.between();
+        self.answer();
         match step {
             Step::Batch { own, counter, before } => self.batch(own, *counter, *before)?,
             Step::Program(number) => self.program(*number)?,
+            Step::Table(space) => self.table(*space)?,
             Step::Load(space) => {
                 self.method.detach(&self.cpu);
                 self.cpu.interrupts.load(*space);
@@ -120,6 +129,8 @@ impl<'j, 's, 'm, M: Method<Interleaved<'j, 's, 'm>>> Job<'j, 's, 'm, M> {
         self.stored += 1;
         let stored = self.model.user_store(self.number, word, self.stored);
         self.cpu.between();
+        // Perhaps another CPU has mapped something here, perhaps not.
+        self.model.user_load(self.number, passing_page(number % MOST_CPUS));
         match stored.and_then(|()| self.model.user_load(self.number, word)) {
             Some(found) if found == self.stored => Ok(()),
             _ => Err(Mistake::Program(number)),
@@ -164,7 +175,7 @@ impl<'j, 's, 'm, M: Method<Interleaved<'j, 's, 'm>>> Job<'j, 's, 'm, M> {
     }
 
     /// Does a batch; where a counter is not what it was, it is tried again from there.
-    fn apply(&mut self, batch: &mut [Operation]) -> Result<(), Mistake> {
+    pub(super) fn apply(&mut self, batch: &mut [Operation]) -> Result<(), Mistake> {
         let mut rest = batch;
         for _ in 0..TRIES {
             let before = self.state();

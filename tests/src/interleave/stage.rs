@@ -12,6 +12,7 @@ use super::coroutines::{Job as Turn, Pause, together};
 use super::cpu::{Interleaved, Twin};
 use super::interrupts::{Interrupts, Spaces};
 use super::job::{Job, Mistake, Step};
+use super::shootdown::Shootdowns;
 use crate::flushes::Flushes;
 use crate::kernel::{BOOT_ROOT, CPUS, Kernel, ModelMachine, Plain, Records, SHARED, chosen, shown};
 use crate::model::{Model, ModelCpu, Random, Seen, Violation};
@@ -83,7 +84,9 @@ pub fn run(method: &'static str, scene: &Scene) -> Outcome {
         }
     };
     let spaces = Spaces { roots, pcids: scene.pcids };
-    let stage = Stage { model: &model, spaces: &spaces, scene, outcome: RefCell::default() };
+    let shootdowns = Shootdowns::new(scene.cpus, method != "plain");
+    let outcome = RefCell::default();
+    let stage = Stage { model: &model, spaces: &spaces, shootdowns: &shootdowns, scene, outcome };
     match method {
         "plain" => (0..scene.cpus).for_each(|cpu| stage.work(cpu, &Pause::ALONE, Plain(&model))),
         name => stage.together(name, items),
@@ -103,6 +106,7 @@ fn spaces<C: Cpu, M: Method<C>>(kernel: &mut Kernel<'_, '_, C, M>) -> Vec<PhysFr
 struct Stage<'s, 'm> {
     model: &'m Model<'m>,
     spaces: &'s Spaces,
+    shootdowns: &'s Shootdowns,
     scene: &'s Scene,
     outcome: RefCell<Outcome>,
 }
@@ -118,25 +122,28 @@ impl<'s, 'm> Stage<'s, 'm> {
         together(&Random::new(self.scene.seed + 1), turns);
     }
 
-    /// The kernel of one CPU does all it has to do, until something is wrong somewhere.
+    /// The kernel of one CPU does all it has to do; then it goes home.
     fn work<M>(&self, number: usize, pause: &Pause<'_>, method: M)
     where
         M: for<'j> Method<Interleaved<'j, 's, 'm>>,
     {
-        let (scene, model, spaces) = (self.scene, self.model, self.spaces);
+        let Self { model, spaces, shootdowns, scene, .. } = *self;
         let seed = scene.seed * 8 + number as u64;
         let interrupts = Interrupts::new(model, number, spaces, seed, scene.interrupts);
         interrupts.load(if scene.seed.is_multiple_of(2) { 0 } else { number % SPACES });
         let cpu = ModelCpu::new(model, number);
         let cpu = Interleaved { cpu, pause, interrupts: &interrupts, twin: scene.twin };
-        let mut job = Job { cpu, number, model, spaces, method, own: HashMap::new(), stored: 0 };
+        let (own, stored) = (HashMap::new(), 0);
+        let mut job = Job { cpu, number, model, spaces, shootdowns, method, own, stored };
         for step in Step::sequence(seed, scene.steps, SPACES) {
             let done = job.take_step(&step);
             self.outcome.borrow_mut().mistakes.extend(done.err());
             if self.is_broken() {
-                return;
+                break;
             }
         }
+        job.method.detach(&job.cpu);
+        shootdowns.leave(number);
     }
 
     /// Whether something is wrong that may have left tables in ruins. That interrupts were on where they must not
