@@ -205,6 +205,9 @@ fn map_small(world: &mut World<'_, '_>, address: u64) {
     unsafe { space.map(page, frame, DATA, DATA, pool) }.unwrap();
 }
 
+/// Methods whose stub hides a table from every CPU when it is released, by INVEPT: that is a shootdown too.
+const BY_STUB: [&str; 2] = ["hypercall", "alias"];
+
 #[test]
 fn tables_are_freed_only_after_their_shootdown() {
     let seeds = if cfg!(miri) { 1 } else { 20 };
@@ -217,7 +220,8 @@ fn tables_are_freed_only_after_their_shootdown() {
             caught += u32::from(freed_while_used(&twin).iter().any(astray));
         }
         println!("{setup:?} without shootdowns: caught with {caught} of {seeds} seeds");
-        assert!(caught > 0 || cfg!(miri), "{setup:?}");
+        let is_caught = !BY_STUB.contains(&setup.method);
+        assert!((caught > 0) == is_caught || cfg!(miri), "{setup:?}: {caught}");
     }
 }
 
