@@ -142,6 +142,7 @@ impl<'m> Model<'m> {
         if value >> 63 == 0 {
             state.caches.borrow_mut().forget(pcid);
         }
+        self.speculate_again(cpu);
     }
 
     /// The PCID of a CPU.

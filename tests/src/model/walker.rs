@@ -136,10 +136,14 @@ impl Model<'_> {
 
     /// Now and then a CPU translates, on its own account, an address that was used before.
     pub(super) fn speculate(&self, cpu: usize, address: VirtAddr) {
-        let caches = &self.cpus[cpu].caches;
-        caches.borrow_mut().used(address, &self.random);
+        self.cpus[cpu].caches.borrow_mut().used(address, &self.random);
+        self.speculate_again(cpu);
+    }
+
+    /// It may do so whatever it is doing.
+    pub(super) fn speculate_again(&self, cpu: usize) {
         if self.random.chance(1, 4) {
-            let again = caches.borrow().recent(&self.random);
+            let again = self.cpus[cpu].caches.borrow().recent(&self.random);
             if let Some(again) = again {
                 let user = again.as_u64() >> 63 == 0;
                 // Nobody hears of a fault.
