@@ -18,6 +18,8 @@ pub enum Kind {
     Invlpg,
     /// A write of CR3 with bit 63 clear.
     RootWrite,
+    /// The same, the first time that a new space is loaded under the PCID of one that ended.
+    FirstLoad,
     /// A note that a space must be flushed when it is loaded next.
     Note,
     /// [`page_reclaim::Machine::flush`].
@@ -111,6 +113,7 @@ impl Kind {
         match self {
             Self::Invlpg => "invlpg",
             Self::RootWrite => "root-write",
+            Self::FirstLoad => "first-load",
             Self::Note => "note",
             Self::Flush => "flush",
             Self::LetGo => "let-go",

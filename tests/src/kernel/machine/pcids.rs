@@ -48,7 +48,7 @@ impl Pcids {
         let flush = match (notes.must_flush(root, known), *known == tag(space)) {
             (false, _) => false,
             // The PCID may have been another space's before.
-            (true, true) => flushes.asks(Kind::RootWrite),
+            (true, true) => flushes.asks(Kind::FirstLoad),
             (true, false) => flushes.asks(Kind::RootWrite),
         };
         notes.loaded(known);
