@@ -65,11 +65,12 @@ pub fn property(
 /// the MMU; this kernel starts one CPU, so it is not measured here.
 const fn apart(method: MethodName) -> &'static str {
     match method {
-        MethodName::DirectMap | MethodName::Alias => "nothing is written but entries",
+        MethodName::DirectMap | MethodName::Mirror | MethodName::Alias => {
+            "nothing is written but entries"
+        }
         MethodName::TempMap => "a window each",
         MethodName::Recursive | MethodName::RootArray => "a slot each",
         MethodName::SpaceSwitch | MethodName::SpaceSwitchPcid => "its own CR3",
-        MethodName::Mirror => "each flushes a place it uses",
         MethodName::PagingOff => "items and a stack each",
         MethodName::Hypercall => "items each",
         MethodName::InContext => "one at a time in a space",
