@@ -63,7 +63,9 @@ struct Journey<'a, C> {
 }
 
 impl<C: Cpu> Journey<'_, C> {
-    /// What CR3 is set to for a root.
+    /// What CR3 is set to for a root. Although each address is invalidated before it is used, the PCID of visits is
+    /// flushed: until then the CPU may walk on its own account, through tables of a root that was visited before
+    /// and that are tables no more.
     fn register(&self, root: PhysFrame) -> u64 {
         match self.visits {
             _ if root == self.home_root => self.home | self.visits.map_or(0, |_| NO_FLUSH),
