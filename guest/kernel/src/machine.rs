@@ -15,10 +15,10 @@ use x86_64::structures::paging::page_table::PageTableLevel;
 
 use crate::checks::Checks;
 use crate::layout::IMAGE_OFFSET;
-use crate::measure::clock;
 use crate::measure::stopwatch::Stopwatch;
+use crate::measure::{clock, longest};
 use crate::methods::{Reach, SlotEntry};
-use crate::other_context::KernelDeeds;
+use crate::other_context::{self, KernelDeeds};
 use crate::ram_swap::RamSwap;
 use crate::roots::Roots;
 use crate::tlb::Tlb;
@@ -30,7 +30,7 @@ pub struct Machine {
     counted: Counted<Hardware>,
     /// Whether what the method does is counted, in rounds that are not timed.
     counting: bool,
-    /// Ticks of the longest use of the method during which interrupts were off, while counting.
+    /// Ticks of the longest stretch for which the method kept interrupts off, while counting.
     longest_masked: u64,
     method: AnyMethod<'static>,
     roots: Roots,
@@ -85,11 +85,12 @@ impl Machine {
     /// Begins or ends counting; gives what was counted since it began.
     pub fn count(&mut self, on: bool) -> Events {
         self.counting = on;
+        longest::count(on);
         self.longest_masked = if on { 0 } else { self.longest_masked };
         self.counted.take()
     }
 
-    /// Ticks of the longest use of the method during which interrupts were off, since counting began.
+    /// Ticks of the longest stretch for which the method kept interrupts off, since counting began.
     pub fn longest_masked(&self) -> u64 {
         self.longest_masked
     }
@@ -99,10 +100,11 @@ impl Machine {
             (self.counted.so_far(), !interrupts::are_enabled(), clock::now());
         // SAFETY: as in `apply`.
         let done = unsafe { self.method.apply(&self.counted, operations) };
-        let after = self.counted.so_far();
-        if were_off || after.masks > before.masks || after.contexts > before.contexts {
-            self.longest_masked = self.longest_masked.max(clock::now() - began);
-        }
+        let ticks = clock::now() - began;
+        // Between two contexts interrupts are on.
+        let in_context = other_context::take_masked();
+        let masks = were_off || self.counted.so_far().masks > before.masks;
+        self.longest_masked = self.longest_masked.max(if masks { ticks } else { in_context });
         done
     }
 

@@ -1,5 +1,6 @@
 //! Ticks, stage by stage, and the records made of them.
 
 pub mod clock;
+pub mod longest;
 pub mod report;
 pub mod stopwatch;

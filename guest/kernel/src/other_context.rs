@@ -18,7 +18,7 @@ use x86_64::structures::paging::PhysFrame;
 use crate::cpu::Selectors;
 use crate::interrupts::{leave_program, vector};
 use crate::kernel::MOST_PROCESSES;
-use crate::measure::clock;
+use crate::measure::longest::Longest;
 use crate::methods::VISITS;
 use crate::physical_mode;
 use crate::user::{Context, enter};
@@ -36,11 +36,11 @@ static TARGETS: Mutex<FnvIndexMap<PhysFrame, Target, MOST_PROCESSES>> =
 /// The first byte above the stack on which work is done.
 static STACK: AtomicU64 = AtomicU64::new(0);
 
-/// Ticks of the longest time from a request until the target ran.
-static LATENCY: AtomicU64 = AtomicU64::new(0);
+/// From a request until the target runs.
+static LATENCY: Longest = Longest::new();
 
-/// When the work was asked for.
-static ASKED: AtomicU64 = AtomicU64::new(0);
+/// From turning interrupts off for a target until it is back.
+static MASKED: Longest = Longest::new();
 
 /// Keeps the stack on which work is done.
 pub fn prepare(stack_top: VirtAddr) {
@@ -71,9 +71,15 @@ pub fn forget_all() {
     TARGETS.lock().clear();
 }
 
-/// Ticks of the longest time from a request until the target ran, since it was last asked.
+/// Ticks of the longest time from a request until the target ran, since it was last asked; measured while events are
+/// counted.
 pub fn take_latency() -> u64 {
-    LATENCY.swap(0, Ordering::Relaxed)
+    LATENCY.take()
+}
+
+/// The same for which interrupts were off.
+pub fn take_masked() -> u64 {
+    MASKED.take()
 }
 
 /// What methods need of this kernel.
@@ -87,7 +93,7 @@ unsafe impl Deeds for KernelDeeds {
     }
 
     unsafe fn in_context(&self, root: PhysFrame, mut work: &mut dyn FnMut()) {
-        ASKED.store(clock::now(), Ordering::Relaxed);
+        LATENCY.begin();
         let targets = TARGETS.lock();
         let Target(context) = *targets.get(&root).expect("every space has a program");
         // SAFETY: the program is not running, and `work` outlives the call.
@@ -110,8 +116,12 @@ unsafe fn redirect_and_run(context: &mut Context, root: PhysFrame, work: *mut &m
         vector: vector::TIMER,
         ..saved
     };
-    // SAFETY: every root has the kernel's half; what runs comes back to `enter`, with interrupts off.
-    interrupts::without_interrupts(|| unsafe { visit(root, || enter(context)) });
+    interrupts::without_interrupts(|| {
+        MASKED.begin();
+        // SAFETY: every root has the kernel's half; what runs comes back to `enter`, with interrupts off.
+        unsafe { visit(root, || enter(context)) };
+        MASKED.end();
+    });
     *context = saved;
 }
 
@@ -151,8 +161,7 @@ unsafe extern "C" fn at_work() {
 /// # Safety
 /// The pointer is that of the work.
 unsafe extern "C" fn run(work: *mut &mut dyn FnMut()) {
-    let waited = clock::now() - ASKED.load(Ordering::Relaxed);
-    LATENCY.fetch_max(waited, Ordering::Relaxed);
+    LATENCY.end();
     // SAFETY: the caller's promise.
     unsafe { (*work)() };
 }
