@@ -25,9 +25,15 @@ pub fn take() -> Census {
     thread::scope(|scope| {
         let lives: Vec<_> =
             methods().iter().map(|method| (*method, scope.spawn(move || life(method)))).collect();
-        let joined = |life: thread::ScopedJoinHandle<'_, Life>| life.join().unwrap_or_default();
+        let joined =
+            |life: thread::ScopedJoinHandle<'_, Life>| life.join().unwrap_or_else(|_| stopped());
         lives.into_iter().map(|(method, life)| (method, joined(life))).collect()
     })
+}
+
+/// Of a method under which the census itself came to a halt.
+fn stopped() -> Life {
+    Life { wrong: Some("the census stopped by an assertion".into()), ..Life::default() }
 }
 
 fn life(method: &'static str) -> Life {

@@ -1,5 +1,5 @@
 //! For each flush in the code there is a mutant without it, and each mutant must be caught: by the model, by
-//! a program that reads what nobody wrote, by the audit, or by an assertion of the code itself.
+//! a program that reads what nobody wrote, or by the audit.
 //!
 //! Which flushes there are is found by running: `foreign_access`, `page_reclaim` and the kernel of the model say where they
 //! ask for one ([`loadphys_tests::flushes`]). That none was overlooked is found by reading the sources. A mutant is a
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let arguments = Arguments::from_args();
-    // Mutants may stop by an assertion, which is a catch; what fails is printed at the end.
+    // Mutants may stop by an assertion too; what fails is printed at the end.
     std::panic::set_hook(Box::new(|_| {}));
     let tally = Arc::new(Mutex::new(Tally::default()));
     let trials = trials(&Arc::new(census::take()), &tally);
@@ -88,7 +88,7 @@ fn mutant(method: &'static str, site: Site, tally: &Arc<Mutex<Tally>>) -> Trial 
     let why = NOT_NEEDED.iter().find(|known| (known.0, known.1) == (method, site.kind));
     Trial::test(name, move || {
         let caught = (0..work::SEEDS)
-            .filter_map(|seed| work::wrong(method, Flushing::Without(site), seed))
+            .filter_map(|seed| work::caught(method, Flushing::Without(site), seed))
             .collect::<Vec<_>>();
         let mut tally = tally.lock().map_err(|_| Failed::without_message())?;
         tally.add(method, site, &caught, why.map(|(.., why)| *why)).map_err(Failed::from)

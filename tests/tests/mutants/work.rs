@@ -42,10 +42,11 @@ pub fn outcomes(
     })
 }
 
-/// What goes wrong first, in any of the work.
-pub fn wrong(method: &'static str, flushing: Flushing, seed: u64) -> Option<String> {
+/// What is caught first, in any of the work. That the code stopped by an assertion is not enough: it may be one of
+/// the tests' own.
+pub fn caught(method: &'static str, flushing: Flushing, seed: u64) -> Option<String> {
     outcomes(method, flushing, seed).find_map(|(name, outcome)| {
-        wrong_in(outcome.as_ref()).map(|wrong| format!("{wrong} ({name}, seed {seed})"))
+        outcome?.first_wrong().map(|wrong| format!("{wrong} ({name}, seed {seed})"))
     })
 }
 
