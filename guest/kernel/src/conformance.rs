@@ -29,7 +29,7 @@ use loadphys_plan::work::PRIVATE_PAGES;
 use crate::console::log;
 use crate::cpu::set_smap;
 use crate::kernel::{Kernel, Tally};
-use crate::plans::{Failure, Scene};
+use crate::scene::{Failure, Scene};
 
 pub use extent::Extent;
 use trial::Trial;
@@ -91,11 +91,21 @@ pub struct Conformance {
     pub oracle_sees_foreign: bool,
 }
 
-/// Tries the method that is in use.
+/// Tries the method that is in use, if the plan asks for it.
 ///
 /// # Errors
 /// The check that failed, with what was expected and found.
-pub fn run(scene: &mut Scene, method: MethodName) -> Result<Conformance, Failure> {
+pub fn try_asked(scene: &mut Scene, method: MethodName) -> Result<Option<Conformance>, Failure> {
+    if !scene.plan.conformance {
+        return Ok(None);
+    }
+    let found = run(scene, method)?;
+    let (sees, above) = (u64::from(found.oracle_sees), u64::from(found.above_4gib.is_some()));
+    scene.count_conformance([found.passed, found.untested, sees, 1 - sees, above]);
+    Ok(Some(found))
+}
+
+fn run(scene: &mut Scene, method: MethodName) -> Result<Conformance, Failure> {
     let pages = scene.kernel.shared_pages;
     scene.kernel.shared_pages = pages.min(SHARED_PAGES);
     scene.start_sharers(PROGRAMS)?;

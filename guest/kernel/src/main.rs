@@ -28,6 +28,7 @@ mod plans;
 mod power;
 mod ram_swap;
 mod roots;
+mod scene;
 mod start;
 mod stub;
 mod timer;

@@ -18,7 +18,7 @@ use crate::early::WINDOW_TABLE_SLOT;
 use crate::layout::{ALIAS_SLOT, DIRECT_SLOT, FOREIGN_SLOTS, MOST_CPUS, PLACES_SLOT};
 use crate::layout::{SELF_SLOT, slot, slot_base};
 
-pub use needs::{own_entries, property};
+pub use needs::own_entries;
 pub use reach::{Reach, SlotEntry};
 
 /// The PCID under which foreign roots are visited; spaces have smaller ones.

@@ -7,8 +7,8 @@ mod events;
 mod last_resorts;
 mod pressure;
 mod probe;
+mod property;
 mod row;
-mod scene;
 mod swap_full;
 
 use loadphys_boot::handoff::Handoff;
@@ -20,11 +20,10 @@ use crate::cpu::Features;
 use crate::firmware::Firmware;
 use crate::kernel::Kernel;
 use crate::measure::report::{self, name};
+use crate::scene::{Failure, Scene};
 use crate::start::{below, loader};
 use crate::timer::Timer;
 use crate::{methods, power};
-
-pub use scene::{Failure, Scene};
 
 /// Carries the plan out and ends the boot.
 pub fn run(

@@ -16,7 +16,6 @@ use page_reclaim::tables;
 use x86_64::VirtAddr;
 use x86_64::structures::paging::PhysFrame;
 
-use crate::conformance::{self, Conformance};
 use crate::cpu::Features;
 use crate::interrupts::nmis;
 use crate::kernel::{Kernel, Tally};
@@ -42,6 +41,16 @@ impl fmt::Display for Failure {
     }
 }
 
+/// What is counted of conformance checks: those that passed, those that could not be made; methods under which a missing
+/// flush would have shown, and would not; methods tried above 4 GiB.
+pub const CONFORMED: [&str; 5] = [
+    counts::CONFORMANCE,
+    counts::UNTESTED,
+    counts::ORACLE_SEES,
+    counts::ORACLE_BLIND,
+    counts::ABOVE_4GIB,
+];
+
 /// A kernel, and what is asked of it.
 pub struct Scene {
     /// The kernel.
@@ -53,22 +62,15 @@ pub struct Scene {
     /// Frames that are free while no program runs.
     free: u32,
     audits: u64,
-    /// What conformance checks came to, by the names of counts.
-    conformed: [(&'static str, u64); 5],
+    /// What conformance checks came to, as [`CONFORMED`] names it.
+    conformed: [u64; CONFORMED.len()],
 }
 
 impl Scene {
     /// Before the first program.
     pub fn new(kernel: Kernel, plan: Plan, features: Features) -> Self {
         let free = kernel.memory.frames.free_count();
-        let conformed = [
-            (counts::CONFORMANCE, 0),
-            (counts::UNTESTED, 0),
-            (counts::ORACLE_SEES, 0),
-            (counts::ORACLE_BLIND, 0),
-            (counts::ABOVE_4GIB, 0),
-        ];
-        Self { kernel, plan, features, free, audits: 0, conformed }
+        Self { kernel, plan, features, free, audits: 0, conformed: [0; CONFORMED.len()] }
     }
 
     /// Uses a method from now on.
@@ -91,20 +93,9 @@ impl Scene {
         self.choose(first).map_err(|why| Failure::new(format_args!("{first}: {why}")))
     }
 
-    /// Tries whether the method in use does what methods must, if the plan asks for it.
-    ///
-    /// # Errors
-    /// What it does not.
-    pub fn conformance(&mut self, method: MethodName) -> Result<Conformance, Failure> {
-        if !self.plan.conformance {
-            return Ok(Conformance::default());
-        }
-        let found = conformance::run(self, method)?;
-        let sees = u64::from(found.oracle_sees);
-        let above = u64::from(found.above_4gib.is_some());
-        let more = [found.passed, found.untested, sees, 1 - sees, above];
-        self.conformed.iter_mut().zip(more).for_each(|((_, count), more)| *count += more);
-        Ok(found)
+    /// Adds to what conformance checks came to, in the order in which they are counted.
+    pub fn count_conformance(&mut self, more: [u64; CONFORMED.len()]) {
+        self.conformed.iter_mut().zip(more).for_each(|(count, more)| *count += more);
     }
 
     /// Starts so many sharers and lets them run until they wait.
@@ -223,7 +214,7 @@ impl Scene {
         ] {
             report::count(name, count);
         }
-        self.conformed.iter().for_each(|(name, count)| report::count(name, *count));
+        CONFORMED.iter().zip(self.conformed).for_each(|(name, count)| report::count(name, count));
         self.report_exits();
         if tally.lost + stale == 0 {
             return Ok(());

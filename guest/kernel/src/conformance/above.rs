@@ -12,7 +12,7 @@ use super::entries::SOFTWARE;
 use super::reference::PHYSICAL_MODE_END;
 use super::trial::{FOREIGN, HOME, SPARE_PAGE, Trial};
 use crate::kernel::Kernel;
-use crate::plans::Failure;
+use crate::scene::Failure;
 
 /// What a table of level one serves, in bytes.
 const SERVED: u64 = 2 << 20;

@@ -11,7 +11,7 @@ use loadphys_plan::command_line::MethodName;
 use super::Outcome;
 use super::trial::{FOREIGN, Trial};
 use crate::other_context;
-use crate::plans::Failure;
+use crate::scene::Failure;
 use crate::user::Context;
 
 /// Loads entries of a foreign space and looks at its program meanwhile.

@@ -8,7 +8,7 @@ use x86_64::structures::paging::page_table::PageTableLevel;
 
 use super::Outcome;
 use super::trial::Trial;
-use crate::plans::Failure;
+use crate::scene::Failure;
 
 /// A bit that the walker ignores in entries of every level, and this kernel too.
 pub const SOFTWARE: u64 = 1 << 10;

@@ -7,7 +7,7 @@ use x86_64::structures::paging::PhysFrame;
 use super::Outcome;
 use super::oracle::touch;
 use super::trial::{HOME, Trial};
-use crate::plans::Failure;
+use crate::scene::Failure;
 
 /// Evicts pages that all spaces have looked at, and looks again.
 pub fn eviction(trial: &mut Trial<'_>) -> Result<Outcome, Failure> {

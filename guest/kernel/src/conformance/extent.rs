@@ -17,7 +17,7 @@ use crate::kernel::Kernel;
 use crate::layout::{FOREIGN_SLOTS, MOST_CPUS, PLACES_SLOT, SELF_SLOT, SLOT_BYTES};
 use crate::machine::Machine;
 use crate::methods::SlotEntry;
-use crate::plans::Failure;
+use crate::scene::Failure;
 
 /// Bytes of an entry, of a page, and of the large pages of levels two and three.
 const ENTRY: u64 = 8;

@@ -24,7 +24,7 @@ use super::nmi::{NO_STRIKES, arrives};
 use super::trial::{FOREIGN, Trial};
 use crate::cpu::LocalApic;
 use crate::interrupts::{to_self, vector};
-use crate::plans::Failure;
+use crate::scene::Failure;
 
 const VECTOR: u8 = vector::TO_SELF as u8;
 

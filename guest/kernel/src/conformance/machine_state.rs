@@ -17,7 +17,7 @@ use crate::early::WINDOW_TABLE_SLOT;
 use crate::layout::{FOREIGN_SLOTS, MOST_CPUS};
 use crate::machine::Machine;
 use crate::methods::SlotEntry;
-use crate::plans::Failure;
+use crate::scene::Failure;
 
 /// Flags that are not left over from arithmetic.
 const FLAGS: RFlags = RFlags::INTERRUPT_FLAG

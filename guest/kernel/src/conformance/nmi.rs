@@ -13,7 +13,7 @@ use super::Outcome;
 use super::entries::{leaves, toggling};
 use super::trial::Trial;
 use crate::cpu::LocalApic;
-use crate::plans::Failure;
+use crate::scene::Failure;
 use crate::{interrupts, physical_mode, stub};
 
 /// Why none is sent.
@@ -37,20 +37,23 @@ pub fn nmis(trial: &mut Trial<'_>) -> Result<Outcome, Failure> {
     if !apic.can_strike() {
         return Ok(Outcome::Untested(NO_STRIKES));
     }
-    let sent = Cell::new(0);
+    let (sent, lost) = (Cell::new(0), Cell::new(0));
+    // The step waits until it has arrived: one that comes while another waits would be lost.
     let send = |_: Step| {
+        let before = interrupts::nmis();
         sent.set(sent.get() + 1);
         apic.nmi_self();
+        lost.set(lost.get() + u64::from(!arrives(|| interrupts::nmis() > before)));
     };
     for _ in 0..2 {
         let before = interrupts::nmis();
         let mut operations = toggling(&leaves(trial));
         trial.batch_on(&Observed::by(send, trial.cpu()), &mut operations)?;
-        // One that comes while another waits is lost, so there may be fewer.
-        let sent = sent.take();
-        let taken = || interrupts::nmis() - before;
-        if !arrives(|| taken() > 0) || taken() > sent {
-            return Err(Failure::new(format_args!("of {sent} NMIs {} arrived", taken())));
+        let (sent, lost, taken) = (sent.take(), lost.take(), interrupts::nmis() - before);
+        if sent == 0 || taken != sent {
+            return Err(Failure::new(format_args!(
+                "of {sent} NMIs {taken} arrived, {lost} not in time"
+            )));
         }
     }
     if trial.method == MethodName::PagingOff {

@@ -15,7 +15,7 @@ use x86_64::structures::paging::PageTableFlags;
 
 use super::Outcome;
 use super::trial::{FOREIGN, HOME, Trial};
-use crate::plans::Failure;
+use crate::scene::Failure;
 use crate::tlb::MOST_PAGES;
 
 /// Of the loaded space: page by page, and so many edits that the kernel flushes all of it.

@@ -6,7 +6,7 @@ use foreign_access::{Action, Entry, EntryName, Operation, Refusal, Stopped};
 use loadphys_plan::command_line::MethodName;
 
 use super::trial::Trial;
-use crate::plans::Failure;
+use crate::scene::Failure;
 
 /// The first physical address that 32-bit code without paging does not reach.
 pub const PHYSICAL_MODE_END: u64 = 1 << 32;

@@ -10,7 +10,7 @@ use super::entries::SOFTWARE;
 use super::trial::{SPARE_PAGE, Trial};
 use crate::kernel::Kernel;
 use crate::other_context;
-use crate::plans::Failure;
+use crate::scene::Failure;
 use crate::user::Context;
 
 /// The tables of a page, from the root down.

@@ -7,7 +7,7 @@ use foreign_access::{Action, Entry, Operation};
 use super::Outcome;
 use super::entries::{LONG, leaves, put_back, toggling};
 use super::trial::Trial;
-use crate::plans::Failure;
+use crate::scene::Failure;
 
 /// At the first operation, in the midst, and at the last.
 pub fn stops(trial: &mut Trial<'_>) -> Result<Outcome, Failure> {

@@ -16,7 +16,7 @@ use super::machine_state::MachineState;
 use super::reference::Reference;
 use crate::interrupts::probe;
 use crate::kernel::{Kernel, MOST_PROCESSES};
-use crate::plans::Failure;
+use crate::scene::Failure;
 
 /// Nothing belongs here; tables are built for it where a check needs tables of its own.
 pub const SPARE_PAGE: VirtAddr = VirtAddr::new_truncate(0x3000_0000_0000);

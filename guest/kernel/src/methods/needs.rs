@@ -1,15 +1,11 @@
-//! What each method needs: entries of every root, and what it asks of space, memory and hardware.
+//! What each method needs of every root.
 
 use foreign_access::Entry;
 use foreign_access::methods::AnyMethod;
-use loadphys_plan::command_line::MethodName;
-use loadphys_plan::records::Property;
 use x86_64::structures::paging::PhysFrame;
 
 use super::reach::{Reach, SlotEntry};
-use crate::conformance::Conformance;
 use crate::layout::{ALIAS_SLOT, DIRECT_SLOT, PLACES_SLOT, SELF_SLOT};
-use crate::measure::report::name;
 
 /// What the slots of methods hold in a root while this method is in use.
 pub fn own_entries(method: &AnyMethod<'_>, reach: &Reach, root: PhysFrame) -> [SlotEntry; 4] {
@@ -32,47 +28,4 @@ pub fn own_entries(method: &AnyMethod<'_>, reach: &Reach, root: PhysFrame) -> [S
 
 fn used(slot: u16, prepared: Option<SlotEntry>, used: bool) -> SlotEntry {
     prepared.filter(|_| used).unwrap_or(SlotEntry { slot, entry: Entry::EMPTY })
-}
-
-/// What a method takes and asks for, as far as it was seen; how long it kept interrupts off and waited is what was
-/// measured.
-pub fn property(
-    method: MethodName,
-    seen: &Conformance,
-    irq_off_max: u64,
-    latency: u64,
-) -> Property {
-    Property {
-        method: name(method.name()),
-        virtual_bytes: seen.extent.virtual_bytes,
-        bytes_per_space: seen.extent.bytes_per_space,
-        irqs_off: irq_off_max > 0 || seen.interrupts.is_some_and(|struck| struck.held > 0),
-        recursive_format: seen.extent.recursive_format,
-        above_4gib: seen.above_4gib,
-        cpus_at_once: name(apart(method)),
-        nmi: seen.nmi,
-        interrupts: seen.interrupts,
-        oracle_sees: seen.oracle_sees,
-        oracle_sees_foreign: seen.oracle_sees_foreign,
-        conformance: seen.passed,
-        untested: seen.untested,
-        irq_off_max,
-        context_latency_max: latency,
-    }
-}
-
-/// What keeps several CPUs apart that use the method at once. This is what the method promises and is held to on the model of
-/// the MMU; this kernel starts one CPU, so it is not measured here.
-const fn apart(method: MethodName) -> &'static str {
-    match method {
-        MethodName::DirectMap | MethodName::Mirror | MethodName::Alias => {
-            "nothing is written but entries"
-        }
-        MethodName::TempMap => "a window each",
-        MethodName::Recursive | MethodName::RootArray => "a slot each",
-        MethodName::SpaceSwitch | MethodName::SpaceSwitchPcid => "its own CR3",
-        MethodName::PagingOff => "items and a stack each",
-        MethodName::Hypercall => "items each",
-        MethodName::InContext => "one at a time in a space",
-    }
 }

@@ -4,10 +4,10 @@ use loadphys_abi::batch::{Action, Item, MOST_ITEMS};
 use loadphys_abi::{Call, Status};
 use loadphys_plan::records::counts;
 
-use super::{Failure, Scene};
 use crate::console::log;
 use crate::layout::IMAGE_OFFSET;
 use crate::measure::report;
+use crate::scene::{Failure, Scene};
 use crate::stub;
 
 /// A frame that is none: no machine has memory there.

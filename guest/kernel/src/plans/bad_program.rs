@@ -4,8 +4,8 @@ use loadphys_apps::Program;
 use loadphys_apps::calls::Command;
 use loadphys_plan::records::counts;
 
-use super::{Failure, Scene};
 use crate::measure::report;
+use crate::scene::{Failure, Scene};
 
 /// Programs that behave.
 const SHARERS: u32 = 2;

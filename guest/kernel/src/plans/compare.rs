@@ -3,11 +3,12 @@
 use loadphys_plan::command_line::MethodName;
 use loadphys_plan::records::{Record, Skipped};
 
+use super::property::property;
 use super::row::Measure;
-use super::{Failure, Scene};
-use crate::conformance::Conformance;
+use crate::conformance::{self, Conformance};
 use crate::measure::report::{self, name};
 use crate::power::sentence;
+use crate::scene::{Failure, Scene};
 use crate::start::below;
 use crate::{methods, other_context};
 
@@ -16,8 +17,8 @@ pub fn run(scene: &mut Scene) -> Result<(), Failure> {
     for method in methods::asked(&scene.plan, &scene.features) {
         match scene.choose(method) {
             Ok(()) => {
-                let seen = scene.conformance(method)?;
-                rows(scene, method, &seen)?;
+                let seen = conformance::try_asked(scene, method)?;
+                rows(scene, method, seen)?;
             }
             Err(why) => report::record(&Record::Skipped(Skipped {
                 path: name(below(&scene.features)),
@@ -29,7 +30,7 @@ pub fn run(scene: &mut Scene) -> Result<(), Failure> {
     scene.conclude()
 }
 
-fn rows(scene: &mut Scene, method: MethodName, seen: &Conformance) -> Result<(), Failure> {
+fn rows(scene: &mut Scene, method: MethodName, seen: Option<Conformance>) -> Result<(), Failure> {
     let (sharers, batches) = (scene.plan.sharers.clone(), scene.plan.batch.clone());
     let mut irq_off_max = 0;
     other_context::take_latency();
@@ -41,6 +42,9 @@ fn rows(scene: &mut Scene, method: MethodName, seen: &Conformance) -> Result<(),
         }
     }
     let latency = other_context::take_latency();
-    report::record(&Record::Property(methods::property(method, seen, irq_off_max, latency)));
+    // Of a method that was not tried nothing is known.
+    if let Some(seen) = seen {
+        report::record(&Record::Property(property(method, &seen, irq_off_max, latency)));
+    }
     Ok(())
 }

@@ -2,8 +2,8 @@
 
 use loadphys_apps::calls::Command;
 
-use super::{Failure, Scene};
 use crate::methods;
+use crate::scene::{Failure, Scene};
 
 /// Of the shared pages, one in so many finds a frame.
 const SCARCITY: u32 = 2;

@@ -4,10 +4,10 @@
 use loadphys_apps::calls::Command;
 use loadphys_plan::records::counts;
 
-use super::{Failure, Scene};
 use crate::console::log;
 use crate::measure::report;
-use crate::methods;
+use crate::scene::{Failure, Scene};
+use crate::{conformance, methods};
 
 /// Programs of the scene.
 const SHARERS: u32 = 2;
@@ -19,7 +19,7 @@ pub fn run(scene: &mut Scene) -> Result<(), Failure> {
         match scene.choose(name) {
             Err(why) => log!("{name}: {why}"),
             Ok(()) => {
-                scene.conformance(name)?;
+                conformance::try_asked(scene, name)?;
                 once(scene)?;
                 checks += 1;
             }

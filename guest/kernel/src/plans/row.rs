@@ -13,9 +13,9 @@ use loadphys_plan::work;
 use x86_64::structures::paging::PhysFrame;
 
 use super::events::EventCounter;
-use super::{Failure, Scene};
 use crate::measure::report::name;
 use crate::measure::stopwatch::STAGES;
+use crate::scene::{Failure, Scene};
 use crate::start::below;
 
 /// A row being measured.

@@ -2,7 +2,7 @@
 
 use loadphys_apps::calls::Command;
 
-use super::{Failure, Scene};
+use crate::scene::{Failure, Scene};
 
 /// Programs of the scene.
 const SHARERS: u32 = 2;
