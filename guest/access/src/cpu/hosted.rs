@@ -13,12 +13,18 @@ use crate::entry::Entry;
 #[derive(Clone, Copy, Debug)]
 pub struct Hosted {
     root: PhysFrame,
+    paging: Paging,
 }
 
 impl Hosted {
-    /// Says that this root is loaded.
+    /// Says that this root is loaded, and that paging is [`Paging::PLAIN`].
     pub const fn new(root: PhysFrame) -> Self {
-        Self { root }
+        Self { root, paging: Paging::PLAIN }
+    }
+
+    /// Says that paging is set up in another way, which methods may refuse.
+    pub const fn with_paging(self, paging: Paging) -> Self {
+        Self { paging, ..self }
     }
 }
 
@@ -72,6 +78,6 @@ unsafe impl Cpu for Hosted {
     fn invlpg(&self, _: VirtAddr) {}
 
     fn paging(&self) -> Paging {
-        Paging::PLAIN
+        self.paging
     }
 }
