@@ -8,9 +8,6 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::panic::Location;
 
-mod watched;
-pub use watched::Watched;
-
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {

@@ -10,7 +10,7 @@ use foreign_access::{Cpu, Method};
 use loadphys_abi::batch::Item;
 use loadphys_rules::Tables;
 
-use crate::flushes::{Flushes, Watched};
+use crate::flushes::Flushes;
 use crate::kernel::{
     BOOT_ROOT, CPUS, Intruder, Kernel, METHODS, ModelMachine, Pcids, Plain, Records, boot, chosen,
 };
@@ -45,7 +45,7 @@ pub fn with_kernel<T>(
 pub fn run(setup: &Setup, steps: &[Step]) -> Outcome {
     with_model(setup, |model, rules, flushes| {
         let mut items = vec![Item::default(); setup.room];
-        let cpus = cpus(model, |cpu| Watched::new(cpu, flushes));
+        let cpus = cpus(model, |cpu| cpu.asking(flushes));
         match setup.method {
             "plain" => {
                 let machine = ModelMachine::new(model, flushes, cpus, Plain(model));

@@ -8,6 +8,7 @@ use x86_64::VirtAddr;
 use x86_64::structures::paging::PhysFrame;
 
 use super::{Kind, Model, Violation};
+use crate::flushes::{self, Flushes};
 
 /// CR3 bit 63: keep what is cached for the PCID.
 pub const NO_FLUSH: u64 = 1 << 63;
@@ -20,12 +21,27 @@ const CONTEXT_PCID: u64 = 4094;
 pub struct ModelCpu<'m> {
     model: &'m Model<'m>,
     number: usize,
+    flushes: Option<&'m Flushes>,
 }
 
 impl<'m> ModelCpu<'m> {
     /// The CPU with this number.
     pub fn new(model: &'m Model<'m>, number: usize) -> Self {
-        Self { model, number }
+        Self { model, number, flushes: None }
+    }
+
+    /// Asks before each flush that a method wants, and leaves out what may not be done: broken on purpose.
+    pub fn asking(self, flushes: &'m Flushes) -> Self {
+        Self { flushes: Some(flushes), ..self }
+    }
+
+    /// Whether a flush is to be done.
+    #[track_caller]
+    fn flushes(&self, kind: flushes::Kind) -> bool {
+        match self.flushes {
+            Some(flushes) => flushes.asks(kind),
+            None => true,
+        }
     }
 
     fn must_be_masked(&self) {
@@ -35,7 +51,8 @@ impl<'m> ModelCpu<'m> {
     }
 }
 
-// SAFETY: does to the model what the instructions do to the machine.
+// SAFETY: does to the model what the instructions do to the machine, unless it is broken on purpose; the model
+// has no real addresses.
 unsafe impl Cpu for ModelCpu<'_> {
     unsafe fn load(&self, address: VirtAddr) -> Entry {
         let host = self.model.by_method(self.number, address, Kind::Load);
@@ -69,7 +86,8 @@ unsafe impl Cpu for ModelCpu<'_> {
 
     unsafe fn set_root_register(&self, value: u64) {
         self.must_be_masked();
-        self.model.load_register(self.number, value);
+        let keeps = value & NO_FLUSH != 0 || !self.flushes(flushes::Kind::RootWrite);
+        self.model.load_register(self.number, value | if keeps { NO_FLUSH } else { 0 });
     }
 
     fn mask_interrupts(&self) -> bool {
@@ -98,7 +116,9 @@ unsafe impl Cpu for ModelCpu<'_> {
     }
 
     fn invlpg(&self, address: VirtAddr) {
-        self.model.invlpg(self.number, address);
+        if self.flushes(flushes::Kind::Invlpg) {
+            self.model.invlpg(self.number, address);
+        }
     }
 
     fn paging(&self) -> Paging {
