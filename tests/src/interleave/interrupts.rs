@@ -6,10 +6,7 @@ use std::cell::Cell;
 use x86_64::structures::paging::PhysFrame;
 
 use crate::kernel::{SHARED, page};
-use crate::model::{Model, Random};
-
-/// CR3 bit 63: keep what is cached for the PCID.
-const NO_FLUSH: u64 = 1 << 63;
+use crate::model::{Model, NO_FLUSH, Random};
 
 /// The spaces as a scheduler knows them.
 #[derive(Debug)]
