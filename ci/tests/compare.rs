@@ -272,11 +272,18 @@ fn told(rows: &[((u32, u32), f64, f64)]) -> Vec<String> {
 #[test]
 fn methods_that_change_places_are_told_with_the_sizes_on_both_sides() {
     let rows = [((1, 32), 90.0, 80.0), ((1, 1), 70.0, 80.0), ((2, 1), 90.0, 80.0)];
-    let expected = [
-        "qemu-tcg bare: recursive passes mirror as batches grow: from batch 1 to 32 at 1 sharers",
-        "qemu-tcg bare: recursive passes mirror as sharers are added: from 1 to 2 at batch 1",
-    ];
-    assert_eq!(told(&rows), expected);
+    let batch_grows = "from batch 1 to 32 with sharers 1";
+    let sharers_grow = "from 1 to 2 sharers with batch 1";
+    let pair = "qemu-tcg bare: recursive passes mirror";
+    assert_eq!(told(&rows), [format!("{pair} {batch_grows}; {sharers_grow}")]);
+}
+
+#[test]
+fn flips_between_the_same_sizes_are_told_together() {
+    let sharers = |batch, size, mean| ((size, batch), mean, 80.0);
+    let rows = [1, 8, 32].map(|batch| [sharers(batch, 1, 70.0), sharers(batch, 2, 90.0)]);
+    let line = "qemu-tcg bare: recursive passes mirror from 1 to 2 sharers with batch 1, 8, 32";
+    assert_eq!(told(rows.as_flattened()), [line]);
 }
 
 #[test]
@@ -284,8 +291,7 @@ fn a_draw_is_no_change_of_places() {
     let close = [((1, 1), 1000.0, 1009.0), ((1, 2), 1009.0, 1000.0), ((1, 4), 1000.0, 1011.0)];
     assert_eq!(told(&close), [""; 0]);
     let through_a_draw = [((1, 1), 70.0, 80.0), ((1, 2), 80.0, 80.0), ((1, 4), 90.0, 80.0)];
-    let line =
-        "qemu-tcg bare: recursive passes mirror as batches grow: from batch 1 to 4 at 1 sharers";
+    let line = "qemu-tcg bare: recursive passes mirror from batch 1 to 4 with sharers 1";
     assert_eq!(told(&through_a_draw), [line]);
 }
 

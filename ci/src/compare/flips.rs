@@ -116,32 +116,43 @@ fn leads(first: f64, second: f64) -> Option<bool> {
 
 /// Flips in words, a line for each machine, path and pair of methods.
 pub fn flips_told(flips: &[Flip]) -> Vec<String> {
-    let mut lines: Vec<(String, Vec<String>)> = Vec::new();
+    let pairs = grouped(flips, Flip::pair).into_iter();
+    let sizes = |flips: Vec<Flip>| {
+        let places = grouped(&flips, Flip::sizes).into_iter();
+        places.map(|(sizes, at)| sizes + &places_of(&at)).collect::<Vec<_>>().join("; ")
+    };
+    pairs.map(|(pair, flips)| format!("{pair} {}", sizes(flips))).collect()
+}
+
+/// Flips that are called the same, in the order in which each name comes first.
+fn grouped(flips: &[Flip], name: impl Fn(&Flip) -> String) -> Vec<(String, Vec<Flip>)> {
+    let mut groups: Vec<(String, Vec<Flip>)> = Vec::new();
     for flip in flips {
-        let pair = flip.pair();
-        match lines.iter_mut().find(|(known, _)| *known == pair) {
-            Some((_, sizes)) => sizes.push(flip.sizes()),
-            None => lines.push((pair, vec![flip.sizes()])),
+        let name = name(flip);
+        match groups.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, group)) => group.push(flip.clone()),
+            None => groups.push((name, vec![flip.clone()])),
         }
     }
-    lines.into_iter().map(|(pair, sizes)| format!("{pair}: {}", sizes.join(", "))).collect()
+    groups
+}
+
+/// At which sizes, that stay, the flips are.
+fn places_of(flips: &[Flip]) -> String {
+    flips.iter().map(|flip| flip.fixed.to_string()).collect::<Vec<_>>().join(", ")
 }
 
 impl Flip {
     fn pair(&self) -> String {
         let Self { machine, path, behind, ahead, .. } = self;
-        let grow = match self.along {
-            Along::Batch => "batches grow",
-            Along::Sharers => "sharers are added",
-        };
-        format!("{machine} {path}: {ahead} passes {behind} as {grow}")
+        format!("{machine} {path}: {ahead} passes {behind}")
     }
 
     fn sizes(&self) -> String {
-        let Self { fixed, before, after, .. } = self;
+        let Self { before, after, .. } = self;
         match self.along {
-            Along::Batch => format!("from batch {before} to {after} at {fixed} sharers"),
-            Along::Sharers => format!("from {before} to {after} at batch {fixed}"),
+            Along::Batch => format!("from batch {before} to {after} with sharers "),
+            Along::Sharers => format!("from {before} to {after} sharers with batch "),
         }
     }
 }
