@@ -16,7 +16,9 @@
 //! # How it differs from `x86_64::OffsetPageTable`
 //! - Every edit of a live entry is a compare-exchange that is tried again when the walker has set Accessed or Dirty
 //!   meanwhile; changes of flags keep both.
-//! - An entry that is not present translates nothing, whatever else it holds: it may be a swap entry.
+//! - An entry that is not present translates nothing, whatever else it holds: it may be a swap entry. So it is not given
+//!   flags either, among which Present may be: whoever changes flags may have lost the race against an eviction. A page,
+//!   or a table, that has lost Present is got back only by an edit of the kernel's own.
 //! - A large page is never taken for a table, nor a table for a large page, and failing changes neither.
 //!   Bit 7 of an entry of level one is PAT, not the page size.
 //! - Entries that lead to tables are always writable, as `RecursivePageTable` makes them: methods that go through slots

@@ -79,29 +79,42 @@ impl Reference {
         let large = path.iter().position(|entry| entry & PRESENT != 0 && entry & HUGE != 0);
         let mapped = map(self);
         if let Some(depth) = large.filter(|depth| *depth < 4 - level as usize) {
-            let table = if depth == 0 { ROOT } else { (path[depth - 1] & ADDRESS) >> 12 };
-            let index = page.as_u64() >> (39 - 9 * depth) & 511;
-            let entry = path[depth];
-            let flags = PageTableFlags::from_bits_retain(entry & !ADDRESS);
-            self.memory[table as usize][index as usize].set_flags(flags);
+            self.set_flags(page, depth, path[depth]);
         }
         mapped
     }
 
-    /// What ours must answer to new flags for a page: a table is no large page.
-    pub fn updates(&self, page: VirtAddr, level: u64) -> Option<&'static str> {
-        let entry = self.at(page, level)?;
-        (level > 1 && entry != 0 && entry & HUGE == 0).then_some(OTHER_SIZE)
+    /// An edit of the kernel's own: what keeps a page from being found is present again, if it is not empty.
+    pub fn restore(&mut self, page: VirtAddr) {
+        let path = self.path(page);
+        let depth = path.len() - 1;
+        if path[depth] != 0 {
+            self.set_flags(page, depth, path[depth] | PRESENT);
+        }
     }
 
-    /// What ours must answer to new flags for an entry that leads to a table: a large page is none.
+    /// Gives an entry on the way to a page the flags of another.
+    fn set_flags(&mut self, page: VirtAddr, depth: usize, other: u64) {
+        let path = self.path(page);
+        let table = if depth == 0 { ROOT } else { (path[depth - 1] & ADDRESS) >> 12 };
+        let index = page.as_u64() >> (39 - 9 * depth) & 511;
+        let flags = PageTableFlags::from_bits_retain(other & !ADDRESS);
+        self.memory[table as usize][index as usize].set_flags(flags);
+    }
+
+    /// What ours must answer to new flags for an entry that leads to a table: what is not present is none, nor is a large
+    /// page.
     pub fn sets(&self, page: VirtAddr, level: u64) -> Option<&'static str> {
-        self.at(page, level)?.ne(&0).then_some(())?;
-        (self.at(page, level)? & HUGE != 0).then_some(OTHER_SIZE)
+        match self.at(page, level)? {
+            entry if entry & PRESENT == 0 => Some(NOT_MAPPED),
+            entry if entry & HUGE != 0 => Some(OTHER_SIZE),
+            _ => None,
+        }
     }
 
-    /// What ours must answer when asked for the frame of a page.
-    pub fn translates_page(&self, page: VirtAddr, level: u64) -> Option<&'static str> {
+    /// What ours must answer when asked for the frame of a page, or to new flags for it: what is not present maps
+    /// nothing, and a table is no large page.
+    pub fn finds(&self, page: VirtAddr, level: u64) -> Option<&'static str> {
         match self.at(page, level)? {
             entry if entry & PRESENT == 0 => Some(NOT_MAPPED),
             entry if level > 1 && entry & HUGE == 0 => Some(OTHER_SIZE),

@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 
 use foreign_access::space::PageLevel;
+use foreign_access::walk::NoEntry;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::sample::{select, subsequence};
 use x86_64::VirtAddr;
@@ -50,6 +51,8 @@ pub enum Step {
     SetFlags(Size, VirtAddr, u64, PageTableFlags),
     TranslatePage(Size, VirtAddr),
     Translate(VirtAddr),
+    /// An edit of the kernel's own: what has lost Present gets it back, which no function of ours gives.
+    Restore(VirtAddr),
     CleanUp,
     CleanUpRange(VirtAddr, VirtAddr),
     /// So many more frames can be had for tables.
@@ -74,6 +77,7 @@ pub fn step() -> impl Strategy<Value = Step> {
             }),
         1 => (size(), place()).prop_map(|(size, place)| Step::TranslatePage(size, place)),
         1 => place().prop_map(|place| Step::Translate(place + 0xabc)),
+        3 => place().prop_map(Step::Restore),
         2 => Just(Step::CleanUp),
         2 => range.prop_map(|(first, last, all)| match all {
             true => Step::CleanUpRange(VirtAddr::zero(), last),
@@ -124,6 +128,7 @@ impl Step {
                 Size::Huge => both.take::<Size1GiB>(self),
             },
             Self::Translate(address) => both.translate(address),
+            Self::Restore(place) => both.restore(place),
             Self::CleanUp => both.clean_up(None),
             Self::CleanUpRange(first, last) => {
                 let page = Page::containing_address;
@@ -202,7 +207,7 @@ impl Both<'_, '_, '_> {
     where
         for<'t> OffsetPageTable<'t>: Mapper<S>,
     {
-        let known = self.reference.updates(page.start_address(), S::LEVEL as u64).map(refused);
+        let known = self.reference.finds(page.start_address(), S::LEVEL as u64).map(refused);
         let theirs = known.unwrap_or_else(|| {
             // SAFETY: nobody uses these tables.
             said(unsafe { self.reference.parts().0.update_flags(page, flags) })
@@ -231,7 +236,7 @@ impl Both<'_, '_, '_> {
         for<'t> OffsetPageTable<'t>: Mapper<S>,
     {
         let level = S::LEVEL as u64;
-        let known = self.reference.translates_page(page.start_address(), level).map(refused);
+        let known = self.reference.finds(page.start_address(), level).map(refused);
         let theirs =
             known.unwrap_or_else(|| format!("{:?}", self.reference.parts().0.translate_page(page)));
         [format!("{:?}", self.world.parts().0.translate_page(page)), theirs]
@@ -243,6 +248,17 @@ impl Both<'_, '_, '_> {
             false => self.reference.parts().0.translate(address),
         };
         [shown(self.world.parts().0.translate(address)), shown(theirs)]
+    }
+
+    fn restore(&mut self, place: VirtAddr) -> Said {
+        if let Err(NoEntry::Absent(name, entry)) = self.world.parts().0.leaf(place)
+            && !entry.is_empty()
+        {
+            let present = entry.0 | PageTableFlags::PRESENT.bits();
+            self.world.model.memory.word(name.physical()).unwrap().set(present);
+        }
+        self.reference.restore(place);
+        Default::default()
     }
 
     /// Both must give back the same frames.

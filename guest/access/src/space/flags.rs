@@ -1,5 +1,8 @@
 //! Flags change; what the walker set stays.
 //!
+//! Only flags of what is present: other entries hold what their kernel put there, a swap entry perhaps, and Present would
+//! make the walker take that for an address. So who takes Present away cannot put it back here.
+//!
 //! L1TF: an entry that is not present but keeps its frame lets some CPUs read that frame speculatively. Whoever takes
 //! Present away here for longer than a moment should take the mapping away instead.
 #![expect(unsafe_code, reason = "new flags may break whoever uses the space")]
@@ -14,17 +17,17 @@ use super::{EditError, ForeignSpace};
 use crate::cpu::Cpu;
 use crate::entry::Entry;
 use crate::operation::Method;
-use crate::walk::NoEntry;
+use crate::walk;
 
 /// What a change of flags leaves alone: the address, Accessed and Dirty.
 const KEPT: u64 = Entry::FRAME_BITS | Entry::TOUCHED;
 
 impl<C: Cpu, M: Method<C>, D> ForeignSpace<'_, C, M, D> {
     /// Gives the entry of a page other flags; Accessed and Dirty stay set where they are. Gives back the entry as it
-    /// was. A page that is mapped but not present can become so again.
+    /// was.
     ///
     /// # Errors
-    /// [`EditError`].
+    /// [`EditError`]; [`NoEntry::Absent`](crate::walk::NoEntry::Absent) if the entry is not present.
     ///
     /// # Safety
     /// Whoever uses the space is ready for the change.
@@ -44,7 +47,8 @@ impl<C: Cpu, M: Method<C>, D> ForeignSpace<'_, C, M, D> {
     /// where they are. Gives back the entry as it was.
     ///
     /// # Errors
-    /// [`EditError`]; [`NoEntry::Large`] if the entry maps a page.
+    /// [`EditError`]; [`NoEntry::Absent`](crate::walk::NoEntry::Absent) if the entry is not present, and
+    /// [`NoEntry::Large`](crate::walk::NoEntry::Large) if it maps a page.
     ///
     /// # Safety
     /// Whoever uses the space is ready for the change, and the method too: those that go through slots of the
@@ -61,12 +65,9 @@ impl<C: Cpu, M: Method<C>, D> ForeignSpace<'_, C, M, D> {
         assert!(level != PageTableLevel::One, "entries of level one lead to no tables");
         let flags = for_tables(flags)?;
         let name = self.find(address, level)?;
-        self.edit(name, |seen| match seen {
-            _ if seen.is_empty() => Err(NoEntry::Absent(name, seen).into()),
-            _ if seen.flags().contains(PageTableFlags::HUGE_PAGE) => {
-                Err(NoEntry::Large(name, seen).into())
-            }
-            _ => Ok(Entry(seen.0 & KEPT | flags.bits())),
+        self.edit(name, |seen| {
+            walk::below(&name, seen)?;
+            Ok(Entry(seen.0 & KEPT | flags.bits()))
         })
     }
 }

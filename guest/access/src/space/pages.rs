@@ -52,9 +52,10 @@ pub fn mapping<S: PageLevel>(frame: PhysFrame<S>, flags: PageTableFlags) -> Entr
     Entry(frame.start_address().as_u64() | flags.bits() | size_bit::<S>())
 }
 
-/// Whether an entry where a page of this size would be mapped is that of a page, present or not.
+/// Whether an entry where a page of this size would be mapped is that of a page. One that is not present is not: what
+/// it holds may be a swap entry, and its bits no address.
 pub fn of_page<S: PageLevel>(name: EntryName, entry: Entry) -> Result<(), EditError> {
-    if entry.is_empty() {
+    if !entry.is_present() {
         return Err(NoEntry::Absent(name, entry).into());
     }
     let has_size = entry.0 & size_bit::<S>() == size_bit::<S>();
@@ -63,9 +64,6 @@ pub fn of_page<S: PageLevel>(name: EntryName, entry: Entry) -> Result<(), EditEr
 
 /// The frame that an entry of a page of this size leads to.
 pub fn frame<S: PageLevel>(name: EntryName, entry: Entry) -> Result<PhysFrame<S>, EditError> {
-    if !entry.is_present() {
-        return Err(NoEntry::Absent(name, entry).into());
-    }
     of_page::<S>(name, entry)?;
     PhysFrame::from_start_address(address(entry, S::LEVEL))
         .map_err(|_| EditError::Misaligned(name, entry))

@@ -1,14 +1,19 @@
 //! Pages and tables are not taken for one another.
 
-use foreign_access::Refusal;
 use foreign_access::space::EditError;
 use foreign_access::walk::NoEntry;
+use foreign_access::{Entry, Refusal};
 use x86_64::VirtAddr;
-use x86_64::structures::paging::mapper::{MapToError, Mapper, Translate, UnmapError};
+use x86_64::structures::paging::mapper::{
+    FlagUpdateError, MapToError, Mapper, Translate, UnmapError,
+};
 use x86_64::structures::paging::page_table::PageTableLevel;
 use x86_64::structures::paging::{PageTableFlags, Size1GiB, Size2MiB, Size4KiB};
 
-use crate::fixture::{FLAGS, Memory, PAGE, Strict, frame, map, page, strict, with_space};
+use crate::fixture::{FLAGS, Memory, PAGE, Space, Strict, frame, map, page, strict, with_space};
+
+/// What an eviction leaves behind, slot 7 inverted. With Present it would lead to a frame.
+const SWAPPED: Entry = Entry(0x000f_ffff_ffff_8000);
 
 #[test]
 #[should_panic(expected = "the method refused: Above4GiB")]
@@ -65,6 +70,57 @@ fn a_table_is_no_large_page_and_stays_a_table() {
         let occupied = map::<Size2MiB>(space, &memory, FLAGS);
         assert!(matches!(occupied, Err(EditError::Occupied(..))), "{occupied:?}");
         assert_eq!([memory.entry(1, 3).get(), memory.entry(2, 2).get()], before);
+    });
+}
+
+/// What is seen of an entry that another CPU changes just before it is edited; and what it holds in the end.
+fn swapped_meanwhile(
+    level: u64,
+    edit: impl FnOnce(&mut Space<'_, '_>) -> Result<Entry, EditError>,
+) -> (NoEntry, Entry) {
+    let memory = Memory::new(8);
+    let word = memory.entry(4 - level, level);
+    let evict = || word.set(SWAPPED.0);
+    with_space(&mut strict(&memory), |space| map::<Size4KiB>(space, &memory, FLAGS).unwrap());
+    let mut method = Strict { before_edit: &evict, ..strict(&memory) };
+    let mut found = None;
+    with_space(&mut method, |space| found = edit(space).err());
+    let Some(EditError::NoEntry(why)) = found else { panic!("{found:?}") };
+    (why, Entry(word.get()))
+}
+
+#[test]
+fn a_page_that_is_evicted_meanwhile_is_not_made_present() {
+    // SAFETY: nobody uses the space.
+    let (why, left) = swapped_meanwhile(1, |space| unsafe {
+        space.set_page_flags(page::<Size4KiB>(PAGE), FLAGS)
+    });
+    assert!(matches!(why, NoEntry::Absent(_, SWAPPED)), "{why:?}");
+    assert_eq!(left, SWAPPED);
+}
+
+#[test]
+fn an_entry_that_leads_to_no_table_any_more_is_not_made_present() {
+    for level in [PageTableLevel::Two, PageTableLevel::Three, PageTableLevel::Four] {
+        // SAFETY: nobody uses the space.
+        let (why, left) = swapped_meanwhile(level as u64, |space| unsafe {
+            space.set_table_flags(VirtAddr::new(PAGE), level, FLAGS)
+        });
+        assert!(matches!(why, NoEntry::Absent(_, SWAPPED)), "{why:?}");
+        assert_eq!(left, SWAPPED);
+    }
+}
+
+#[test]
+fn the_trait_says_that_what_is_not_present_is_not_mapped() {
+    let memory = Memory::new(8);
+    with_space(&mut strict(&memory), |space| {
+        map::<Size4KiB>(space, &memory, FLAGS).unwrap();
+        memory.entry(3, 1).set(SWAPPED.0);
+        // SAFETY: nobody uses the space.
+        let updated = unsafe { space.update_flags(page::<Size4KiB>(PAGE), FLAGS) };
+        assert!(matches!(updated.map(|_| ()), Err(FlagUpdateError::PageNotMapped)));
+        assert_eq!(memory.entry(3, 1).get(), SWAPPED.0);
     });
 }
 
