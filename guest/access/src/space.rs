@@ -117,7 +117,8 @@ impl<'a, C: Cpu, M: Method<C>, D> ForeignSpace<'a, C, M, D> {
     /// As long as it exists,
     /// - the frame is the root of a space that the method can reach: it was adopted, and holds what the method needs;
     /// - the code stays on this CPU, or is back on it whenever it uses the space;
-    /// - nobody else links or unlinks tables of the space. Others may edit entries of pages, and may use the space.
+    /// - nobody else links or unlinks tables of the space. Others may edit entries of pages, but not while
+    ///   [`clean`](ForeignSpace::clean) runs, as is said there. Others may use the space.
     ///
     /// # Errors
     /// The method cannot be used where paging is set up as it is on this CPU.

@@ -1,4 +1,9 @@
 //! Empty tables are unlinked, shot down, released, and their frames given back: in this order.
+//!
+//! No table is looked at twice. Its entries are loaded a few at a time, and only then is it unlinked; what another CPU
+//! puts into it meanwhile would be lost with it. A second look after the shootdown would find most of that, not all: a
+//! CPU that made a name before the first look may use it just after the second. Nor can it be had: once nothing leads
+//! to a table, none of its entries has a true name. So the caller keeps others out; only it has the lock.
 #![expect(unsafe_code, reason = "frees tables")]
 
 use x86_64::VirtAddr;
@@ -30,9 +35,14 @@ impl<C: Cpu, M: Method<C>, D: TableDeeds> ForeignSpace<'_, C, M, D> {
     /// The method does not show a table. What was unlinked until then has been freed.
     ///
     /// # Safety
-    /// Every table that translates pages of the range is used once, in this space, and is of use to nobody
-    /// when it is empty. So the range holds no slots of a method, and nothing that the kernel shares between spaces. What
-    /// leads to the root itself is skipped.
+    /// - Every table that translates pages of the range is used once, in this space, and is of use to nobody
+    ///   when it is empty. So the range holds no slots of a method, and nothing that the kernel shares between spaces. What
+    ///   leads to the root itself is skipped.
+    /// - While it runs nobody else names entries of such a table, not even to load them, unless some entry in it or
+    ///   below it, which leads to no table, is not empty from beginning to end. (That one may be exchanged for a swap
+    ///   entry, and back.) Otherwise the table may be freed because it seemed empty: what another CPU puts
+    ///   into it is lost, even if it moved it from one entry to another; and an edit by a name made before hits a frame
+    ///   that is somebody else's by then. Programs may use the space.
     pub unsafe fn clean(
         &mut self,
         range: PageRangeInclusive,

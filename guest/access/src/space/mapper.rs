@@ -110,6 +110,9 @@ impl<S: PageLevel, C: Cpu, M: Method<C>, D: TableDeeds> Mapper<S> for ForeignSpa
 impl<C: Cpu, M: Method<C>, D: TableDeeds> CleanUp for ForeignSpace<'_, C, M, D> {
     /// Frees the empty tables of the lower half. The upper half belongs to the kernel: its tables are those of
     /// all spaces, and slots in it lead to roots.
+    ///
+    /// # Safety
+    /// As for [`ForeignSpace::clean`]; above all, no other CPU puts anything into the tables meanwhile.
     unsafe fn clean_up<F>(&mut self, frame_deallocator: &mut F)
     where
         F: FrameDeallocator<Size4KiB>,
@@ -120,6 +123,9 @@ impl<C: Cpu, M: Method<C>, D: TableDeeds> CleanUp for ForeignSpace<'_, C, M, D> 
 
     /// Frees the empty tables of a range. If it reaches into the upper half, no slot of a method and no table that
     /// other spaces share may lie in it; what leads to the root itself is skipped.
+    ///
+    /// # Safety
+    /// As for [`ForeignSpace::clean`]; above all, no other CPU puts anything into the tables meanwhile.
     unsafe fn clean_up_addr_range<F>(
         &mut self,
         range: PageRangeInclusive,
