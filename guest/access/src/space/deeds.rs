@@ -34,7 +34,7 @@ pub unsafe trait TableDeeds {
     /// belongs to it.
     fn shoot_down(&mut self, unlinked: &[Unlinked]);
 
-    /// Whoever must agree has not let go of a table that was unlinked and shot down. It stays a table, and its frame
+    /// Whoever must agree has not let go of a table that was unlinked and shot down, or that nothing ever led to. It stays a table, and its frame
     /// must not be used for anything else until [`Method::release`](crate::Method::release) succeeds.
     ///
     /// # Panics

@@ -16,7 +16,10 @@ pub enum EditError {
     NoEntry(NoEntry),
     /// This entry leads to a table, where a large page was asked for.
     Table(EntryName, Entry),
-    /// This entry is not empty, so nothing can be mapped there.
+    /// This entry is not empty, so nothing can be mapped there. Or it was to lead to a new table, and somebody else has put
+    /// something into it; the table was not released, and the kernel has been told ([`TableDeeds::kept`]).
+    ///
+    /// [`TableDeeds::kept`]: super::TableDeeds::kept
     Occupied(EntryName, Entry),
     /// The address in this entry is not aligned to the size of its page.
     Misaligned(EntryName, Entry),
@@ -25,8 +28,8 @@ pub enum EditError {
     /// Flags that an entry which leads to a table must not have: page size and Global. Methods that go through slots
     /// of the root would make the walker take them for PAT and Global of a page.
     NotForTables(PageTableFlags),
-    /// This frame was allocated for a table and has not become one. Whoever must agree refused; or
-    /// [`Refusal::Differs`]: somebody else has put something into the entry that was to lead to it.
+    /// This frame was allocated for a table and has not become one. Whoever must agree refused; or the method refused the
+    /// entry that was to lead to it; or [`Refusal::Differs`]: somebody else has put something into that entry.
     NewTable {
         /// The frame, which is the caller's.
         frame: PhysFrame,

@@ -8,7 +8,7 @@ use super::{EditError, ForeignSpace, TableDeeds};
 use crate::cpu::Cpu;
 use crate::entry::Entry;
 use crate::operation::{EntryName, Method, Refusal};
-use crate::walk;
+use crate::walk::{self, NoEntry};
 
 /// What every entry has that leads to a table.
 const LINK: PageTableFlags = PageTableFlags::PRESENT.union(PageTableFlags::WRITABLE);
@@ -95,15 +95,27 @@ impl<C: Cpu, M: Method<C>, D: TableDeeds> ForeignSpace<'_, C, M, D> {
     ) -> Result<EntryName, EditError> {
         let new_table = |refusal| EditError::NewTable { frame, refusal };
         let link = Entry::new(frame, flags);
+        // It leads to a table: `name` is above the level of pages, and the flags are those of a link.
         let below = walk::below(&name, link)?;
         self.deeds.zero(frame);
         self.method.get_mut().adopt(self.cpu, frame, below.level).map_err(new_table)?;
-        let differs = new_table(Refusal::Differs);
-        let linked = self.edit(name, |seen| seen.is_empty().then_some(link).ok_or(differs));
-        if let Err(why) = linked {
-            self.method.get_mut().release(self.cpu, frame).map_err(new_table)?;
-            return Err(why);
-        }
+        let occupied = |seen| EditError::Occupied(name, seen);
+        self.edit(name, |seen| seen.is_empty().then_some(link).ok_or(occupied(seen)))
+            .map_err(|why| self.unmake(frame, why))?;
         Ok(below)
+    }
+
+    /// A table that nothing leads to ceases to be one, and its frame is the caller's again; or it is the kernel's, if it
+    /// may not. Gives back what to tell the caller.
+    fn unmake(&mut self, frame: PhysFrame, why: EditError) -> EditError {
+        if let Err(refusal) = self.method.get_mut().release(self.cpu, frame) {
+            self.deeds.kept(frame, refusal);
+            return why;
+        }
+        let refusal = match why {
+            EditError::NoEntry(NoEntry::Stopped(stopped)) => stopped.refusal,
+            _ => Refusal::Differs,
+        };
+        EditError::NewTable { frame, refusal }
     }
 }

@@ -43,7 +43,9 @@ impl<S: PageLevel, C: Cpu, M: Method<C>, D: TableDeeds> Mapper<S> for ForeignSpa
             Ok(()) => Ok(MapperFlush::new(page)),
             Err(EditError::NoFrame) => Err(MapToError::FrameAllocationFailed),
             Err(EditError::NoEntry(NoEntry::Large(..))) => Err(MapToError::ParentEntryHugePage),
-            Err(EditError::Occupied(..)) => Err(MapToError::PageAlreadyMapped(frame)),
+            Err(EditError::Occupied(name, _)) if name.level == S::LEVEL => {
+                Err(MapToError::PageAlreadyMapped(frame))
+            }
             Err(other) => panic!("{other}"),
         }
     }

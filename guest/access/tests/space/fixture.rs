@@ -103,6 +103,7 @@ pub struct Strict<'a> {
     pub adopts: Result<(), Refusal>,
     pub releases: Result<(), Refusal>,
     pub shows: Result<(), Refusal>,
+    pub edits: Result<(), Refusal>,
     pub released: u32,
     /// Something that happens just when a table is adopted.
     pub meanwhile: &'a dyn Fn(),
@@ -116,6 +117,7 @@ unsafe impl<C: Cpu> Method<C> for Strict<'_> {
         self.shows.map_err(|refusal| Stopped { done: 0, refusal })?;
         if operations.iter().any(|operation| operation.action != Action::Load) {
             (self.before_edit)();
+            self.edits.map_err(|refusal| Stopped { done: 0, refusal })?;
         }
         // SAFETY: the caller's duty is the same.
         unsafe { self.map.apply(cpu, operations) }
@@ -135,8 +137,9 @@ unsafe impl<C: Cpu> Method<C> for Strict<'_> {
 pub fn strict<'a>(memory: &Memory) -> Strict<'a> {
     // SAFETY: physical address 0 is where the memory begins.
     let map = unsafe { DirectMap::new(VirtAddr::from_ptr(memory.tables)) };
-    let (adopts, releases, shows) = (Ok(()), Ok(()), Ok(()));
-    Strict { map, adopts, releases, shows, released: 0, meanwhile: &|| {}, before_edit: &|| {} }
+    let (adopts, releases, shows, edits) = (Ok(()), Ok(()), Ok(()), Ok(()));
+    let (meanwhile, before_edit) = (&|| {}, &|| {});
+    Strict { map, adopts, releases, shows, edits, released: 0, meanwhile, before_edit }
 }
 
 /// What a test works with.

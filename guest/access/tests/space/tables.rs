@@ -2,7 +2,7 @@
 
 use foreign_access::space::EditError;
 use foreign_access::walk::NoEntry;
-use foreign_access::{Entry, Refusal};
+use foreign_access::{Entry, Refusal, Stopped};
 use x86_64::structures::paging::page_table::PageTableLevel;
 use x86_64::structures::paging::{Mapper, PageTableFlags, Size4KiB};
 
@@ -31,6 +31,55 @@ fn a_frame_whose_place_was_taken_meanwhile_is_released_and_not_lost() {
         assert_eq!(map::<Size4KiB>(space, &memory, FLAGS), Err(refused));
     });
     assert_eq!((memory.entry(0, 4).get(), method.released), (other, 1));
+}
+
+#[test]
+fn a_frame_whose_entry_is_refused_is_released_and_not_lost() {
+    let memory = Memory::new(8);
+    let mut method = Strict { edits: Err(NO), ..strict(&memory) };
+    let deeds = with_space(&mut method, |space| {
+        let refused = EditError::NewTable { frame: frame(1), refusal: NO };
+        assert_eq!(map::<Size4KiB>(space, &memory, FLAGS), Err(refused));
+    });
+    assert_eq!((memory.entry(0, 4).get(), method.released, deeds.kept), (0, 1, vec![]));
+}
+
+#[test]
+fn a_frame_that_is_not_released_either_is_kept() {
+    let memory = Memory::new(8);
+    let refused = Refusal::Above4GiB;
+    let mut method = Strict { edits: Err(refused), releases: Err(NO), ..strict(&memory) };
+    let deeds = with_space(&mut method, |space| {
+        let why = EditError::from(Stopped { done: 0, refusal: refused });
+        assert_eq!(map::<Size4KiB>(space, &memory, FLAGS), Err(why), "the frame is not told");
+    });
+    assert_eq!(deeds.kept, [(frame(1), NO)]);
+}
+
+#[test]
+fn a_frame_whose_place_was_taken_and_that_is_not_released_is_kept() {
+    let memory = Memory::new(8);
+    let other = Entry::new(frame(7), FLAGS);
+    let taken = || memory.entry(0, 4).set(other.0);
+    let mut method = Strict { meanwhile: &taken, releases: Err(NO), ..strict(&memory) };
+    let deeds = with_space(&mut method, |space| {
+        let found = map::<Size4KiB>(space, &memory, FLAGS);
+        assert!(matches!(found, Err(EditError::Occupied(_, entry)) if entry == other), "{found:?}");
+    });
+    assert_eq!((deeds.kept, memory.entry(0, 4).get()), (vec![(frame(1), NO)], other.0));
+}
+
+#[test]
+#[should_panic(expected = "is not empty")]
+fn the_trait_does_not_take_a_table_for_a_page_that_is_mapped() {
+    let memory = Memory::new(8);
+    let taken = || memory.entry(0, 4).set(Entry::new(frame(7), FLAGS).0);
+    let mut method = Strict { meanwhile: &taken, releases: Err(NO), ..strict(&memory) };
+    with_space(&mut method, |space| {
+        // SAFETY: nobody uses the space.
+        let mapped = unsafe { space.map_to(page::<Size4KiB>(PAGE), frame(5), FLAGS, &mut &memory) };
+        drop(mapped);
+    });
 }
 
 #[test]
