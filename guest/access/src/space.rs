@@ -117,6 +117,9 @@ impl<'a, C: Cpu, M: Method<C>, D> ForeignSpace<'a, C, M, D> {
     /// As long as it exists,
     /// - the frame is the root of a space that the method can reach: it was adopted, and holds what the method needs;
     /// - the code stays on this CPU, or is back on it whenever it uses the space;
+    /// - whoever uses the space is ready for any page of it to be taken away: [`unmap_page`](ForeignSpace::unmap_page) and
+    ///   [`Mapper::unmap`](x86_64::structures::paging::Mapper::unmap) are safe. No more than that: whoever else could
+    ///   still reach the frame is a matter of the shootdown that must come before it is used again;
     /// - nobody else links or unlinks tables of the space. Others may edit entries of pages, but not while
     ///   [`clean`](ForeignSpace::clean) runs, as is said there. Others may use the space.
     ///
@@ -140,8 +143,10 @@ impl<'a, C: Cpu, M: Method<C>, D> ForeignSpace<'a, C, M, D> {
     /// Does operations whose names come from a walk of the space.
     #[inline(always)]
     fn apply(&mut self, operations: &mut [Operation]) -> Result<(), Stopped> {
-        // SAFETY: names made by `walk` from the root are true as long as its tables stay, and nobody else
-        // changes them; whoever uses the space is ready for the edits, says the caller of each of ours.
+        // SAFETY: names made by `walk` from the root are true as long as its tables stay, and nobody else links or
+        // unlinks them, says the caller of `new`; nor do we between a walk and the use of what it found. Whoever uses
+        // the space is ready for the edits: for pages that are taken away, says the caller of `new`; for all
+        // else, says the caller of the function that does it, which is unsafe.
         unsafe { self.method.get_mut().apply(self.cpu, operations) }
     }
 }

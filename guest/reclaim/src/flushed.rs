@@ -23,15 +23,25 @@ impl Flushed {
     ///
     /// Its edits need no flush. Where loading another root flushes, nothing of the space is cached; with
     /// PCIDs something may be, but the PCID is flushed before another space is loaded under it
-    /// ([`crate::stale::Tag::new`]). What is left are slots that lead to its tables.
+    /// ([`crate::stale::Tag::new`]). Both hold only because no page of a space is mapped global: neither a load of
+    /// CR3 nor the flush of a PCID drops global translations, and they are used under every PCID. The entries made here
+    /// never have Global (see `Rights::leaf`, which makes them all). What is left are slots that lead to its tables.
     #[track_caller]
     pub fn by_letting_go<M: Machine>(machine: &mut M) -> Self {
         machine.let_go();
         Self(())
     }
 
-    /// For frames whose last mapping went in a call of this crate that has returned: [`crate::evict()`] has flushed
-    /// by then, [`crate::tear_down()`] has let go, and nothing else takes mappings away.
+    /// For a frame whose record names no mapping, at the beginning of a call of this crate. It rests on this:
+    /// - whoever takes the record of a mapping away has a [`Flushed`] made before the call ends, and the calls do
+    ///   not overlap, since each borrows all of [`crate::Memory`]. There are two: [`crate::evict()`] makes its own by a
+    ///   flush, after the last edit, and [`crate::tear_down()`] by letting go, also if it stops half-way;
+    /// - a mapping is recorded as soon as the entry is there, and the record goes only when the entry has, so that no
+    ///   record means no entry: [`crate::audit()`] compares the two;
+    /// - nobody else makes entries of the lower halves: [`Machine`] asks it of the kernel;
+    /// - after [`crate::tear_down()`], what [`Flushed::by_letting_go`] says.
+    ///
+    /// A further function that takes mappings away must make a proof of its own before it returns, or this one is false.
     pub const fn before() -> Self {
         Self(())
     }

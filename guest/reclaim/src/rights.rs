@@ -18,7 +18,8 @@ impl Rights {
     /// Read and execute.
     pub const CODE: Self = Self { writable: false, executable: true };
 
-    /// The entry of level one that maps a frame with these rights.
+    /// The entry of level one that maps a frame with these rights. It is never global: what CPUs may know of a page
+    /// must go when the root, or the PCID, of its space does.
     pub(crate) fn leaf(self, frame: PhysFrame) -> Entry {
         let mut flags = PageTableFlags::PRESENT | PageTableFlags::USER_ACCESSIBLE;
         flags.set(PageTableFlags::WRITABLE, self.writable);
@@ -31,6 +32,22 @@ impl Rights {
         Self {
             writable: leaf.flags().contains(PageTableFlags::WRITABLE),
             executable: !leaf.flags().contains(PageTableFlags::NO_EXECUTE),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PageTableFlags, Rights};
+    use crate::number::frame_at;
+
+    #[test]
+    fn no_page_is_mapped_global() {
+        for (writable, executable) in [(false, false), (false, true), (true, false), (true, true)] {
+            let rights = Rights { writable, executable };
+            let leaf = rights.leaf(frame_at(5));
+            assert_eq!(Rights::of(leaf), rights);
+            assert!(!leaf.flags().contains(PageTableFlags::GLOBAL), "{leaf:?}");
         }
     }
 }
