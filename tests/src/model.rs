@@ -82,6 +82,8 @@ pub struct Model<'m> {
     views: Views,
     /// CR4.PGE of all CPUs.
     global_pages: Cell<bool>,
+    /// Whether INVLPG leaves global translations, on all CPUs.
+    flawed_invlpg: Cell<bool>,
     cpus: Vec<CpuState>,
     random: Random,
     violations: RefCell<Vec<Violation>>,
@@ -111,6 +113,7 @@ impl<'m> Model<'m> {
             stub: Stub::new(rules),
             views: Views::new(frames),
             global_pages: Cell::new(false),
+            flawed_invlpg: Cell::new(false),
             cpus: (0..cpus).map(|_| cpu()).collect(),
             random: Random::new(seed),
             violations: RefCell::default(),
@@ -162,7 +165,11 @@ impl<'m> Model<'m> {
 
     /// INVLPG.
     pub fn invlpg(&self, cpu: usize, address: VirtAddr) {
-        self.cpus[cpu].caches.borrow_mut().invlpg(self.pcid(cpu), address);
+        let mut caches = self.cpus[cpu].caches.borrow_mut();
+        match self.flawed_invlpg.get() {
+            false => caches.invlpg(self.pcid(cpu), address),
+            true => caches.invlpg_but_global(self.pcid(cpu), address),
+        }
     }
 
     /// The kernel's access to this address must fault on a CPU: no table maps it, and nothing is cached of it.
@@ -177,6 +184,11 @@ impl<'m> Model<'m> {
     pub fn set_global_pages(&self, on: bool) {
         self.global_pages.set(on);
         self.cpus.iter().for_each(|cpu| cpu.caches.borrow_mut().forget_all());
+    }
+
+    /// From now on INVLPG leaves global translations, as on some CPUs where PCIDs are on.
+    pub fn break_invlpg(&self) {
+        self.flawed_invlpg.set(true);
     }
 
     /// Whether there are global pages.

@@ -46,6 +46,8 @@
 //! # Machines
 //! - Four levels of tables. With five (CR4.LA57) every method is refused, by name: [`cpu::Paging`].
 //! - AMD's translation cache extension (EFER.TCE) takes from INVLPG what some methods rely on; these are refused.
+//! - On some Intel CPUs of the 12th to 14th generation INVLPG leaves global translations where PCIDs are on. Nobody asks the
+//!   CPU whether it is one of them: the kernel must see to it, as [`cpu::Paging`] says.
 //! - The stub is called by VMCALL or VMMCALL, as the CPU's vendor has it: [`cpu::CallInstruction`].
 //! - Bits 51:12 of an entry are taken for an address. A kernel that marks encrypted memory there (the C-bit of SME and
 //!   SEV, the shared bit of TDX, key identifiers of TME) cannot use this crate.

@@ -167,6 +167,14 @@ impl Caches {
         self.structures.retain(|known| known.tag.pcid != pcid);
     }
 
+    /// INVLPG as some CPUs do it where PCIDs are on: global translations stay, under every PCID (errata ADL063 and
+    /// RPL042).
+    pub fn invlpg_but_global(&mut self, pcid: u16, address: VirtAddr) {
+        self.translations
+            .retain(|known| known.global || !(known.covers(address) && known.tag.pcid == pcid));
+        self.structures.retain(|known| known.tag.pcid != pcid);
+    }
+
     /// What a page fault does: as INVLPG, but only under this tag; a global translation that was made
     /// under another PCID may stay.
     pub fn page_fault(&mut self, tag: Tag, address: VirtAddr) {

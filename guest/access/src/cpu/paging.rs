@@ -7,6 +7,20 @@
 use core::fmt;
 
 /// What is switched on of what would make methods go wrong.
+///
+/// # INVLPG that leaves global translations
+/// Where PCIDs are on, INVLPG may leave global translations on Alder Lake, Alder Lake-N and Raptor Lake CPUs (Intel's
+/// errata ADL063 and RPL042) whose microcode is older than that of March 2024. Linux turns PCIDs off on them. The errata
+/// do not apply in VMX non-root operation, so not to a guest, of the stub or any other hypervisor.
+///
+/// This is not asked here: the answer is a list of models and of microcode revisions, about which hypervisors lie. But
+/// the methods that go through slots of the root rely on it ([`Paging::check`]): they read an entry that maps a
+/// large global page as a global leaf, and if a table takes the place of that page, go on reading the page. On these
+/// CPUs a kernel that uses such a method must do one of three things:
+/// - leave CR4.PCIDE clear, as Linux does;
+/// - leave CR4.PGE clear, and bit 8 means nothing;
+/// - map no large page global where a table may come in its place, or where another root has one: large global pages
+///   that all roots share and that stay for good do no harm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Paging {
     /// CR4.LA57: roots are tables of level five.
@@ -49,7 +63,8 @@ impl Paging {
     }
 
     /// What the methods that go through slots of the root rely on too (`recursive`, `root-array`, `space-switch`,
-    /// `in-context`): one INVLPG makes the CPU forget all ways to tables.
+    /// `in-context`): one INVLPG makes the CPU forget all ways to tables. That it drops global translations too is not
+    /// asked; see [`Paging`].
     ///
     /// # Errors
     /// [`Unsupported`] says what is in the way.
