@@ -1,5 +1,8 @@
-//! What a walk and a translation through this project's direct map cost, against the `x86_64` crate's mapper on the same
+//! What translations through this project's direct map cost, against the `x86_64` crate's mapper on the same
 //! tables: `cargo bench -p loadphys-tests --bench translate`.
+//!
+//! Two questions are asked of both, which both answer in full: where an address leads (`Translate::translate`), and which
+//! frame a page of 4 KiB is mapped to (`Mapper::translate_page`; ours is `ForeignSpace::frame_of`, on which that stands).
 //!
 //! Both are timed alternately, a few microseconds each, so that whatever else the host does meets both; of each pair the
 //! ratio is taken, and the median of all ratios printed, with its quartiles. A framework that times one after the other
@@ -9,11 +12,11 @@
 use std::hint::black_box;
 use std::time::Instant;
 
+use foreign_access::ForeignSpace;
 use foreign_access::cpu::Hosted;
 use foreign_access::methods::DirectMap;
-use foreign_access::{ForeignSpace, Method, walk};
 use loadphys_tests::model::Random;
-use x86_64::structures::paging::page_table::{PageTable, PageTableFlags, PageTableLevel};
+use x86_64::structures::paging::page_table::{PageTable, PageTableFlags};
 use x86_64::structures::paging::{
     FrameAllocator, Mapper, OffsetPageTable, Page, PhysFrame, Size4KiB, Translate,
 };
@@ -67,7 +70,7 @@ fn main() {
     for (set, chosen) in [("random", &pages[..]), ("hot", &pages[..HOT])] {
         let addresses: Vec<_> = (0..CALLS).map(|call| chosen[call % chosen.len()]).collect();
         report("translate", set, &addresses, &ways, translate_theirs, translate_ours);
-        report("walk", set, &addresses, &ways, walk_theirs, walk_ours);
+        report("frame of a page", set, &addresses, &ways, frame_theirs, frame_ours);
     }
 }
 
@@ -103,22 +106,18 @@ fn translate_ours(ways: &Ways<'_>, addresses: &[VirtAddr]) {
 }
 
 #[inline(never)]
-fn walk_theirs(ways: &Ways<'_>, addresses: &[VirtAddr]) {
+fn frame_theirs(ways: &Ways<'_>, addresses: &[VirtAddr]) {
     for address in addresses {
         let page = Page::<Size4KiB>::containing_address(*address);
-        black_box(ways.theirs.translate_page(page).is_ok());
+        black_box(ways.theirs.translate_page(page).ok());
     }
 }
 
 #[inline(never)]
-fn walk_ours(ways: &Ways<'_>, addresses: &[VirtAddr]) {
-    let (cpu, root) = (Hosted::new(ways.ours.root()), ways.ours.root());
-    // SAFETY: as in `main`.
-    let mut method = unsafe { DirectMap::new(ways.theirs.phys_offset()) };
+fn frame_ours(ways: &Ways<'_>, addresses: &[VirtAddr]) {
     for address in addresses {
-        // SAFETY: names come from a walk of these tables, which stay.
-        let apply = |batch: &mut [_]| unsafe { method.apply(&cpu, batch) };
-        black_box(walk::find(apply, root, *address, PageTableLevel::One).is_ok());
+        let page = Page::<Size4KiB>::containing_address(*address);
+        black_box(ways.ours.frame_of(page).ok());
     }
 }
 
