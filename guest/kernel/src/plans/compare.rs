@@ -14,11 +14,17 @@ use crate::{methods, other_context};
 
 /// Measures all rows.
 pub fn run(scene: &mut Scene) -> Result<(), Failure> {
+    let (pages, largest) = (scene.plan.pages, scene.plan.batch.iter().copied().max());
+    if let Some(batch) = largest.filter(|batch| *batch > pages) {
+        return Err(Failure::new(format_args!("batch={batch}: at most pages, which is {pages}")));
+    }
+    let mut measured = 0;
     for method in methods::asked(&scene.plan, &scene.features) {
         match scene.choose(method) {
             Ok(()) => {
                 let seen = conformance::try_asked(scene, method)?;
                 rows(scene, method, seen)?;
+                measured += 1;
             }
             Err(why) => report::record(&Record::Skipped(Skipped {
                 path: name(below(&scene.features)),
@@ -26,6 +32,9 @@ pub fn run(scene: &mut Scene) -> Result<(), Failure> {
                 reason: sentence(format_args!("{why}")),
             })),
         }
+    }
+    if measured == 0 {
+        return Err(Failure::new(format_args!("no method that was asked for is here")));
     }
     scene.conclude()
 }
