@@ -11,7 +11,7 @@ use crate::outcome::{bad_input, report};
 
 /// loadphys: what does editing the page tables of another process cost, and what does it protect?
 #[derive(Parser)]
-#[command(name = "cargo xtask", max_term_width = 100)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -29,9 +29,14 @@ impl Progress {
 
     /// One step is done; `what` says which.
     pub fn step(&self, what: impl Into<Cow<'static, str>>) {
+        self.steps(1, what);
+    }
+
+    /// So many steps are done.
+    pub fn steps(&self, count: u64, what: impl Into<Cow<'static, str>>) {
         match &self.bar {
             Some(bar) => {
-                bar.inc(1);
+                bar.inc(count);
                 bar.set_message(what);
             }
             None => eprintln!("{}: {}", self.name, what.into()),

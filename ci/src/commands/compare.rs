@@ -34,7 +34,7 @@ use crate::{tools, workspace};
 ///
 /// Writes compare.json, compare.csv, report.html and its pictures. Exit code: 0 if all that was
 /// asked ran, every page was verified and none was lost; 1 for a failed run; 2 for bad arguments or
-/// a missing tool.
+/// a missing tool; 130 after an interrupt.
 #[derive(Args)]
 pub struct Arguments {
     /// What runs below the guest: a list of bare, vmx
@@ -53,7 +53,7 @@ pub struct Arguments {
     /// How many spaces share each page, at most 200 [default: 1,2,4,8]
     #[arg(long, value_name = "LIST")]
     sharers: Option<String>,
-    /// How many pages are evicted together, at most 512 [default: 1,32]
+    /// How many pages are evicted together, at most 512 and at most --pages [default: 1,32]
     #[arg(long, value_name = "LIST")]
     batch: Option<String>,
     /// Pages to evict for each row, at most a quarter of the memory [default: 1024]
@@ -76,7 +76,7 @@ pub struct Arguments {
     /// Where patterns and the order of victims begin
     #[arg(long, value_name = "N", default_value = "1")]
     seed: String,
-    /// Fewer sharers and pages
+    /// Sharers 1 and 4, and 64 pages, unless they are given
     #[arg(long)]
     quick: bool,
     /// End a boot by force after so many seconds [default: 600, and one more for every 2000 pages that
@@ -99,6 +99,7 @@ impl Arguments {
         let memory_mib = memory(&self.memory, &request.paths)?;
         let limit = self.limit()?;
         refuse_many_pages(&request, memory_mib)?;
+        refuse_large_batch(&request)?;
         let out = self.out.clone().unwrap_or_else(|| workspace::target().join("compare"));
         make_directory(&out)?;
         let programs = Programs::build(&request.paths)?;
@@ -164,8 +165,11 @@ const fn usual(quick: bool) -> (&'static str, &'static str, &'static str) {
 }
 
 fn asked(methods: &str) -> Result<Asked> {
-    if methods == "all" {
-        return Ok(Asked::All);
+    if methods.split(',').any(|word| word == "all") {
+        return match methods {
+            "all" => Ok(Asked::All),
+            _ => Err(bad_input(format!("--methods {methods}: all stands alone"))),
+        };
     }
     let named = |word: &str| word.parse::<MethodName>().map_err(super::options::refused);
     let names = list(methods, named)?;
@@ -217,11 +221,22 @@ fn refuse_many_pages(request: &Request, memory_mib: u32) -> Result<()> {
     )))
 }
 
+/// A batch is of different pages, so a row needs as many.
+fn refuse_large_batch(request: &Request) -> Result<()> {
+    let (pages, largest) = (request.pages, request.batch.iter().copied().max().unwrap_or(1));
+    if largest <= pages {
+        return Ok(());
+    }
+    Err(bad_input(format!("--batch {largest}: at most --pages, which is {pages}")))
+}
+
 /// Makes a directory that files can be written to.
 fn make_directory(directory: &FilePath) -> Result<()> {
     let made = fs::create_dir_all(directory).and_then(|()| tempfile::tempfile_in(directory));
-    let refused =
-        |error| bad_input(format!("cannot write to --out {}: {error}", directory.display()));
+    let refused = |error| match directory.is_file() {
+        true => bad_input(format!("--out {}: is a file, not a directory", directory.display())),
+        false => bad_input(format!("cannot write to --out {}: {error}", directory.display())),
+    };
     made.map(drop).map_err(refused)
 }
 
@@ -238,6 +253,10 @@ fn write(document: &Document, directory: &FilePath) -> Result<()> {
 }
 
 fn show(document: &Document) {
+    if document.rows.is_empty() {
+        show_skipped(document);
+        return;
+    }
     println!("{}", compare::table(&document.rows));
     println!("{}", compare::verdict(document));
     for machine in &document.machines {
@@ -248,6 +267,10 @@ fn show(document: &Document) {
     compare::flips_told(&document.flips).iter().for_each(|line| println!("flip: {line}"));
     println!("{}", compare::properties(&document.properties));
     compare::conformance_told(document).iter().for_each(|line| println!("{line}"));
+    show_skipped(document);
+}
+
+fn show_skipped(document: &Document) {
     for it in &document.skipped {
         let skipped = &it.skipped;
         println!(

@@ -7,13 +7,14 @@ use clap::Args;
 
 use crate::boot::{self, Job};
 use crate::build::{BARE_METAL, Programs};
+use crate::interrupt;
 use crate::machines::{MachineName, Path, kvm};
 use crate::tools::{self, Need};
 
 /// Say what this host can run, and why it cannot run the rest.
 ///
-/// Whatever looks usable is tried with a short boot. Nothing is installed. Exit code: 0 if every
-/// path can run on some machine.
+/// Whatever looks usable is tried with a short boot, for which guest and stub are built. Nothing is
+/// installed. Exit code: 0 if every path can run on some machine.
 #[derive(Args)]
 pub struct Arguments {
     /// Leave out the boots
@@ -32,6 +33,8 @@ impl Arguments {
         let mut unusable = Vec::new();
         for path in Path::ALL {
             let usable = MachineName::ALL.map(|machine| examine(path, machine, programs.as_ref()));
+            // A probe that was interrupted says nothing of the machine.
+            interrupt::check()?;
             match MachineName::ALL.into_iter().zip(usable).find(|(_, usable)| *usable) {
                 Some((machine, _)) => println!("{path}: compare takes {machine}"),
                 None => unusable.push(path.name()),
@@ -59,6 +62,7 @@ fn tools() {
 fn examine(path: Path, machine: MachineName, programs: Option<&Programs>) -> bool {
     let usable = usable(path, machine, programs);
     match &usable {
+        _ if interrupt::requested() => {}
         Ok(how) => println!("{path} on {machine}: yes, {how}"),
         Err(reason) => println!("{path} on {machine}: no: {reason}"),
     }

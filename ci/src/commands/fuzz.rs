@@ -22,7 +22,8 @@ use crate::workspace;
 /// few steps that are enough. Exit code: 0 if nothing went wrong, 1 if something did, 2 for bad arguments.
 #[derive(Args)]
 pub struct Arguments {
-    /// How many steps under each method
+    /// How many steps under each method, in whole lives of 2000: a life begins with empty memory and ends
+    /// with all spaces
     #[arg(long, value_name = "N", default_value = "10000000")]
     steps: String,
     /// Methods: a list, or all
@@ -104,9 +105,10 @@ impl Said {
         let (Line::Out(bytes) | Line::Error(bytes)) = line;
         let line = String::from_utf8_lossy(bytes).trim_end().to_owned();
         if let Some((done, of)) = lives(&line) {
-            while self.parts < PARTS * done / of.max(1) {
-                self.parts += 1;
-                progress.step(format!("{done} of {of} lives under each method"));
+            let parts = PARTS * done / of.max(1);
+            if self.parts < parts {
+                let more = parts - std::mem::replace(&mut self.parts, parts);
+                progress.steps(more, format!("{done} of {of} lives under each method"));
             }
         } else if let Some((method, seed)) = finding(&line) {
             self.wrong = Some((line, method, seed));

@@ -35,14 +35,12 @@ fn place(out: Option<PathBuf>) -> Result<PathBuf> {
         return Ok(target.join("loadphys.iso"));
     };
     let image = std::path::absolute(image)?;
-    let holds = image.parent().is_some_and(|directory| directory.is_dir());
-    if !holds || image.is_dir() {
-        return Err(bad_input(format!(
-            "--out {}: no such directory, or no file name",
-            image.display()
-        )));
-    }
-    Ok(image)
+    let why = match image.parent() {
+        _ if image.is_dir() => "is a directory, and the image is a file",
+        Some(directory) if directory.is_dir() => return Ok(image),
+        _ => "no such directory",
+    };
+    Err(bad_input(format!("--out {}: {why}", image.display())))
 }
 
 /// Seconds in which people can choose from the menu.

@@ -67,7 +67,8 @@ pub fn conformance_told(document: &Document) -> Vec<String> {
     )];
     let blind = |sees: fn(&Property) -> bool| names(document, |it| !sees(it));
     lines.push(format!(
-        "TLB oracle: a flush left out would show; blind, as all is forgotten anyway: {}; of idle spaces: {}",
+        "TLB oracle: a flush left out would show, but not (all is forgotten anyway) under: {}; that of a space that is loaded \
+         later not under: {}",
         blind(|it| it.oracle_sees),
         blind(|it| it.oracle_sees_foreign)
     ));
