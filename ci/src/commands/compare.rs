@@ -9,6 +9,8 @@ use clap::Args;
 use loadphys_plan::command_line::{List, MethodName};
 use loadphys_plan::work::{MOST_BATCH, MOST_SHARERS};
 
+mod refusals;
+
 use super::options::{list, memory, number, numbers};
 use crate::boot::{Job, USUAL_MEMORY_MIB};
 use crate::build::{Programs, sha256};
@@ -95,11 +97,11 @@ impl Arguments {
         let asked = MachineName::named(&self.machine)?;
         request.paths.iter().try_for_each(|path| check(*path, asked))?;
         self.refuse_later()?;
-        refuse_impossible(&request)?;
+        refusals::impossible(&request)?;
         let memory_mib = memory(&self.memory, &request.paths)?;
         let limit = self.limit()?;
-        refuse_many_pages(&request, memory_mib)?;
-        refuse_large_batch(&request)?;
+        refusals::many_pages(&request, memory_mib)?;
+        refusals::large_batch(&request)?;
         let out = self.out.clone().unwrap_or_else(|| workspace::target().join("compare"));
         make_directory(&out)?;
         let programs = Programs::build(&request.paths)?;
@@ -193,41 +195,6 @@ fn jobs(
         Ok((path, Job { memory_mib, ..job }))
     };
     request.paths.iter().map(job).collect()
-}
-
-/// Refuses a method that no path in question has.
-fn refuse_impossible(request: &Request) -> Result<()> {
-    match request.impossible() {
-        None => Ok(()),
-        Some(method) => {
-            let paths: Vec<&str> = request.paths.iter().map(|path| path.name()).collect();
-            let paths = paths.join(",");
-            Err(bad_input(format!(
-                "--methods {method} needs path vmx, not {paths}: the stub has it"
-            )))
-        }
-    }
-}
-
-/// Pages and their copies in swap, both in memory, may fill half of it.
-fn refuse_many_pages(request: &Request, memory_mib: u32) -> Result<()> {
-    let most = u64::from(memory_mib) * 256 / 4;
-    if u64::from(request.pages) <= most {
-        return Ok(());
-    }
-    Err(bad_input(format!(
-        "--pages {}: at most {most} with --memory {memory_mib}, a quarter of it",
-        request.pages
-    )))
-}
-
-/// A batch is of different pages, so a row needs as many.
-fn refuse_large_batch(request: &Request) -> Result<()> {
-    let (pages, largest) = (request.pages, request.batch.iter().copied().max().unwrap_or(1));
-    if largest <= pages {
-        return Ok(());
-    }
-    Err(bad_input(format!("--batch {largest}: at most --pages, which is {pages}")))
 }
 
 /// Makes a directory that files can be written to.

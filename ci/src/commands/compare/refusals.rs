@@ -1,0 +1,69 @@
+//! Requests that cannot be met, refused before anything is built.
+
+use anyhow::Result;
+
+use crate::compare::Request;
+use crate::outcome::bad_input;
+
+/// Refuses a method that no path in question has.
+pub fn impossible(request: &Request) -> Result<()> {
+    match request.impossible() {
+        None => Ok(()),
+        Some(method) => {
+            let paths: Vec<&str> = request.paths.iter().map(|path| path.name()).collect();
+            let paths = paths.join(",");
+            Err(bad_input(format!(
+                "--methods {method} needs path vmx, not {paths}: the stub has it"
+            )))
+        }
+    }
+}
+
+/// Pages and their copies in swap, both in memory, may fill half of it.
+pub fn many_pages(request: &Request, memory_mib: u32) -> Result<()> {
+    let most = u64::from(memory_mib) * 256 / 4;
+    if u64::from(request.pages) <= most {
+        return Ok(());
+    }
+    Err(bad_input(format!(
+        "--pages {}: at most {most} with --memory {memory_mib}, a quarter of it",
+        request.pages
+    )))
+}
+
+/// A batch is of different pages, so a row needs as many.
+pub fn large_batch(request: &Request) -> Result<()> {
+    let (pages, largest) = (request.pages, request.batch.iter().copied().max().unwrap_or(1));
+    if largest <= pages {
+        return Ok(());
+    }
+    Err(bad_input(format!("--batch {largest}: at most --pages, which is {pages}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use loadphys_plan::command_line::List;
+
+    use super::{large_batch, many_pages};
+    use crate::compare::{Asked, Request};
+    use crate::machines::Path;
+
+    fn request(batch: u32, pages: u32) -> Request {
+        let one = |number| List::new([number]).expect("one number");
+        let (paths, methods) = (vec![Path::Bare], Asked::Usual);
+        Request { paths, methods, sharers: one(1), batch: one(batch), pages, seed: 1 }
+    }
+
+    #[test]
+    fn a_batch_has_no_more_pages_than_the_row() {
+        assert!(large_batch(&request(64, 64)).is_ok());
+        let refused = large_batch(&request(65, 64)).expect_err("65 of 64").to_string();
+        assert_eq!(refused, "--batch 65: at most --pages, which is 64");
+    }
+
+    #[test]
+    fn pages_fill_a_quarter_of_the_memory_at_most() {
+        assert!(many_pages(&request(1, 1024), 16).is_ok());
+        assert!(many_pages(&request(1, 1025), 16).is_err());
+    }
+}
