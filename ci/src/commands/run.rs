@@ -33,7 +33,13 @@ pub struct Arguments {
     /// Boot this kernel under the hypervisor instead of our guest (multiboot2 or PVH)
     #[arg(long, value_name = "FILE")]
     guest: Option<PathBuf>,
-    /// The guest's command line, for example "plan=probe"
+    /// The guest's command line, for example "plan=probe"; without it the guest compares
+    ///
+    /// Words are key=value: plan (compare, probe, pressure, swap-full, bad-program, bad-calls, stack-overflow,
+    /// triple-fault, hang), methods (a list, all, or auto), sharers and batch (lists), pages (of the shared
+    /// segment), rounds (of eviction for a row), seed, check (on, off: poison freed frames and probe for stale
+    /// translations), conformance (on, off: try each method first), swap-pages (0: as many as are needed). Results
+    /// are JSON lines among those of the log.
     #[arg(long, value_name = "WORDS", default_value = "")]
     append: String,
     /// Memory of the machine; at least 16 on bare, 128 on vmx
