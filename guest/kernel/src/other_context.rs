@@ -47,7 +47,7 @@ pub fn prepare(stack_top: VirtAddr) {
     STACK.store(stack_top.as_u64(), Ordering::Relaxed);
 }
 
-/// Programs can be targets from now on. Their contexts stay where they are until [`forget_all`].
+/// Programs can be targets from now on. Their contexts stay where they are until [`forget`] or [`forget_all`].
 pub fn keep(root: PhysFrame, context: &mut Context) {
     TARGETS.lock().insert(root, Target(context)).ok().expect("room for every program");
 }
