@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use clap::Args;
-use loadphys_plan::command_line::{List, MethodName};
+use loadphys_plan::command_line::List;
 use loadphys_plan::work::{MOST_BATCH, MOST_SHARERS};
 
 mod refusals;
 
-use super::options::{list, memory, number, numbers};
+use super::options::{list, memory, methods, number, numbers};
 use crate::boot::{Job, USUAL_MEMORY_MIB};
 use crate::build::{Programs, sha256};
 use crate::compare::{self, Asked, Document, Measured, Request};
@@ -166,15 +166,8 @@ const fn usual(quick: bool) -> (&'static str, &'static str, &'static str) {
     if quick { ("1,4", "1,32", "64") } else { ("1,2,4,8", "1,32", "1024") }
 }
 
-fn asked(methods: &str) -> Result<Asked> {
-    if methods.split(',').any(|word| word == "all") {
-        return match methods {
-            "all" => Ok(Asked::All),
-            _ => Err(bad_input(format!("--methods {methods}: all stands alone"))),
-        };
-    }
-    let named = |word: &str| word.parse::<MethodName>().map_err(super::options::refused);
-    let names = list(methods, named)?;
+fn asked(text: &str) -> Result<Asked> {
+    let Some(names) = methods(text)? else { return Ok(Asked::All) };
     Ok(Asked::Named(List::new(names).expect("there are fewer methods than a list can hold")))
 }
 

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 use loadphys_plan::command_line::MethodName;
 
-use super::options::{list, number, refused};
+use super::options::{methods, number};
 use crate::boot::children::{self, Line};
 use crate::build;
 use crate::progress::Progress;
@@ -42,7 +42,7 @@ impl Arguments {
     pub fn run(self) -> Result<()> {
         let steps = number("--steps", &self.steps, 1, MOST_STEPS)?;
         let seed = self.seed.as_deref().map_or_else(|| Ok(any_seed()), seed)?;
-        let methods = methods(&self.methods)?;
+        let methods = methods(&self.methods)?.unwrap_or_else(|| MethodName::ALL.to_vec());
         let words = ["build", "--release", "-p", "loadphys-tests", "--bin", "random_work"];
         let program = build::host_executable("random work", &words)?;
         let mut command = children::mortal(&program.to_string_lossy());
@@ -81,13 +81,6 @@ fn seed(text: &str) -> Result<u64> {
 /// A seed that nobody chose, short enough to be typed again.
 fn any_seed() -> u64 {
     RandomState::new().build_hasher().finish() >> 32
-}
-
-fn methods(text: &str) -> Result<Vec<MethodName>> {
-    match text {
-        "all" => Ok(MethodName::ALL.to_vec()),
-        text => list(text, |word| word.parse::<MethodName>().map_err(refused)),
-    }
 }
 
 /// What the program has said.

@@ -1,7 +1,7 @@
 //! Options that several commands have, read by hand so that a mistake is one clear line.
 
 use anyhow::Result;
-use loadphys_plan::command_line::{List, MOST, Mistake};
+use loadphys_plan::command_line::{List, MOST, MethodName, Mistake};
 
 use crate::machines::Path;
 use crate::outcome::bad_input;
@@ -17,6 +17,18 @@ pub fn list<T: PartialEq>(text: &str, one: impl Fn(&str) -> Result<T>) -> Result
         values.push(value);
     }
     Ok(values)
+}
+
+/// Reads a list of methods; `None` is all of them.
+pub fn methods(text: &str) -> Result<Option<Vec<MethodName>>> {
+    let named = |word: &str| word.parse::<MethodName>().map_err(refused);
+    match text {
+        "all" => Ok(None),
+        _ if text.split(',').any(|word| word == "all") => {
+            Err(bad_input(format!("--methods {text}: all stands alone")))
+        }
+        names => list(names, named).map(Some),
+    }
 }
 
 /// Reads a list of numbers from 1 to `most`, as many as the guest's command line can hold.
@@ -55,4 +67,21 @@ const MOST_MEMORY_MIB: u64 = 1 << 20;
 /// The guest's own refusal of a word, as a refusal of ours.
 pub fn refused(mistake: Mistake) -> anyhow::Error {
     bad_input(mistake.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use loadphys_plan::command_line::MethodName;
+
+    use super::methods;
+
+    #[test]
+    fn all_methods_stand_alone() {
+        assert_eq!(methods("all").expect("all"), None);
+        let two = vec![MethodName::Alias, MethodName::Mirror];
+        assert_eq!(methods("alias,mirror").expect("two"), Some(two));
+        for refused in ["all,mirror", "mirror,all", "alias,nonsense", "alias,alias"] {
+            assert!(methods(refused).is_err(), "{refused}");
+        }
+    }
 }
