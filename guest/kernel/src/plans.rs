@@ -12,7 +12,7 @@ mod row;
 mod swap_full;
 
 use loadphys_boot::handoff::Handoff;
-use loadphys_plan::command_line::{Plan, PlanName};
+use loadphys_plan::command_line::{Plan, PlanName, Swap};
 use loadphys_plan::records::{Machine, Record};
 
 use crate::areas::Estate;
@@ -47,17 +47,30 @@ pub fn run(
 }
 
 fn carry_out(scene: &mut Scene) -> Result<(), Failure> {
+    refuse_later(&scene.plan)?;
     match scene.plan.plan {
         PlanName::Compare => compare::run(scene),
         PlanName::Probe => probe::run(scene),
         PlanName::Pressure => pressure::run(scene),
         PlanName::BadProgram => bad_program::run(scene),
         PlanName::SwapFull => swap_full::run(scene),
+        PlanName::Evacuate | PlanName::Torture => {
+            Err(Failure::new(format_args!("plan={} is not built yet", scene.plan.plan)))
+        }
         PlanName::BadCalls => bad_calls::run(scene),
         PlanName::StackOverflow => last_resorts::overflow_stack(),
         PlanName::TripleFault => last_resorts::triple_fault(),
         PlanName::Hang => last_resorts::hang(),
     }
+}
+
+/// What can be asked for and is not there yet.
+fn refuse_later(plan: &Plan) -> Result<(), Failure> {
+    let Plan { swap, cpus, spaces, .. } = plan;
+    if (*swap, *cpus, *spaces) == (Swap::Ram, 1, 0) {
+        return Ok(());
+    }
+    Err(Failure::new(format_args!("swap={swap} cpus={cpus} spaces={spaces} is not built yet")))
 }
 
 fn machine(features: &Features, firmware: &Firmware, handoff: &Handoff) -> Machine {

@@ -17,6 +17,10 @@
 //! | `conformance` | `on` or `off` | `on` |
 //! | `exit` | an [`Exit`] | `acpi` |
 //! | `swap-pages` | a number; 0 is as many as are needed | `0` |
+//! | `swap` | a [`Swap`] | `ram` |
+//! | `cpus` | a number from 1 to 64 | `1` |
+//! | `spaces` | a number from 0 to 4096; 0 is as many as there are sharers | `0` |
+//! | `seconds` | a number from 1 | `10` |
 //!
 //! Whatever is not understood is an error, never passed over: a row measured under other
 //! circumstances than those asked for is worse than none.
@@ -28,5 +32,5 @@ mod plan;
 
 pub use list::{List, MOST};
 pub use mistake::{Mistake, Problem};
-pub use names::{Check, Exit, MethodName, Methods, PlanName};
+pub use names::{Check, Exit, MethodName, Methods, PlanName, Swap};
 pub use plan::Plan;

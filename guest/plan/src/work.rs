@@ -9,6 +9,12 @@ pub const MOST_BATCH: u32 = 512;
 /// The most programs that share a segment.
 pub const MOST_SHARERS: u32 = 200;
 
+/// The most CPUs that are used.
+pub const MOST_CPUS: u32 = 64;
+
+/// The most spaces that exist at a time.
+pub const MOST_SPACES: u32 = 4096;
+
 /// Rounds in which events are counted instead of ticks; they follow those of the plan.
 pub const COUNTED_ROUNDS: u64 = 1;
 

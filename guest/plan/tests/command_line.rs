@@ -1,9 +1,9 @@
 //! The command line is read as it is written, and nothing is passed over.
 
 use loadphys_plan::command_line::{
-    Exit, List, MOST, MethodName, Methods, Mistake, Plan, PlanName, Problem,
+    Exit, List, MOST, MethodName, Methods, Mistake, Plan, PlanName, Problem, Swap,
 };
-use loadphys_plan::work::{MOST_BATCH, MOST_SHARERS};
+use loadphys_plan::work::{MOST_BATCH, MOST_CPUS, MOST_SHARERS, MOST_SPACES};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
@@ -47,6 +47,10 @@ fn bad_numbers_are_refused() {
         "pages=4294967296",
         "batch=513",
         "sharers=201",
+        "cpus=0",
+        "cpus=65",
+        "spaces=4097",
+        "seconds=0",
     ] {
         assert_eq!(mistake(line).problem(), Problem::BadNumber, "{line}");
     }
@@ -92,8 +96,13 @@ prop_compose! {
         (sharers, batch) in (numbers(MOST_SHARERS), numbers(MOST_BATCH)),
         (pages, rounds) in (1..=u32::MAX, 1..=u32::MAX),
         (seed, check, conformance, swap_pages) in any::<(u64, bool, bool, u32)>(),
+        (swap, cpus, spaces) in (select(Swap::ALL), 1..=MOST_CPUS, 0..=MOST_SPACES),
+        seconds in 1..=u32::MAX,
     ) -> Plan {
-        Plan { plan, methods, sharers, batch, pages, rounds, seed, check, conformance, exit, swap_pages }
+        Plan {
+            plan, methods, sharers, batch, pages, rounds, seed, check, conformance, exit,
+            swap_pages, swap, cpus, spaces, seconds,
+        }
     }
 }
 

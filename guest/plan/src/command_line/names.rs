@@ -53,6 +53,10 @@ names! {
         BadProgram = "bad-program",
         /// Swap is too small for what is to be evicted.
         SwapFull = "swap-full",
+        /// Every frame of a physical range moves out of it while programs run, under every method.
+        Evacuate = "evacuate",
+        /// Random work under all methods in turn, with faults, for so many seconds.
+        Torture = "torture",
         /// Every call the stub must refuse.
         BadCalls = "bad-calls",
         /// The kernel overflows its stack: the guard page and the double-fault stack end it with a report.
@@ -101,6 +105,18 @@ names! {
         IsaDebug = "isa-debug",
         /// Bochs's port 0x8900.
         Bochs = "bochs",
+    }
+}
+
+names! {
+    /// Where evicted pages go.
+    Swap, "swap" {
+        /// Memory.
+        Ram = "ram",
+        /// A virtio block device.
+        Virtio = "virtio",
+        /// An ATA disk.
+        Ata = "ata",
     }
 }
 

@@ -5,8 +5,8 @@ use core::str::FromStr;
 
 use super::list::List;
 use super::mistake::{Mistake, Problem};
-use super::names::{Check, Exit, Methods, PlanName};
-use crate::work::{MOST_BATCH, MOST_SHARERS};
+use super::names::{Check, Exit, Methods, PlanName, Swap};
+use crate::work::{MOST_BATCH, MOST_CPUS, MOST_SHARERS, MOST_SPACES};
 
 /// What one boot is to do. Read from a command line, written back as the canonical one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +33,14 @@ pub struct Plan {
     pub exit: Exit,
     /// Pages that swap can hold; 0 is as many as are needed.
     pub swap_pages: u32,
+    /// Where evicted pages go.
+    pub swap: Swap,
+    /// CPUs that are used.
+    pub cpus: u32,
+    /// Spaces that exist while a row is measured, sharers included; 0 is the sharers alone.
+    pub spaces: u32,
+    /// How long to go on, for plans that have no end of their own.
+    pub seconds: u32,
 }
 
 impl Default for Plan {
@@ -49,12 +57,16 @@ impl Default for Plan {
             conformance: true,
             exit: Exit::Acpi,
             swap_pages: 0,
+            swap: Swap::Ram,
+            cpus: 1,
+            spaces: 0,
+            seconds: 10,
         }
     }
 }
 
 /// The keys, in the canonical order.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 15] = [
     "plan",
     "methods",
     "sharers",
@@ -66,9 +78,14 @@ const KEYS: [&str; 11] = [
     "conformance",
     "exit",
     "swap-pages",
+    "swap",
+    "cpus",
+    "spaces",
+    "seconds",
 ];
 /// [`KEYS`] as they are told to people.
-const KEYS_LISTED: &str = "plan methods sharers batch pages rounds seed check conformance exit swap-pages, each as key=value";
+const KEYS_LISTED: &str = "plan methods sharers batch pages rounds seed check conformance exit swap-pages swap cpus spaces seconds, \
+    each as key=value";
 
 impl FromStr for Plan {
     type Err = Mistake;
@@ -109,6 +126,10 @@ impl Plan {
             "conformance" => self.conformance = value.parse::<Check>()? == Check::On,
             "exit" => self.exit = value.parse()?,
             "swap-pages" => self.swap_pages = number(key, value, "a number from 0 to 4294967295")?,
+            "swap" => self.swap = value.parse()?,
+            "cpus" => self.cpus = within(key, value, MOST_CPUS, "a number from 1 to 64")?,
+            "spaces" => self.spaces = spaces(value)?,
+            "seconds" => self.seconds = from_one(key, value)?,
             _ => unreachable!("'{key}' is one of KEYS"),
         }
         Ok(())
@@ -132,7 +153,18 @@ fn batch(text: &str) -> Result<u32, Mistake> {
     within("batch", text, MOST_BATCH, "a number from 1 to 512")
 }
 
-const _: () = assert!(MOST_SHARERS == 200 && MOST_BATCH == 512, "the messages above name them");
+fn spaces(text: &str) -> Result<u32, Mistake> {
+    let wanted = "a number from 0 to 4096";
+    match number("spaces", text, wanted)? {
+        value if value <= MOST_SPACES => Ok(value),
+        _ => Err(Mistake::new(Problem::BadNumber, "spaces", text, wanted)),
+    }
+}
+
+const _: () = {
+    assert!(MOST_SHARERS == 200 && MOST_BATCH == 512, "the messages above name them");
+    assert!(MOST_CPUS == 64 && MOST_SPACES == 4096, "the messages above name them");
+};
 
 fn within(what: &'static str, text: &str, most: u32, wanted: &'static str) -> Result<u32, Mistake> {
     match number(what, text, wanted)? {
@@ -147,12 +179,13 @@ fn number<T: FromStr>(what: &'static str, text: &str, wanted: &'static str) -> R
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { plan, methods, sharers, batch, pages, rounds, seed, exit, swap_pages, .. } =
-            self;
+        let Self { plan, methods, sharers, batch, pages, rounds, seed, exit, .. } = self;
+        let Self { swap_pages, swap, cpus, spaces, seconds, .. } = self;
         let on = |on| if on { Check::On } else { Check::Off };
         let (check, conformance) = (on(self.check), on(self.conformance));
         write!(f, "plan={plan} methods={methods} sharers={sharers} batch={batch} pages={pages} ")?;
         write!(f, "rounds={rounds} seed={seed} check={check} ")?;
-        write!(f, "conformance={conformance} exit={exit} swap-pages={swap_pages}")
+        write!(f, "conformance={conformance} exit={exit} swap-pages={swap_pages} ")?;
+        write!(f, "swap={swap} cpus={cpus} spaces={spaces} seconds={seconds}")
     }
 }
