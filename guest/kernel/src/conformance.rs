@@ -28,7 +28,7 @@ use loadphys_plan::work::PRIVATE_PAGES;
 
 use crate::console::log;
 use crate::cpu::set_smap;
-use crate::kernel::{Kernel, Tally};
+use crate::kernel::{Core, Kernel, Tally};
 use crate::scene::{Failure, Scene};
 
 pub use extent::Extent;
@@ -106,8 +106,7 @@ pub fn try_asked(scene: &mut Scene, method: MethodName) -> Result<Option<Conform
 }
 
 fn run(scene: &mut Scene, method: MethodName) -> Result<Conformance, Failure> {
-    let pages = scene.kernel.shared_pages;
-    scene.kernel.shared_pages = pages.min(SHARED_PAGES);
+    let pages = share(&scene.kernel, SHARED_PAGES.min(scene.plan.pages));
     scene.start_sharers(PROGRAMS)?;
     scene.tell(Command::Write, 1);
     let mut trial = Trial::new(&mut scene.kernel, method)?;
@@ -121,9 +120,14 @@ fn run(scene: &mut Scene, method: MethodName) -> Result<Conformance, Failure> {
     scene.audit()?;
     scene.clear()?;
     extent::nothing_is_left(&mut scene.kernel).map_err(|why| failed(method, "end", &why))?;
-    scene.kernel.shared_pages = pages;
-    scene.kernel.tally = Tally::default();
+    share(&scene.kernel, pages);
+    scene.kernel.core().tally = Tally::default();
     Ok(found)
+}
+
+/// Programs share so many pages from now on; gives how many it was before.
+fn share(kernel: &Kernel, pages: u32) -> u32 {
+    core::mem::replace(&mut kernel.core().shared_pages, pages)
 }
 
 fn one(trial: &mut Trial<'_>, name: &str, check: Check) -> Result<(), Failure> {
@@ -145,7 +149,7 @@ fn failed(method: MethodName, name: &str, why: &Failure) -> Failure {
 /// Every program finds in every page what was written.
 fn programs_verify(scene: &mut Scene) -> Result<(), Failure> {
     scene.tell(Command::Verify, 1);
-    let Kernel { tally, shared_pages, .. } = scene.kernel;
+    let Core { tally, shared_pages, .. } = *scene.kernel.core();
     let wanted = u64::from(PROGRAMS) * (u64::from(shared_pages) + PRIVATE_PAGES);
     if (tally.verified, tally.lost, tally.ended) == (wanted, 0, 0) {
         return Ok(());

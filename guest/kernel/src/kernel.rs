@@ -5,17 +5,14 @@ mod image;
 mod process;
 mod reclaim;
 mod run;
+mod shared;
 mod space;
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 
 use foreign_access::methods::AnyMethod;
 use foreign_access::{Action, Entry, EntryName, Operation};
-use heapless::Deque;
-use loadphys_plan::histogram::Histogram;
-use page_reclaim::Memory;
-use page_reclaim::victims::Clock;
+use spin::{Mutex, MutexGuard};
 use x86_64::VirtAddr;
 use x86_64::structures::paging::PhysFrame;
 use x86_64::structures::paging::page_table::PageTableLevel;
@@ -27,57 +24,20 @@ use crate::machine::Machine;
 use crate::timer::Timer;
 use crate::tlb::Tlb;
 
-pub use process::{Process, State};
-
-/// Programs at a time; each has a PCID of its own.
-pub const MOST_PROCESSES: usize = 256;
-
-const _: () = assert!(MOST_PROCESSES < crate::methods::VISITS as usize);
+pub use process::State;
+pub use shared::{Core, MOST_PROCESSES, Tally};
 
 /// Operations that are named together.
 const ROOM: usize = 512;
 
-/// What programs and faults have come to, since the start or since it was last taken.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Tally {
-    /// Pages with the right contents.
-    pub verified: u64,
-    /// Pages with wrong contents.
-    pub lost: u64,
-    /// Programs that came to their end.
-    pub finished: u64,
-    /// Programs that were ended.
-    pub ended: u64,
-    /// Programs interrupted for another to run.
-    pub preemptions: u64,
-    /// Pages read from swap.
-    pub faulted_in: u64,
-    /// Pages evicted.
-    pub evicted: u64,
-    /// Victims left alone because swap is full.
-    pub swap_full: u64,
-    /// Calls of the stub from ring 3 that it refused.
-    pub refused_in_ring_3: u64,
-}
-
-/// All of it.
+/// The kernel, as one CPU has it.
 pub struct Kernel {
-    /// The records.
-    pub memory: Memory<'static>,
+    /// What all CPUs share.
+    shared: &'static Mutex<Core>,
     /// The deeds.
     pub machine: Machine,
     /// Where operations are named.
     pub room: Box<[Operation]>,
-    /// The programs.
-    pub processes: Vec<Process>,
-    /// What they have come to.
-    pub tally: Tally,
-    /// Ticks of faults that read from swap.
-    pub fault_in: Box<Histogram>,
-    /// Of the segment that programs share.
-    pub shared_pages: u32,
-    ready: Deque<u16, MOST_PROCESSES>,
-    clock: Clock,
     timer: Timer,
 }
 
@@ -93,18 +53,24 @@ impl Kernel {
         let tlb = Tlb::new(features.pcid, estate.root);
         let checks = Checks::new(features.smap);
         let machine = Machine::new(method, tlb, estate.window, estate.swap, estate.reach, checks);
-        Self {
-            memory: estate.memory,
-            machine,
-            room: alloc::vec![nothing(); ROOM].into_boxed_slice(),
-            processes: Vec::new(),
-            tally: Tally::default(),
-            fault_in: Box::new(Histogram::new()),
-            shared_pages,
-            ready: Deque::new(),
-            clock: Clock::default(),
-            timer,
-        }
+        let shared = Core::keep(estate.memory, shared_pages);
+        Self { shared, machine, room: alloc::vec![nothing(); ROOM].into_boxed_slice(), timer }
+    }
+
+    /// What all CPUs share, for this one alone until the guard is dropped. It borrows nothing of this CPU's.
+    #[inline]
+    pub fn core(&self) -> MutexGuard<'static, Core> {
+        Core::lock(self.shared)
+    }
+
+    /// What all CPUs share, and what this one has to work on it.
+    pub fn parts(&mut self) -> (MutexGuard<'static, Core>, &mut Machine, &mut [Operation]) {
+        (self.core(), &mut self.machine, &mut self.room)
+    }
+
+    /// What programs and faults have come to.
+    pub fn tally(&self) -> Tally {
+        self.core().tally
     }
 }
 

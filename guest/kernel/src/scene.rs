@@ -18,7 +18,7 @@ use x86_64::structures::paging::PhysFrame;
 
 use crate::cpu::Features;
 use crate::interrupts::nmis;
-use crate::kernel::{Kernel, Tally};
+use crate::kernel::{Core, Kernel, Tally};
 use crate::measure::report;
 use crate::methods;
 use crate::power::sentence;
@@ -69,7 +69,7 @@ pub struct Scene {
 impl Scene {
     /// Before the first program.
     pub fn new(kernel: Kernel, plan: Plan, features: Features) -> Self {
-        let free = kernel.memory.frames.free_count();
+        let free = kernel.core().memory.frames.free_count();
         Self { kernel, plan, features, free, audits: 0, conformed: [0; CONFORMED.len()] }
     }
 
@@ -80,7 +80,7 @@ impl Scene {
     pub fn choose(&mut self, method: MethodName) -> Result<(), &'static str> {
         let made = methods::make(method, &self.features, self.kernel.machine.reach())?;
         self.kernel.machine.choose(made);
-        self.kernel.tally = Tally::default();
+        self.kernel.core().tally = Tally::default();
         Ok(())
     }
 
@@ -113,22 +113,23 @@ impl Scene {
 
     /// Tells every sharer what to do and lets all run until they wait again.
     pub fn tell(&mut self, command: Command, generation: u64) {
-        self.kernel.tell_all(command, generation);
+        self.kernel.core().tell_all(command, generation);
         self.kernel.run();
     }
 
     /// The frames of the shared segment's pages, by page; a page that is in no frame is left out.
     pub fn shared_frames(&mut self) -> Vec<PhysFrame> {
-        let root = self.kernel.processes[0].space.root;
+        let root = self.kernel.core().processes[0].space.root;
         let pages = self.shared_addresses();
         let machine = &mut self.kernel.machine;
-        let mut frames = Vec::with_capacity(self.kernel.shared_pages as usize);
+        let mut frames = Vec::with_capacity(pages.len());
         frames.extend(pages.filter_map(|page| tables::find(machine, root, page).ok()?.1.frame()));
         frames
     }
 
-    fn shared_addresses(&self) -> impl Iterator<Item = VirtAddr> + use<> {
-        (0..self.kernel.shared_pages).map(|page| VirtAddr::new(SHARED + u64::from(page) * 4096))
+    fn shared_addresses(&self) -> impl ExactSizeIterator<Item = VirtAddr> + use<> {
+        (0..self.kernel.core().shared_pages)
+            .map(|page| VirtAddr::new(SHARED + u64::from(page) * 4096))
     }
 
     /// Checks evictions from now on, if the plan asks for it.
@@ -145,7 +146,7 @@ impl Scene {
         self.tell(Command::Exit, 0);
         self.kernel.clear();
         self.audit()?;
-        let free = self.kernel.memory.frames.free_count();
+        let free = self.kernel.core().memory.frames.free_count();
         if free == self.free {
             return Ok(());
         }
@@ -165,10 +166,12 @@ impl Scene {
     /// # Errors
     /// What is wrong.
     pub fn audit(&mut self) -> Result<(), Failure> {
-        let Kernel { memory, machine, room, processes, .. } = &mut self.kernel;
+        let (mut core, machine, room) = self.kernel.parts();
+        let Core { memory, processes, .. } = &mut *core;
         let roots: Vec<PhysFrame> = processes.iter().map(|process| process.space.root).collect();
         let mut scratch = vec![0; memory.swap.len()];
         let found = audit(memory, machine, &roots, &mut scratch, room);
+        drop(core);
         self.audits += 1;
         found.map(drop).map_err(|wrong| {
             report::count(counts::AUDIT_FAULTS, 1);
@@ -197,7 +200,7 @@ impl Scene {
     /// # Errors
     /// If a page was lost or a stale translation found.
     pub fn conclude(&self) -> Result<(), Failure> {
-        let tally = self.kernel.tally;
+        let tally = self.kernel.tally();
         let stale = self.kernel.machine.checks.stale;
         for (name, count) in [
             (counts::AUDITS, self.audits),

@@ -11,7 +11,6 @@ use super::Outcome;
 use super::entries::SOFTWARE;
 use super::reference::PHYSICAL_MODE_END;
 use super::trial::{FOREIGN, HOME, SPARE_PAGE, Trial};
-use crate::kernel::Kernel;
 use crate::scene::Failure;
 
 /// What a table of level one serves, in bytes.
@@ -23,13 +22,13 @@ const LEADS_TO_TABLE: PageTableFlags =
 /// Makes a frame up there a table of the loaded space, then of a foreign one.
 pub fn above(trial: &mut Trial<'_>) -> Result<Outcome, Failure> {
     let end = PhysAddr::new(PHYSICAL_MODE_END);
-    let Some(frame) = trial.kernel.memory.frames.take_above(end) else {
+    let Some(frame) = trial.kernel.core().memory.frames.take_above(end) else {
         return Ok(Outcome::Untested("there is no memory"));
     };
     trial.kernel.machine.zero(frame);
     let reaches = trial.method != MethodName::PagingOff;
     let tried = if reaches { reached(trial, frame) } else { refused(trial, frame) };
-    let back = trial.kernel.memory.frames.give_back_last(frame);
+    let back = trial.kernel.core().memory.frames.give_back_last(frame);
     back.expect("it was taken for the kernel");
     tried?;
     trial.found.above_4gib = Some(reaches);
@@ -62,8 +61,9 @@ fn as_table_of(trial: &mut Trial<'_>, number: usize, frame: PhysFrame) -> Result
 /// An empty entry of level two of a space.
 fn upper_entry(trial: &mut Trial<'_>, number: usize) -> Result<EntryName, Failure> {
     let root = trial.root(number);
-    let Kernel { memory, machine, .. } = &mut *trial.kernel;
-    let built = tables::find_or_build(memory, machine, root, SPARE_PAGE);
+    let (mut core, machine, _) = trial.kernel.parts();
+    let built = tables::find_or_build(&mut core.memory, machine, root, SPARE_PAGE);
+    drop(core);
     built.map_err(|why| Failure::new(format_args!("no tables: {why:?}")))?;
     let names = trial.walk(root, SPARE_PAGE)?;
     Ok(EntryName { page: SPARE_PAGE + SERVED, ..names[2] })

@@ -32,14 +32,14 @@ pub fn contexts(trial: &mut Trial<'_>) -> Result<Outcome, Failure> {
 }
 
 fn registers(trial: &Trial<'_>) -> Vec<Context> {
-    trial.kernel.processes.iter().map(|process| (*process.context).clone()).collect()
+    trial.kernel.core().processes.iter().map(|process| (*process.context).clone()).collect()
 }
 
 /// How many loads of a batch were done while the foreign root was loaded, and how many while the saved instruction
 /// pointer of its program led to the work.
 fn loads(trial: &mut Trial<'_>) -> Result<(u64, u64), Failure> {
     let (hardware, root) = (trial.cpu(), trial.root(FOREIGN));
-    let context = &raw const *trial.kernel.processes[FOREIGN].context;
+    let context = &raw const *trial.kernel.core().processes[FOREIGN].context;
     let (steps, redirected) = (Cell::new(0), Cell::new(0));
     let look = |step| {
         if step == Step::Load && hardware.root() == root {

@@ -12,7 +12,7 @@ use crate::scene::Failure;
 /// Evicts pages that all spaces have looked at, and looks again.
 pub fn eviction(trial: &mut Trial<'_>) -> Result<Outcome, Failure> {
     // The loaded space comes last, so that it stays loaded.
-    for number in (0..trial.kernel.processes.len()).rev() {
+    for number in (0..trial.programs()).rev() {
         trial.load(number);
         trial.shared_pages().try_for_each(|page| touch(trial, page))?;
     }
@@ -21,7 +21,7 @@ pub fn eviction(trial: &mut Trial<'_>) -> Result<Outcome, Failure> {
     if evicted != victims.len() {
         return Err(Failure::new(format_args!("{evicted} of {} pages evicted", victims.len())));
     }
-    for number in 0..trial.kernel.processes.len() {
+    for number in 0..trial.programs() {
         trial.load(number);
         if let Some(page) = trial.shared_pages().find(|page| trial.touch(*page)) {
             let page = page.as_u64();

@@ -41,13 +41,13 @@ pub struct Extent {
 pub fn extent(trial: &mut Trial<'_>) -> Result<Outcome, Failure> {
     let windows = windows_used(trial)?;
     let (loaded, foreign) = (trial.cpu().root(), trial.root(FOREIGN));
+    let spaces = trial.programs() as u64;
     let machine = &mut trial.kernel.machine;
     let mut virtual_bytes = windows * PAGE;
     for slot in machine.added(loaded) {
         virtual_bytes += span(machine, &slot);
     }
     let own = machine.added(foreign);
-    let spaces = trial.kernel.processes.len() as u64;
     trial.found.extent = Extent {
         virtual_bytes,
         bytes_per_space: ENTRY * (own.len() as u64 + shown(machine) / spaces),

@@ -90,7 +90,7 @@ pub fn twin(trial: &mut Trial<'_>) -> Result<Outcome, Failure> {
 /// elsewhere.
 fn strangers(trial: &mut Trial<'_>) -> Result<u64, Failure> {
     let mut operations = Vec::new();
-    for number in FOREIGN..trial.kernel.processes.len() {
+    for number in FOREIGN..trial.programs() {
         let names = trial.walk(trial.root(number), VirtAddr::new(PRIVATE))?;
         operations.extend(names.map(|name| Operation::new(name, Action::Load)));
     }

@@ -67,7 +67,7 @@ pub fn nmis(trial: &mut Trial<'_>) -> Result<Outcome, Failure> {
 fn without_paging(trial: &mut Trial<'_>) -> Result<(), Failure> {
     let icr = LocalApic::boot().nmi_to_self().expect("NMIs were sent just now");
     let items = stub::items();
-    let frame = trial.kernel.memory.frames.take_for_kernel();
+    let frame = trial.kernel.core().memory.frames.take_for_kernel();
     let frame = frame.ok_or_else(|| Failure::new(format_args!("no frame is free")))?;
     let entry = frame.start_address().as_u64();
     items.fill(Item { entry, action: Action::Exchange.number(), found: 0, value: entry });
@@ -75,7 +75,7 @@ fn without_paging(trial: &mut Trial<'_>) -> Result<(), Failure> {
     // SAFETY: the frame is the kernel's own; the items lie in the image.
     let done = without_interrupts(|| unsafe { physical_mode::work(items, icr) });
     let seen = (done, interrupts::nmis() - before, items[1].found);
-    trial.kernel.memory.frames.give_back(frame).expect("it was taken for the kernel");
+    trial.kernel.core().memory.frames.give_back(frame).expect("it was taken for the kernel");
     match seen == (items.len(), 1, entry) {
         true => Ok(()),
         false => Err(Failure::new(format_args!("NMI without paging: done, NMIs, found: {seen:?}"))),

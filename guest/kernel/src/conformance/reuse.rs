@@ -8,7 +8,6 @@ use x86_64::structures::paging::PhysFrame;
 use super::Outcome;
 use super::entries::SOFTWARE;
 use super::trial::{SPARE_PAGE, Trial};
-use crate::kernel::Kernel;
 use crate::other_context;
 use crate::scene::Failure;
 use crate::user::Context;
@@ -20,10 +19,10 @@ type Tables = [PhysFrame; 4];
 /// while, so the TLB is not emptied.
 pub fn reuse(trial: &mut Trial<'_>) -> Result<Outcome, Failure> {
     let first = life(trial)?;
-    let spare = trial.kernel.memory.frames.take_for_kernel();
+    let spare = trial.kernel.core().memory.frames.take_for_kernel();
     let second = life(trial);
     if let Some(spare) = spare {
-        trial.kernel.memory.frames.give_back(spare).expect("it was taken for the kernel");
+        trial.kernel.core().memory.frames.give_back(spare).expect("it was taken for the kernel");
     }
     let second = second?;
     let moved = (0..4).any(|level| first.contains(&second[level]) && first[level] != second[level]);
@@ -35,14 +34,16 @@ pub fn reuse(trial: &mut Trial<'_>) -> Result<Outcome, Failure> {
 
 /// The life of a space with one page's tables.
 fn life(trial: &mut Trial<'_>) -> Result<Tables, Failure> {
-    let Kernel { memory, machine, .. } = &mut *trial.kernel;
-    let root = tables::new_root(memory, machine).map_err(|why| failed(&why))?;
+    let (mut core, machine, _) = trial.kernel.parts();
+    let root = tables::new_root(&mut core.memory, machine).map_err(|why| failed(&why))?;
+    drop(core);
     // A method that goes through the space's program needs one; it runs nothing of its own.
     let mut context = Context::start(0, &NOBODY);
     other_context::keep(root, &mut context);
     let tables = edit(trial, root);
-    let Kernel { memory, machine, room, .. } = &mut *trial.kernel;
-    let ended = tear_down(memory, machine, root, room);
+    let (mut core, machine, room) = trial.kernel.parts();
+    let ended = tear_down(&mut core.memory, machine, root, room);
+    drop(core);
     other_context::forget(root);
     ended.map_err(|why| Failure::new(format_args!("a space cannot end: {why:?}")))?;
     tables
@@ -52,8 +53,10 @@ const NOBODY: Start =
     Start { program: Program::Sharer, index: 0, sharers: 1, shared_pages: 0, private_pages: 0 };
 
 fn edit(trial: &mut Trial<'_>, root: PhysFrame) -> Result<Tables, Failure> {
-    let Kernel { memory, machine, .. } = &mut *trial.kernel;
-    tables::find_or_build(memory, machine, root, SPARE_PAGE).map_err(|why| failed(&why))?;
+    let (mut core, machine, _) = trial.kernel.parts();
+    let built = tables::find_or_build(&mut core.memory, machine, root, SPARE_PAGE);
+    drop(core);
+    built.map_err(|why| failed(&why))?;
     let names = trial.walk(root, SPARE_PAGE)?;
     trial.batch(&mut names.map(|name| Operation::new(name, Action::Load)))?;
     let leaf = |entry| Operation::new(names[3], Action::Exchange(entry));

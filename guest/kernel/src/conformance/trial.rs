@@ -47,9 +47,9 @@ impl<'k> Trial<'k> {
     pub fn new(kernel: &'k mut Kernel, method: MethodName) -> Result<Self, Failure> {
         let (names, found) = (Vec::new(), Conformance::default());
         let mut trial = Self { kernel, method, names, found };
-        let last_shared = SHARED + (u64::from(trial.kernel.shared_pages) - 1) * PAGE;
+        let last_shared = SHARED + (u64::from(trial.kernel.core().shared_pages) - 1) * PAGE;
         let pages = [CODE, PRIVATE, PRIVATE + PAGE, SHARED, last_shared, STACK_TOP - PAGE];
-        for number in 0..trial.kernel.processes.len() {
+        for number in 0..trial.programs() {
             for page in pages {
                 let names = trial.walk(trial.root(number), VirtAddr::new(page))?;
                 trial.names.extend(names);
@@ -59,21 +59,26 @@ impl<'k> Trial<'k> {
         Ok(trial)
     }
 
+    /// How many programs there are.
+    pub fn programs(&self) -> usize {
+        self.kernel.core().processes.len()
+    }
+
     /// The root of a program's space.
     pub fn root(&self, number: usize) -> PhysFrame {
-        self.kernel.processes[number].space.root
+        self.kernel.core().processes[number].space.root
     }
 
     /// The pages that all have.
     pub fn shared_pages(&self) -> impl Iterator<Item = VirtAddr> + use<> {
-        (0..u64::from(self.kernel.shared_pages)).map(|page| VirtAddr::new(SHARED + page * PAGE))
+        (0..u64::from(self.kernel.core().shared_pages))
+            .map(|page| VirtAddr::new(SHARED + page * PAGE))
     }
 
     /// Loads the space of a program.
     pub fn load(&mut self, number: usize) {
-        let Kernel { machine, processes, .. } = &mut *self.kernel;
-        let space = &mut processes[number].space;
-        machine.load(space.root, &mut space.tag);
+        let space = &mut self.kernel.core().processes[number].space;
+        self.kernel.machine.load(space.root, &mut space.tag);
     }
 
     /// This CPU.

@@ -2,12 +2,12 @@
 
 use core::fmt;
 
-use page_reclaim::tables::TableError;
-use page_reclaim::{BroughtIn, FaultError};
+use page_reclaim::tables::{self, TableError};
+use page_reclaim::{BroughtIn, FaultError, bring_in};
 use x86_64::VirtAddr;
 use x86_64::structures::idt::PageFaultErrorCode;
 
-use super::Kernel;
+use super::{Core, Kernel};
 use crate::measure::clock;
 
 /// Why a page cannot be had.
@@ -68,11 +68,12 @@ impl Kernel {
         match answer {
             Ok(BroughtIn::FromSwap) => {
                 let ticks = clock::now() - began;
-                self.fault_in.record(ticks.saturating_sub(self.machine.stopwatch.cost()));
-                self.tally.faulted_in += 1;
+                let mut core = self.core();
+                core.fault_in.record(ticks.saturating_sub(self.machine.stopwatch.cost()));
+                core.tally.faulted_in += 1;
             }
             Ok(_) => {}
-            Err(why) => self.end_program(
+            Err(why) => self.core().end_program(
                 number,
                 Some(format_args!("page fault at {address:#x} ({error:?}): {why}")),
             ),
@@ -84,12 +85,22 @@ impl Kernel {
     /// # Errors
     /// [`Unmapped`].
     pub fn bring(&mut self, number: usize, address: VirtAddr) -> Result<BroughtIn, Unmapped> {
-        let belongs = self.processes[number].space.at(address).ok_or(Unmapped::Nothing)?;
         loop {
-            match self.map(number, address.align_down(4096u64), belongs) {
+            match self.map(number, address) {
                 Err(Unmapped::OutOfMemory) if self.make_room() > 0 => {}
                 answer => return answer,
             }
         }
+    }
+
+    /// Maps one page of a program; backing and rights are its space's.
+    fn map(&mut self, number: usize, address: VirtAddr) -> Result<BroughtIn, Unmapped> {
+        let mut core = self.core();
+        let Core { memory, processes, .. } = &mut *core;
+        let space = &processes[number].space;
+        let (backing, rights) = space.at(address).ok_or(Unmapped::Nothing)?;
+        let page = address.align_down(4096u64);
+        let name = tables::find_or_build(memory, &mut self.machine, space.root, page)?;
+        Ok(bring_in(memory, &mut self.machine, name, backing, rights)?)
     }
 }

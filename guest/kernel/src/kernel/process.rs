@@ -7,12 +7,12 @@ use loadphys_apps::calls::Command;
 use loadphys_apps::places::{CODE, PAGE};
 use loadphys_apps::{Program, Start};
 use page_reclaim::tables::{self, TableError};
-use page_reclaim::{Backing, BroughtIn, bring_in, end_share, tear_down};
+use page_reclaim::{BroughtIn, end_share, tear_down};
 use x86_64::VirtAddr;
 
 use super::image::Image;
 use super::space::{Shape, Space};
-use super::{Kernel, MOST_PROCESSES};
+use super::{Core, Kernel, MOST_PROCESSES};
 use crate::console::log;
 use crate::other_context;
 use crate::user::Context;
@@ -22,6 +22,8 @@ use crate::user::Context;
 pub enum State {
     /// It can run.
     Ready,
+    /// A CPU runs it, or answers it; its registers are that CPU's.
+    Running,
     /// It waits to be told what to do.
     Waiting,
     /// It came to its end, or was ended.
@@ -73,31 +75,40 @@ impl Kernel {
         sharers: u64,
         private: u64,
     ) -> Result<usize, StartError> {
-        let number = self.processes.len();
+        let image = Image::find();
+        let number = self.set_up(program, &image, sharers, private)?;
+        (0..image.pages()).try_for_each(|page| self.load_code(number, &image, page))?;
+        self.core().make_ready(number);
+        Ok(number)
+    }
+
+    /// Makes a space and registers for a program; gives its number.
+    fn set_up(
+        &mut self,
+        program: Program,
+        image: &Image,
+        sharers: u64,
+        private: u64,
+    ) -> Result<usize, StartError> {
+        let mut core = self.core();
+        let Core { memory, processes, shared_pages, .. } = &mut *core;
+        let number = processes.len();
         if number >= MOST_PROCESSES {
             return Err(StartError::TooMany);
         }
-        let image = Image::find();
-        let shape = Shape { shared: self.shared_pages, code: image.pages(), private };
-        let root =
-            tables::new_root(&mut self.memory, &mut self.machine).map_err(StartError::Table)?;
+        let shape = Shape { shared: *shared_pages, code: image.pages(), private };
+        let root = tables::new_root(memory, &mut self.machine).map_err(StartError::Table)?;
         let start = Start {
             program,
             index: number as u64,
             sharers,
-            shared_pages: self.shared_pages.into(),
+            shared_pages: (*shared_pages).into(),
             private_pages: private,
         };
         let mut context = Box::new(Context::start(image.entry, &start));
         other_context::keep(root, &mut context);
-        self.processes.push(Process {
-            program,
-            context,
-            space: Space::new(root, number as u16, shape),
-            state: State::Ready,
-        });
-        (0..image.pages()).try_for_each(|page| self.load_code(number, &image, page))?;
-        self.make_ready(number);
+        let space = Space::new(root, number as u16, shape);
+        processes.push(Process { program, context, space, state: State::Ready });
         Ok(number)
     }
 
@@ -106,7 +117,7 @@ impl Kernel {
         let address = VirtAddr::new(CODE + u64::from(page) * PAGE);
         let how = self.bring(number, address).map_err(StartError::Code)?;
         if how == BroughtIn::Zeroed {
-            let root = self.processes[number].space.root;
+            let root = self.core().processes[number].space.root;
             let found = tables::find(&mut self.machine, root, address);
             let (_, entry) = found.expect("the page was just mapped");
             let frame = entry.frame().expect("the page was just mapped");
@@ -115,6 +126,27 @@ impl Kernel {
         Ok(())
     }
 
+    /// Ends all spaces and what they shared.
+    ///
+    /// # Panics
+    /// If a table cannot be given back: the records are wrong then, and nothing can be trusted.
+    pub fn clear(&mut self) {
+        self.machine.load_kernel();
+        let mut core = self.core();
+        let Core { memory, processes, .. } = &mut *core;
+        for process in core::mem::take(processes) {
+            tear_down(memory, &mut self.machine, process.space.root, &mut self.room)
+                .expect("a space can end");
+        }
+        other_context::forget_all();
+        for index in 0..memory.shared.len() as u32 {
+            let share = page_reclaim::Share::new(index);
+            end_share(memory, &mut self.machine, share).expect("all spaces are gone");
+        }
+    }
+}
+
+impl Core {
     /// Tells every waiting program what to do.
     pub fn tell_all(&mut self, command: Command, generation: u64) {
         for number in 0..self.processes.len() {
@@ -125,24 +157,6 @@ impl Kernel {
                 process.state = State::Ready;
                 self.make_ready(number);
             }
-        }
-    }
-
-    /// Ends all spaces and what they shared.
-    ///
-    /// # Panics
-    /// If a table cannot be given back: the records are wrong then, and nothing can be trusted.
-    pub fn clear(&mut self) {
-        self.machine.load_kernel();
-        for process in core::mem::take(&mut self.processes) {
-            let root = process.space.root;
-            tear_down(&mut self.memory, &mut self.machine, root, &mut self.room)
-                .expect("a space can end");
-        }
-        other_context::forget_all();
-        for index in 0..self.memory.shared.len() as u32 {
-            let share = page_reclaim::Share::new(index);
-            end_share(&mut self.memory, &mut self.machine, share).expect("all spaces are gone");
         }
     }
 
@@ -161,17 +175,5 @@ impl Kernel {
                 self.tally.ended += 1;
             }
         }
-    }
-
-    /// Maps one page of a program; `Backing` and rights are its space's.
-    pub(super) fn map(
-        &mut self,
-        number: usize,
-        address: VirtAddr,
-        (backing, rights): (Backing, page_reclaim::Rights),
-    ) -> Result<BroughtIn, super::faults::Unmapped> {
-        let root = self.processes[number].space.root;
-        let name = tables::find_or_build(&mut self.memory, &mut self.machine, root, address)?;
-        Ok(bring_in(&mut self.memory, &mut self.machine, name, backing, rights)?)
     }
 }

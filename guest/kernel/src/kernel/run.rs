@@ -6,7 +6,7 @@ use x86_64::instructions::interrupts;
 use x86_64::registers::control::Cr2;
 use x86_64::registers::rflags::{self, RFlags};
 
-use super::{Kernel, State};
+use super::{Core, Kernel, State};
 use crate::console::log;
 use crate::interrupts::{take_slice_over, vector};
 use crate::user::{Context, enter};
@@ -17,36 +17,38 @@ const MOST_TOLD: u64 = 8;
 impl Kernel {
     /// Runs programs until none can run any more.
     pub fn run(&mut self) {
-        while let Some(number) = self.ready.pop_front() {
-            let number = usize::from(number);
-            self.run_slice(number);
-            if self.processes[number].state == State::Ready {
-                self.tally.preemptions += u64::from(!self.ready.is_empty());
-                self.make_ready(number);
-            }
+        while let Some((number, context)) = self.next() {
+            self.run_slice(number, context);
+            self.core().end_slice(number);
         }
     }
 
-    pub(super) fn make_ready(&mut self, number: usize) {
-        self.ready.push_back(number as u16).expect("room for every program");
+    /// Takes the next program that can run, if there is one, and loads its space.
+    fn next(&mut self) -> Option<(usize, *mut Context)> {
+        let mut core = self.core();
+        let number = usize::from(core.ready.pop_front()?);
+        let process = &mut core.processes[number];
+        process.state = State::Running;
+        self.machine.load(process.space.root, &mut process.space.tag);
+        Some((number, &raw mut *process.context))
     }
 
     /// Runs one program until its slice is over or it cannot go on. There is a slice even for one
     /// that runs alone.
-    fn run_slice(&mut self, number: usize) {
-        let process = &mut self.processes[number];
-        self.machine.load(process.space.root, &mut process.space.tag);
+    fn run_slice(&mut self, number: usize, context: *mut Context) {
         take_slice_over();
         self.timer.arm();
-        while self.processes[number].state == State::Ready {
-            let context = &mut *self.processes[number].context;
-            // SAFETY: the program's space is loaded, and its registers are its own.
-            unsafe { enter(context) };
-            let (vector, error, address) = (context.vector, context.error, Cr2::read_raw());
+        loop {
+            // SAFETY: the program's space is loaded, and its registers are this CPU's while it is Running.
+            let Context { vector, error, .. } = *unsafe {
+                enter(&mut *context);
+                &*context
+            };
+            let address = Cr2::read_raw();
+            if self.machine.checks.on() {
+                must_protect();
+            }
             if vector == vector::TIMER {
-                if self.machine.checks.on() {
-                    must_protect();
-                }
                 self.timer.acknowledge();
                 interrupts::enable();
                 return;
@@ -56,23 +58,34 @@ impl Kernel {
             if take_slice_over() {
                 return;
             }
+            if self.core().processes[number].state != State::Running {
+                break;
+            }
         }
         self.timer.disarm();
     }
 
     /// Answers whatever made the program come back.
     fn answer(&mut self, number: usize, vector: u64, error: u64, address: u64) {
-        if self.machine.checks.on() {
-            must_protect();
-        }
         match vector {
-            vector::SYSCALL => self.call(number),
+            vector::SYSCALL => self.core().call(number),
             vector::PAGE_FAULT => self.fault(number, address, error),
             vector::SPURIOUS => {}
             other => {
                 let name = vector::name(other);
-                self.end_program(number, Some(format_args!("{name}, error {error:#x}")));
+                self.core().end_program(number, Some(format_args!("{name}, error {error:#x}")));
             }
+        }
+    }
+}
+
+impl Core {
+    /// The slice of a program is over: if it can go on, it stands in line again.
+    fn end_slice(&mut self, number: usize) {
+        if self.processes[number].state == State::Running {
+            self.processes[number].state = State::Ready;
+            self.tally.preemptions += u64::from(!self.ready.is_empty());
+            self.make_ready(number);
         }
     }
 

@@ -26,7 +26,7 @@ pub fn run(scene: &mut Scene) -> Result<(), Failure> {
     if scene.features.stub.is_none() {
         return Err(Failure::new(format_args!("no stub below: bad-calls needs the path vmx")));
     }
-    let frame = scene.kernel.memory.frames.take_for_kernel();
+    let frame = scene.kernel.core().memory.frames.take_for_kernel();
     let frame = frame.ok_or_else(|| Failure::new(format_args!("no frame is free")))?;
     let table = frame.start_address().as_u64();
     scene.kernel.machine.show(frame, |words| words.fill(0));
@@ -36,7 +36,7 @@ pub fn run(scene: &mut Scene) -> Result<(), Failure> {
     let refused = stub::counters(scene.kernel.machine.cpu()).refused - before;
     report::count(counts::REFUSED_CALLS, refused);
     report::count(counts::WRONG_ANSWERS, wrong as u64);
-    scene.kernel.memory.frames.give_back(frame).expect("it was taken for the kernel");
+    scene.kernel.core().memory.frames.give_back(frame).expect("it was taken for the kernel");
     scene.audit()?;
     if wrong == 0 {
         Ok(())

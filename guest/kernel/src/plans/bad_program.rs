@@ -31,7 +31,7 @@ pub fn run(scene: &mut Scene) -> Result<(), Failure> {
 
 /// Under the stub, the program that calls it is refused and comes to its end.
 fn judge(scene: &Scene, bad: u64) -> Result<(), Failure> {
-    let tally = scene.kernel.tally;
+    let tally = scene.kernel.tally();
     let refused = u64::from(scene.features.stub.is_some());
     report::count(counts::REFUSED_CALLS, tally.refused_in_ring_3);
     if (tally.ended, tally.refused_in_ring_3) == (bad - refused, refused) {

@@ -33,17 +33,19 @@ pub fn run(scene: &mut Scene) -> Result<(), Failure> {
 /// Takes frames for the kernel, for good, until so few are left that pages must go.
 fn take_frames(scene: &mut Scene) {
     let left = scene.plan.pages / SCARCITY + SHARERS * 16;
-    let frames = &mut scene.kernel.memory.frames;
+    let mut core = scene.kernel.core();
+    let frames = &mut core.memory.frames;
     while frames.free_count() > left && frames.take_for_kernel().is_some() {}
     let free = frames.free_count();
+    drop(core);
     scene.expect_free(free);
 }
 
 fn must_have_evicted(scene: &Scene) -> Result<(), Failure> {
-    if scene.kernel.tally.evicted > 0 && scene.kernel.tally.ended == 0 {
+    let tally = scene.kernel.tally();
+    if tally.evicted > 0 && tally.ended == 0 {
         return Ok(());
     }
-    let tally = scene.kernel.tally;
     Err(Failure::new(format_args!(
         "{} pages evicted, {} programs ended",
         tally.evicted, tally.ended

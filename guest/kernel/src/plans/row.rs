@@ -36,7 +36,7 @@ impl<'s> Measure<'s> {
     pub fn new(scene: &'s mut Scene, method: MethodName, sharers: u32, batch: u32) -> Self {
         let ticks = vec![Histogram::new(); STAGES + 1];
         let events = Box::new(EventCounter::new(scene.features.stub.is_some()));
-        let evicted = scene.kernel.tally.evicted;
+        let evicted = scene.kernel.tally().evicted;
         Self { scene, method, sharers, batch, evicted, ticks, events }
     }
 
@@ -45,17 +45,17 @@ impl<'s> Measure<'s> {
     /// # Errors
     /// If a page is lost, the audit finds something, or the row cannot be set up.
     pub fn row(mut self) -> Result<Row, Failure> {
-        let before = self.scene.kernel.tally;
-        self.scene.kernel.fault_in.clear();
+        let before = self.scene.kernel.tally();
+        self.scene.kernel.core().fault_in.clear();
         self.scene.start_sharers(self.sharers)?;
         for round in 1..=self.scene.plan.rounds {
             self.round(round.into(), false)?;
         }
-        let fault_in = self.scene.kernel.fault_in.ticks();
+        let fault_in = self.scene.kernel.core().fault_in.ticks();
         self.round(u64::from(self.scene.plan.rounds) + 1, true)?;
         self.scene.audit()?;
         self.scene.clear()?;
-        let after = self.scene.kernel.tally;
+        let after = self.scene.kernel.tally();
         let (verified, lost) = (after.verified - before.verified, after.lost - before.lost);
         self.check(verified, lost)?;
         Ok(self.finish(FaultIn { mean: fault_in.mean, p99: fault_in.p99 }, verified, lost))
@@ -86,7 +86,7 @@ impl<'s> Measure<'s> {
         if mapped == pages as usize {
             return Ok(());
         }
-        let why = match self.scene.kernel.tally.evicted == self.evicted {
+        let why = match self.scene.kernel.tally().evicted == self.evicted {
             true => "the rest was written through stale translations",
             false => "memory is too small for the rest",
         };

@@ -9,7 +9,7 @@ const SHARERS: u32 = 2;
 
 /// Evicts all pages of the segment into a swap that cannot hold them.
 pub fn run(scene: &mut Scene) -> Result<(), Failure> {
-    let slots = scene.kernel.memory.swap.free_count();
+    let slots = scene.kernel.core().memory.swap.free_count();
     if slots >= scene.plan.pages {
         return Err(Failure::new(format_args!(
             "swap-pages must be less than pages, or swap is not full"
