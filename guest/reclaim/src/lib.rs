@@ -17,6 +17,7 @@
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
+pub mod shootdown;
 pub mod stale;
 pub mod tables;
 pub mod victims;
