@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use foreign_access::cpu::{Counted, Events, Hardware};
 use foreign_access::methods::AnyMethod;
 use foreign_access::{Cpu, Method, Operation, Refusal, Stopped};
-use page_reclaim::stale::Tag;
+use page_reclaim::shootdown::Identity;
 use page_reclaim::{DeviceError, Machine as Deeds, Slot, Stage};
 use x86_64::instructions::interrupts;
 use x86_64::structures::paging::PhysFrame;
@@ -110,18 +110,21 @@ impl Machine {
 
     /// Loads a space. The method lets go of the loaded root first: while it is not loaded, nothing
     /// in it may lead to another space's tables.
-    pub fn load(&mut self, root: PhysFrame, tag: &mut Tag) {
+    pub fn load(&mut self, root: PhysFrame, space: Identity) {
         if root != self.tlb.loaded() {
             self.method.detach(&self.hardware);
         }
         // SAFETY: every root gets the kernel's upper half when it is adopted.
-        unsafe { self.tlb.load(root, tag) };
+        unsafe { self.tlb.load(&self.hardware, root, space) };
     }
 
     /// Loads the kernel's own root, in which no program's page is mapped.
     pub fn load_kernel(&mut self) {
-        let (root, mut tag) = self.roots.kernel();
-        self.load(root, &mut tag);
+        let root = self.roots.kernel();
+        if root != self.tlb.loaded() {
+            self.method.detach(&self.hardware);
+        }
+        self.tlb.load_kernel(&self.hardware, root);
     }
 
     /// Has the method do a batch on another view of this CPU.

@@ -3,7 +3,6 @@
 
 use foreign_access::methods::AnyMethod;
 use foreign_access::{Cpu, Entry};
-use page_reclaim::stale::Tag;
 use x86_64::structures::paging::PhysFrame;
 
 use crate::layout::KERNEL_HALF;
@@ -47,10 +46,9 @@ impl Roots {
         })
     }
 
-    /// The kernel's root, and a tag by which nothing is kept: PCID 0 is also that of visits without
-    /// PCIDs.
-    pub fn kernel(&self) -> (PhysFrame, Tag) {
-        (self.kernel, Tag::new(0))
+    /// The kernel's root.
+    pub fn kernel(&self) -> PhysFrame {
+        self.kernel
     }
 
     /// Makes the kernel's root, which is loaded, fit a method.

@@ -77,8 +77,8 @@ impl<'k> Trial<'k> {
 
     /// Loads the space of a program.
     pub fn load(&mut self, number: usize) {
-        let space = &mut self.kernel.core().processes[number].space;
-        self.kernel.machine.load(space.root, &mut space.tag);
+        let space = &self.kernel.core().processes[number].space;
+        self.kernel.machine.load(space.root, space.identity);
     }
 
     /// This CPU.

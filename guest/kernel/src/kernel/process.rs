@@ -107,7 +107,7 @@ impl Kernel {
         };
         let mut context = Box::new(Context::start(image.entry, &start));
         other_context::keep(root, &mut context);
-        let space = Space::new(root, number as u16, shape);
+        let space = Space::new(root, shape);
         processes.push(Process { program, context, space, state: State::Ready });
         Ok(number)
     }

@@ -29,7 +29,7 @@ impl Kernel {
         let number = usize::from(core.ready.pop_front()?);
         let process = &mut core.processes[number];
         process.state = State::Running;
-        self.machine.load(process.space.root, &mut process.space.tag);
+        self.machine.load(process.space.root, process.space.identity);
         Some((number, &raw mut *process.context))
     }
 

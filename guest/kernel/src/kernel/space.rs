@@ -2,10 +2,12 @@
 
 use heapless::Vec;
 use loadphys_apps::places::{CODE, PAGE, PRIVATE, SHARED, STACK_PAGES, STACK_TOP};
-use page_reclaim::stale::Tag;
+use page_reclaim::shootdown::Identity;
 use page_reclaim::{Backing, Rights, Share};
 use x86_64::VirtAddr;
 use x86_64::structures::paging::PhysFrame;
+
+use crate::tlb::new_identity;
 
 /// A run of pages.
 #[derive(Clone, Copy, Debug)]
@@ -34,13 +36,13 @@ pub struct Space {
     /// Its root.
     pub root: PhysFrame,
     /// What the TLB knows it by.
-    pub tag: Tag,
+    pub identity: Identity,
     regions: Vec<Region, 4>,
 }
 
 impl Space {
-    /// With this root; `number` counts spaces, and the one after it is the PCID.
-    pub fn new(root: PhysFrame, number: u16, shape: Shape) -> Self {
+    /// With this root.
+    pub fn new(root: PhysFrame, shape: Shape) -> Self {
         let stack = STACK_TOP - STACK_PAGES * PAGE;
         let data = Rights::DATA;
         let regions = Vec::from_array([
@@ -54,7 +56,7 @@ impl Space {
             Region { start: PRIVATE, pages: shape.private, rights: data, share: None },
             Region { start: stack, pages: STACK_PAGES, rights: data, share: None },
         ]);
-        Self { root, tag: Tag::new(number + 1), regions }
+        Self { root, identity: new_identity(), regions }
     }
 
     /// What belongs at an address, and with which rights.
