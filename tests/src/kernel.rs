@@ -11,8 +11,8 @@ use foreign_access::{Action, Cpu, Entry, EntryName, Method, Operation};
 use page_reclaim::tables::{self, TableError};
 use page_reclaim::victims::Clock;
 use page_reclaim::{
-    Audited, Backing, BroughtIn, Evicted, FaultError, Memory, Rights, Share, StillMapped,
-    TearDownError, Wrong, audit, bring_in, end_share, evict, tear_down,
+    Audited, Backing, BroughtIn, Evicted, FaultError, Memory, Rights, Room, Share, StillMapped,
+    TearDownError, Write, Wrong, audit, bring_in, end_share, evict, tear_down,
 };
 use x86_64::VirtAddr;
 use x86_64::structures::paging::PhysFrame;
@@ -34,6 +34,9 @@ pub const SPACES: usize = 6;
 
 /// Pages of a space that are shared with all others; their number is that of the shared page.
 pub const SHARED: usize = 6;
+
+/// Pages that are evicted together.
+const TOGETHER: usize = 8;
 
 /// Where the pages of a space lie: the shared ones, then the private ones; some have a table of
 /// each level in common, some none.
@@ -87,6 +90,8 @@ pub struct Kernel<'r, 'm, C, M> {
     pub machine: ModelMachine<'m, C, M>,
     /// Where operations are laid out.
     room: Vec<Operation>,
+    /// Where pages are laid out that are evicted together.
+    pages: Vec<Write>,
     clock: Clock,
 }
 
@@ -101,7 +106,13 @@ impl<'r, 'm, C: Cpu, M: Method<C>> Kernel<'r, 'm, C, M> {
             level: x86_64::structures::paging::page_table::PageTableLevel::One,
         };
         let room = vec![Operation::new(nothing, Action::Load); room];
-        Self { memory, machine, room, clock: Clock::default() }
+        Self {
+            memory,
+            machine,
+            room,
+            pages: vec![Write::NOTHING; TOGETHER],
+            clock: Clock::default(),
+        }
     }
 
     /// The model it runs on.
@@ -206,7 +217,8 @@ impl<'r, 'm, C: Cpu, M: Method<C>> Kernel<'r, 'm, C, M> {
 
     /// Evicts these frames.
     pub fn evict(&mut self, victims: &[PhysFrame]) -> Evicted {
-        evict(&mut self.memory, &mut self.machine, victims, &mut self.room)
+        let mut room = Room { operations: &mut self.room, pages: &mut self.pages };
+        evict(&mut self.memory, &mut self.machine, victims, &mut room)
     }
 
     /// Compares all tables with all records.
@@ -221,10 +233,11 @@ impl<'r, 'm, C: Cpu, M: Method<C>> Kernel<'r, 'm, C, M> {
             .map_err(Mistake::Audit)
     }
 
-    /// How many frames, mappings and slots are free.
+    /// How many frames, mappings and slots are free; bad slots count, since they are not lost by mistake.
     pub fn free(&self) -> [usize; 3] {
         let Memory { frames, reverse, swap, .. } = &self.memory;
-        [frames.free_count() as usize, reverse.free_count(), swap.free_count() as usize]
+        let slots = swap.free_count() + swap.bad_count();
+        [frames.free_count() as usize, reverse.free_count(), slots as usize]
     }
 
     /// Ends everything: all spaces, then the shared pages. What is free afterwards must be what was

@@ -7,7 +7,7 @@ use core::mem::size_of;
 use loadphys_boot::handoff::{Handoff, Region};
 use loadphys_plan::command_line::Plan;
 use page_reclaim::{
-    FrameRecord, Frames, Memory, Reverse, SharedPage, SharedPages, SlotRecord, SwapMap,
+    FrameRecord, Frames, Memory, Reverse, SharedPage, SharedPages, SlotGroup, SlotRecord, SwapMap,
 };
 use x86_64::structures::paging::PhysFrame;
 use x86_64::{PhysAddr, VirtAddr};
@@ -54,6 +54,7 @@ pub struct Areas {
     frames: Area<FrameRecord>,
     mappings: Area<u64>,
     slots: Area<SlotRecord>,
+    groups: Area<SlotGroup>,
     shares: Area<SharedPage>,
     swap: Area<[u64; 512]>,
     windows: VirtAddr,
@@ -97,6 +98,7 @@ impl Areas {
             frames: Area::reserve(&mut map, frames)?,
             mappings: Area::reserve(&mut map, mappings(plan).max(LEAST_MAPPINGS))?,
             slots: Area::reserve(&mut map, slots)?,
+            groups: Area::reserve(&mut map, SwapMap::groups_for(slots))?,
             shares: Area::reserve(&mut map, (plan.pages + PAGES_BESIDES) as usize)?,
             swap: Area::reserve(&mut map, slots)?,
             windows: map.windows()?,
@@ -117,7 +119,7 @@ impl Areas {
             let memory = Memory {
                 frames: Frames::new(self.frames.raise()),
                 reverse: Reverse::new(self.mappings.raise()),
-                swap: SwapMap::new(self.slots.raise()),
+                swap: SwapMap::new(self.slots.raise(), self.groups.raise()),
                 shared: SharedPages::new(self.shares.raise()),
             };
             (memory, RamSwap::new(self.swap.raise()), Window::new(self.windows, 0))

@@ -12,6 +12,7 @@ use alloc::boxed::Box;
 
 use foreign_access::methods::AnyMethod;
 use foreign_access::{Action, Entry, EntryName, Operation};
+use page_reclaim::Write;
 use spin::{Mutex, MutexGuard};
 use x86_64::VirtAddr;
 use x86_64::structures::paging::PhysFrame;
@@ -30,6 +31,9 @@ pub use shared::{Core, MOST_PROCESSES, Tally};
 /// Operations that are named together.
 const ROOM: usize = 512;
 
+/// Pages that are evicted together, at most.
+const TOGETHER: usize = 512;
+
 /// The kernel, as one CPU has it.
 pub struct Kernel {
     /// What all CPUs share.
@@ -38,6 +42,8 @@ pub struct Kernel {
     pub machine: Machine,
     /// Where operations are named.
     pub room: Box<[Operation]>,
+    /// Where pages are named that are evicted together.
+    pages: Box<[Write]>,
     timer: Timer,
 }
 
@@ -54,7 +60,9 @@ impl Kernel {
         let checks = Checks::new(features.smap);
         let machine = Machine::new(method, tlb, estate.window, estate.swap, estate.reach, checks);
         let shared = Core::keep(estate.memory, shared_pages);
-        Self { shared, machine, room: alloc::vec![nothing(); ROOM].into_boxed_slice(), timer }
+        let room = alloc::vec![nothing(); ROOM].into_boxed_slice();
+        let pages = alloc::vec![Write::NOTHING; TOGETHER].into_boxed_slice();
+        Self { shared, machine, room, pages, timer }
     }
 
     /// What all CPUs share, for this one alone until the guard is dropped. It borrows nothing of this CPU's.

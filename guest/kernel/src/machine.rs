@@ -8,7 +8,7 @@ use foreign_access::cpu::{Counted, Events, Hardware};
 use foreign_access::methods::AnyMethod;
 use foreign_access::{Cpu, Method, Operation, Refusal, Stopped};
 use page_reclaim::shootdown::Identity;
-use page_reclaim::{DeviceError, Machine as Deeds, Slot, Stage};
+use page_reclaim::{Checksum, DeviceError, Machine as Deeds, Slot, Stage, Write};
 use x86_64::instructions::interrupts;
 use x86_64::structures::paging::PhysFrame;
 use x86_64::structures::paging::page_table::PageTableLevel;
@@ -220,18 +220,21 @@ impl Deeds for Machine {
         self.show(frame, |words| fill(words, 0));
     }
 
-    fn write_out(&mut self, frame: PhysFrame, slot: Slot) -> Result<(), DeviceError> {
+    fn write_out(&mut self, writes: &mut [Write]) {
         let Self { window, swap, hardware, .. } = self;
-        // SAFETY: as for `show`.
-        unsafe { window.show(hardware, frame, |words| swap.write(slot, words)) };
-        Ok(())
+        for write in writes {
+            // SAFETY: as for `show`.
+            let checksum = unsafe {
+                window.show(hardware, write.frame, |words| swap.write(write.slot, words))
+            };
+            write.outcome = Ok(checksum);
+        }
     }
 
-    fn read_in(&mut self, slot: Slot, frame: PhysFrame) -> Result<(), DeviceError> {
+    fn read_in(&mut self, slot: Slot, frame: PhysFrame) -> Result<Checksum, DeviceError> {
         let Self { window, swap, hardware, .. } = self;
         // SAFETY: as for `show`.
-        unsafe { window.show(hardware, frame, |words| swap.read(slot, words)) };
-        Ok(())
+        Ok(unsafe { window.show(hardware, frame, |words| swap.read(slot, words)) })
     }
 
     #[inline]

@@ -1,6 +1,6 @@
 //! A swap device that is memory: slot `n` is page `n` of an area.
 
-use page_reclaim::Slot;
+use page_reclaim::{Checksum, Slot};
 
 use crate::window::{Words, copy};
 
@@ -17,12 +17,15 @@ impl RamSwap {
     }
 
     /// Copies a page to its slot.
-    pub fn write(&mut self, slot: Slot, page: &Words) {
-        copy(page, &mut self.pages[slot.number() as usize]);
+    pub fn write(&mut self, slot: Slot, page: &Words) -> Checksum {
+        let kept = &mut self.pages[slot.number() as usize];
+        copy(page, kept);
+        Checksum::of(kept)
     }
 
     /// Copies a slot to a page.
-    pub fn read(&self, slot: Slot, page: &mut Words) {
+    pub fn read(&self, slot: Slot, page: &mut Words) -> Checksum {
         copy(&self.pages[slot.number() as usize], page);
+        Checksum::of(page)
     }
 }

@@ -1,12 +1,15 @@
 //! The answer to a page fault: a page gets a frame, from zero, from swap, or from where it is
 //! already.
+//!
+//! The page may be on its way out ([`crate::evict()`] says what holds meanwhile). Then its frame is still there, and the page
+//! is rescued: mapped again, and marked so that the eviction lets it be.
 
 use foreign_access::{Action, Entry, EntryName, Operation, Stopped};
 
 use crate::Memory;
 use crate::flushed::Flushed;
 use crate::frames::{Marks, State};
-use crate::machine::Machine;
+use crate::machine::{DeviceError, Machine};
 use crate::number::{FrameNumber, Share, Slot};
 use crate::reverse::Mapping;
 use crate::rights::Rights;
@@ -46,6 +49,10 @@ pub enum FaultError {
     NoMapping,
     /// The page could not be read from this slot.
     Device(Slot),
+    /// What was read from this slot is not what was written there.
+    Checksum(Slot),
+    /// The page is on its way out, and its entries are being exchanged: the program tries again.
+    Busy,
     /// The entry holds something that was not put there by this crate.
     Unknown(Entry),
     /// There is no record for this shared page.
@@ -105,13 +112,27 @@ fn map<M: Machine>(
     let action = Action::CompareExchange { expected: found, new: rights.leaf(frame.frame()) };
     machine.apply(&mut [Operation::new(name, action)])?;
     let table = FrameNumber::of(name.table).ok_or(FaultError::Unknown(found))?;
-    memory.add_mapping(frame, Mapping::new(table, u64::from(name.index()), rights));
+    note(memory, frame, Mapping::new(table, u64::from(name.index()), rights));
     match slot_of(found) {
         // The frame refers to the slot too, so the slot stays.
         Some(slot) => memory.swap.release(slot, 1),
         None => memory.frames.count_live(name.table, 1),
     }
     Ok(())
+}
+
+/// Notes that an entry maps a page now. A page on its way out stays; what this eviction exchanged, its ring has already. Only
+/// for such a page the ring is searched.
+fn note(memory: &mut Memory<'_>, frame: FrameNumber, mapping: Mapping) {
+    let page = memory.page(frame);
+    if page.marks.has(Marks::EVICTING) {
+        page.marks.set(Marks::WANTED);
+        let mappings = *page.mappings;
+        if memory.reverse.ring(mappings).any(|known| known.same_entry(mapping)) {
+            return;
+        }
+    }
+    memory.add_mapping(frame, mapping);
 }
 
 /// The frame that holds a page, and how it came there.
@@ -128,13 +149,22 @@ fn residence<M: Machine>(
     let place = share.map_or(Ok(Place::Nowhere), |share| place(memory, share))?;
     let cached = slot.and_then(|slot| memory.swap.cached(slot));
     match (cached, place, slot) {
-        (Some(frame), _, _) | (None, Place::InFrame(frame), _) => Ok((frame, BroughtIn::FromCache)),
+        (Some(frame), _, _) | (None, Place::InFrame(frame), _) => {
+            Ok((settled(memory, frame)?, BroughtIn::FromCache))
+        }
         (None, Place::InSwap(slot), _) | (None, Place::Nowhere, Some(slot)) => {
             let frame = read(memory, machine, slot, share)?;
             Ok((frame, BroughtIn::FromSwap))
         }
         (None, Place::Nowhere, None) => Ok((zeroed(memory, machine, share)?, BroughtIn::Zeroed)),
     }
+}
+
+/// The frame, unless the entries that lead to it are being exchanged.
+fn settled(memory: &mut Memory<'_>, frame: FrameNumber) -> Result<FrameNumber, FaultError> {
+    let marks = *memory.page(frame).marks;
+    let changing = marks.has(Marks::EVICTING) && !marks.has(Marks::SETTLED);
+    if changing { Err(FaultError::Busy) } else { Ok(frame) }
 }
 
 fn place(memory: &Memory<'_>, share: Share) -> Result<Place, FaultError> {
@@ -168,10 +198,13 @@ fn read<M: Machine>(
 ) -> Result<FrameNumber, FaultError> {
     let page = State::page(Marks::COPY, Some(slot), share);
     let frame = memory.frames.allocate(page).ok_or(FaultError::NoFrame)?;
-    if machine.read_in(slot, frame.frame()).is_err() {
+    let read = machine.read_in(slot, frame.frame()).map_err(|DeviceError| FaultError::Device(slot));
+    let wrong = read.map(|found| found != memory.swap.checksum(slot));
+    if wrong != Ok(false) {
         memory.frames.free(frame, &Flushed::never_mapped());
         machine.freed(frame.frame());
-        return Err(FaultError::Device(slot));
+        wrong?;
+        return Err(FaultError::Checksum(slot));
     }
     memory.swap.set_cached(slot, Some(frame));
     match share {

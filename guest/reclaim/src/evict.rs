@@ -1,28 +1,46 @@
 //! Eviction: pages that any number of spaces share go to swap, and their frames become free.
 //!
-//! | stage | what is done | what must be true before |
-//! |---|---|---|
-//! | find | a slot for each victim; its sharers from the reverse map | |
-//! | edit | every entry exchanged with the swap entry; Dirty gathered from what was found | the slot is the victim's |
-//! | flush | one flush for all | every entry is exchanged |
-//! | write | what is dirty, or has no clean copy, goes to its slot | nobody can write the page any more |
-//! | release | mappings and frames become free | the page is in its slot; nobody can reach the frame |
+//! | stage | what is done | the records | what must be true before |
+//! |---|---|---|---|
+//! | find | a slot for each victim; its sharers from the reverse map | locked | |
+//! | edit | every entry exchanged with the swap entry | | the slot is the victim's |
+//! | settle | Dirty gathered from what was found; it belongs to edit | locked | |
+//! | flush | one flush for all | | every entry is exchanged |
+//! | write | what is dirty, or has no clean copy, goes to its slot | | nobody that was not let in again can write the page |
+//! | release | mappings and frames become free | locked | the page is in its slot; nobody can reach the frame |
 //!
 //! Nothing is looked up by process, nothing is allocated. If a page cannot be written, or one of
 //! its entries cannot be exchanged, its mappings are put back and its frame is kept.
+//!
+//! # What others may do meanwhile
+//! The records are held only where the table says so, so that other CPUs answer faults and evict other pages
+//! while this one edits, flushes, or waits for a device.
+//! - A victim is marked as EVICTING from find to release. Another eviction leaves it alone; its frame is not freed, its slot
+//!   stays its own, and nothing is taken out of its ring in the reverse map. So what was laid out stays true.
+//! - Until it is SETTLED a fault on it is answered with [`crate::FaultError::Busy`]: its entries are about to change. From then
+//!   on a fault maps it again, and marks it as WANTED; then release puts all its mappings back and keeps
+//!   the frame. It counts as dirty, since it may have been written while its slot was.
+//! - The ring of a victim may grow, at its front: find goes from the front to the last mapping, in several rounds if
+//!   there is little room, and comes by the front only once. What is added there was mapped after find, so there is nothing to
+//!   exchange; and it is added to settled pages only. ([`crate::Reverse`] adds to the front of every ring.)
+//! - No table that a laid out operation names may go: who ends a space, or moves its tables, must keep evictions out
+//!   from beginning to end. That is the kernel's to see to, by a gate that evictions pass together and these pass alone.
+//! - References to the slot are taken when operations are laid out, before the entries name it, and
+//!   given back for those that were not exchanged. So a slot is never free while an entry names it.
 
 mod edit;
 mod find;
 mod put_back;
 mod release;
-mod write;
+mod room;
+mod settle;
 
-use foreign_access::Operation;
 use x86_64::structures::paging::PhysFrame;
 
-use crate::Memory;
 use crate::flushed::Flushed;
 use crate::machine::{Machine, Stage};
+use crate::records::Records;
+pub use room::{Room, Write};
 
 /// How an eviction went, in pages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,6 +55,10 @@ pub struct Evicted {
     pub swap_full: u32,
     /// Left alone: the frame holds no page.
     pub no_page: u32,
+    /// Left alone: entries name a slot that cannot be written any more.
+    pub bad_slot: u32,
+    /// Put back: somebody mapped it again before it was gone.
+    pub rescued: u32,
     /// Put back: the swap device failed.
     pub write_failed: u32,
     /// Put back: an entry was refused, or did not name the frame.
@@ -45,49 +67,66 @@ pub struct Evicted {
     pub edited: u32,
 }
 
-/// Evicts pages. `room` is for operations; victims with more sharers than that are edited in
-/// several batches, still with one flush for all.
+/// Evicts pages; as many at a time as there is room for, with one flush for these. Victims with more sharers than
+/// there is room for operations are edited in several rounds, still with one flush.
 ///
 /// # Panics
-/// If there is no room for a single operation.
-pub fn evict<M: Machine>(
-    memory: &mut Memory<'_>,
+/// If there is no room for a single page or operation.
+pub fn evict<R: Records, M: Machine>(
+    records: &mut R,
     machine: &mut M,
     victims: &[PhysFrame],
-    room: &mut [Operation],
+    room: &mut Room<'_>,
 ) -> Evicted {
-    assert!(!room.is_empty(), "room for at least one operation");
-    let most = room.len().min(find::MOST);
-    let room = &mut room[..most];
+    assert!(!room.operations.is_empty() && !room.pages.is_empty(), "room for one at least");
     let mut tally = Evicted::default();
-    find_and_edit(memory, machine, victims, room, &mut tally);
-    if cfg!(feature = "broken-free-before-flush") {
-        release::give_away(memory, machine, victims);
+    for victims in victims.chunks(room.pages.len()) {
+        evict_together(records, machine, victims, room, &mut tally);
     }
-    let flushed = Flushed::by(machine);
-    machine.stage(Stage::Flush);
-    write::write(memory, machine, victims, room, &mut tally);
-    machine.stage(Stage::Write);
-    release::release(memory, machine, victims, &flushed, &mut tally);
-    machine.stage(Stage::Release);
     tally
 }
 
-fn find_and_edit<M: Machine>(
-    memory: &mut Memory<'_>,
+/// Evicts as many pages as there is room for.
+#[inline]
+fn evict_together<R: Records, M: Machine>(
+    records: &mut R,
     machine: &mut M,
     victims: &[PhysFrame],
-    room: &mut [Operation],
+    room: &mut Room<'_>,
     tally: &mut Evicted,
 ) {
+    let found = find_and_edit(records, machine, victims, room, tally);
+    if cfg!(feature = "broken-free-before-flush") {
+        release::give_away(machine, &room.pages[..found]);
+    }
+    let flushed = Flushed::by(machine);
+    machine.stage(Stage::Flush);
+    let writes = room::order(&mut room.pages[..found]);
+    machine.write_out(&mut room.pages[..writes]);
+    machine.stage(Stage::Write);
+    records.with(|memory| release::release(memory, machine, room, found, &flushed, tally));
+    machine.stage(Stage::Release);
+}
+
+/// Exchanges all entries; gives back how many pages of the room are being evicted.
+fn find_and_edit<R: Records, M: Machine>(
+    records: &mut R,
+    machine: &mut M,
+    victims: &[PhysFrame],
+    room: &mut Room<'_>,
+    tally: &mut Evicted,
+) -> usize {
     let mut sharers = find::Sharers::of(victims);
     loop {
-        let (found, about) = sharers.fill(memory, room, tally);
+        let found = records.with(|memory| sharers.fill(memory, room, tally));
         machine.stage(Stage::Find);
-        edit::edit(memory, machine, about, &mut room[..found], tally);
+        let operations = &mut room.operations[..found.operations];
+        edit::edit(machine, operations);
+        let pages = &mut room.pages[found.pages.clone()];
+        records.with(|memory| settle::settle(memory, machine, pages, operations, &found, tally));
         machine.stage(Stage::Edit);
-        if found < room.len() {
-            return;
+        if found.is_last {
+            return found.pages.end;
         }
     }
 }

@@ -32,10 +32,10 @@ impl Flushed {
         Self(())
     }
 
-    /// For a frame whose record names no mapping, at the beginning of a call of this crate. It rests on this:
-    /// - whoever takes the record of a mapping away has a [`Flushed`] made before the call ends, and the calls do
-    ///   not overlap, since each borrows all of [`crate::Memory`]. There are two: [`crate::evict()`] makes its own by a
-    ///   flush, after the last edit, and [`crate::tear_down()`] by letting go, also if it stops half-way;
+    /// For a frame whose record names no mapping, at the beginning of a step with all of [`crate::Memory`]. It rests on this:
+    /// - whoever takes the record of a mapping away has a [`Flushed`] by the end of that step. There are two:
+    ///   [`crate::evict()`] does it in its last step, for which it has made its own by a flush after the last edit;
+    ///   [`crate::tear_down()`] is one step, and makes its own by letting go, also if it stops half-way;
     /// - a mapping is recorded as soon as the entry is there, and the record goes only when the entry has, so that no
     ///   record means no entry: [`crate::audit()`] compares the two;
     /// - nobody else makes entries of the lower halves: [`Machine`] asks it of the kernel;

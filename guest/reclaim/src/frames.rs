@@ -22,7 +22,6 @@ const RANGE_SHIFT: u32 = 21;
 /// The record of a page, to be changed.
 pub(crate) struct Page<'r> {
     pub marks: &'r mut Marks,
-    pub laid: &'r mut u16,
     pub mappings: &'r mut Option<Node>,
     pub slot: &'r mut Option<Slot>,
     pub share: &'r mut Option<Share>,
@@ -96,8 +95,8 @@ impl<'a> Frames<'a> {
     /// The page that a frame holds, if it holds one.
     pub(crate) fn page(&mut self, number: FrameNumber) -> Option<Page<'_>> {
         match &mut self.records.get_mut(number.index())?.0 {
-            State::Data { marks, laid, mappings, slot, share } => {
-                Some(Page { marks, laid, mappings, slot, share })
+            State::Data { marks, mappings, slot, share } => {
+                Some(Page { marks, mappings, slot, share })
             }
             _ => None,
         }

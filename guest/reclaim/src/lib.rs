@@ -9,7 +9,7 @@
 //! |---|---|---|
 //! | [`Frames`] | 16 a frame | free, kernel's, a table (of which root, where), a page (mapped from where) |
 //! | [`Reverse`] | 8 a mapping | where the entries that map a frame are |
-//! | [`SwapMap`] | 8 a slot | how many refer to a slot, which frame holds the same page |
+//! | [`SwapMap`] | 16 a slot | how many refer to a slot, which frame holds the same page, its checksum |
 //! | [`SharedPages`] | 8 a page | where a page is that belongs to more than one space |
 //!
 //! [`tables`] finds and builds the tables of a space, [`bring_in()`] answers a page fault, [`evict()`]
@@ -24,12 +24,14 @@ pub mod victims;
 
 mod audit;
 mod bring_in;
+mod checksum;
 mod evict;
 mod flushed;
 mod frames;
 mod machine;
 mod number;
 mod page;
+mod records;
 mod reverse;
 mod rights;
 mod shared;
@@ -39,14 +41,16 @@ mod tear_down;
 
 pub use audit::{Audited, Wrong, audit};
 pub use bring_in::{Backing, BroughtIn, FaultError, bring_in};
-pub use evict::{Evicted, evict};
+pub use checksum::Checksum;
+pub use evict::{Evicted, Room, Write, evict};
 pub use frames::{FrameRecord, Frames};
 pub use machine::{DeviceError, Machine, Stage};
 pub use number::{Share, Slot};
+pub use records::Records;
 pub use reverse::Reverse;
 pub use rights::Rights;
 pub use shared::{SharedPage, SharedPages, StillMapped, end_share};
-pub use swap::{SlotRecord, SwapMap};
+pub use swap::{SlotGroup, SlotRecord, SwapMap};
 pub use swap_entry::{slot_of, swap_entry};
 pub use tear_down::{TearDownError, TornDown, tear_down};
 

@@ -4,6 +4,8 @@ use foreign_access::{Operation, Refusal, Stopped};
 use x86_64::structures::paging::PhysFrame;
 use x86_64::structures::paging::page_table::PageTableLevel;
 
+use crate::checksum::Checksum;
+use crate::evict::Write;
 use crate::number::Slot;
 
 /// The swap device did not do what it was asked.
@@ -73,17 +75,19 @@ pub trait Machine {
     /// Fills a frame with zeros.
     fn zero(&mut self, frame: PhysFrame);
 
-    /// Writes a frame to a slot.
+    /// Writes frames to their slots and says of each how that went ([`Write::outcome`]). Slots ascend, and many are
+    /// neighbours, so that a device can write them at once. One that fails says nothing about the others. Returns
+    /// when all are done or have failed.
     ///
-    /// # Errors
-    /// The slot may hold anything then.
-    fn write_out(&mut self, frame: PhysFrame, slot: Slot) -> Result<(), DeviceError>;
+    /// A frame may be written by programs meanwhile, and then its slot, and the checksum, may be of anything; such a page
+    /// is not taken for clean.
+    fn write_out(&mut self, writes: &mut [Write]);
 
-    /// Reads a slot into a frame.
+    /// Reads a slot into a frame; gives back the checksum of what the frame holds then.
     ///
     /// # Errors
     /// The frame may hold anything then.
-    fn read_in(&mut self, slot: Slot, frame: PhysFrame) -> Result<(), DeviceError>;
+    fn read_in(&mut self, slot: Slot, frame: PhysFrame) -> Result<Checksum, DeviceError>;
 
     /// A frame has become free; in test builds the kernel poisons it.
     fn freed(&mut self, _frame: PhysFrame) {}

@@ -39,10 +39,12 @@ impl Memory<'_> {
         Some(self.is_needed(frame))
     }
 
-    /// Whether a space maps the page of a frame, or could find it there.
+    /// Whether a space maps the page of a frame, or could find it there, or an eviction is at work on it.
     pub(crate) fn is_needed(&mut self, frame: FrameNumber) -> bool {
         let page = self.page(frame);
-        let (slot, held) = (*page.slot, page.mappings.is_some() || page.share.is_some());
+        let evicting = page.marks.has(Marks::EVICTING);
+        let (slot, held) =
+            (*page.slot, page.mappings.is_some() || page.share.is_some() || evicting);
         // One reference to the slot is the frame's own; the others are swap entries.
         held || slot.is_some_and(|slot| self.swap.references(slot) > 1)
     }

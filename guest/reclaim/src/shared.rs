@@ -2,7 +2,7 @@
 
 use crate::Memory;
 use crate::flushed::Flushed;
-use crate::frames::State;
+use crate::frames::Marks;
 use crate::machine::Machine;
 use crate::number::{FrameNumber, Share, Slot};
 
@@ -29,7 +29,7 @@ pub struct SharedPages<'a> {
     pages: &'a mut [SharedPage],
 }
 
-/// A shared page cannot end while a space maps it.
+/// A shared page cannot end while a space maps it, or while it is on its way out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StillMapped(pub Share);
 
@@ -73,7 +73,8 @@ pub fn end_share<M: Machine>(
         Place::Nowhere => {}
         Place::InSwap(slot) => memory.swap.release(slot, 1),
         Place::InFrame(frame) => {
-            if let Some(State::Data { mappings: Some(_), .. }) = memory.frames.record(frame) {
+            let page = memory.page(frame);
+            if page.mappings.is_some() || page.marks.has(Marks::EVICTING) {
                 return Err(StillMapped(share));
             }
             memory.drop_page(frame);

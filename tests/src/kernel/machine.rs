@@ -7,7 +7,7 @@ mod shootdown;
 mod world;
 
 use foreign_access::{Cpu, Entry, EntryName, Method, Operation, Refusal, Stopped};
-use page_reclaim::{DeviceError, Machine, Slot};
+use page_reclaim::{Checksum, DeviceError, Machine, Slot, Write};
 use x86_64::structures::paging::PhysFrame;
 use x86_64::structures::paging::page_table::PageTableLevel;
 
@@ -126,17 +126,18 @@ impl<C: Cpu, M: Method<C>> Machine for ModelMachine<'_, C, M> {
         self.model.memory.fill(frame, &[0; WORDS]);
     }
 
-    fn write_out(&mut self, frame: PhysFrame, slot: Slot) -> Result<(), DeviceError> {
+    fn write_out(&mut self, writes: &mut [Write]) {
         self.others_run();
-        let written = self.device.write(slot, self.model.memory.frame(frame));
-        self.others_run();
-        written
+        for write in writes {
+            write.outcome = self.device.write(write.slot, self.model.memory.frame(write.frame));
+            self.others_run();
+        }
     }
 
-    fn read_in(&mut self, slot: Slot, frame: PhysFrame) -> Result<(), DeviceError> {
-        let words = self.device.read(slot).ok_or(DeviceError)?;
+    fn read_in(&mut self, slot: Slot, frame: PhysFrame) -> Result<Checksum, DeviceError> {
+        let words = self.device.read(slot)?;
         self.model.memory.fill(frame, words);
-        Ok(())
+        Ok(Checksum::of(words))
     }
 
     fn freed(&mut self, frame: PhysFrame) {

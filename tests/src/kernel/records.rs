@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicU8;
 
 use page_reclaim::{
-    FrameRecord, Frames, Memory, Reverse, SharedPage, SharedPages, SlotRecord, SwapMap,
+    FrameRecord, Frames, Memory, Reverse, SharedPage, SharedPages, SlotGroup, SlotRecord, SwapMap,
 };
 
 use super::SHARED;
@@ -14,6 +14,7 @@ pub struct Records {
     frames: Vec<FrameRecord>,
     mappings: Vec<u64>,
     slots: Vec<SlotRecord>,
+    groups: Vec<SlotGroup>,
     shared: Vec<SharedPage>,
 }
 
@@ -24,6 +25,7 @@ impl Records {
             frames: vec![FrameRecord::default(); frames],
             mappings: vec![0; mappings + 1],
             slots: vec![SlotRecord::default(); slots + 1],
+            groups: vec![SlotGroup::default(); SwapMap::groups_for(slots + 1)],
             shared: vec![SharedPage::default(); SHARED],
         }
     }
@@ -33,7 +35,7 @@ impl Records {
         Memory {
             frames: Frames::new(&mut self.frames),
             reverse: Reverse::new(&mut self.mappings),
-            swap: SwapMap::new(&mut self.slots),
+            swap: SwapMap::new(&mut self.slots, &mut self.groups),
             shared: SharedPages::new(&mut self.shared),
         }
     }

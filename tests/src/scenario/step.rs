@@ -46,7 +46,8 @@ impl Step {
             1..8 => Self::EvictSome(1 + random.below(5)),
             8..15 => Self::EvictPage(space, page),
             15..17 => Self::ExchangeTables(cpu, space),
-            17..19 => Self::FailWrites(1 + random.below(2) as u32),
+            // Each costs a slot for good.
+            17..19 if random.chance(1, 10) => Self::FailWrites(1 + random.below(2) as u32),
             chance => {
                 let value = (chance < 40).then(|| random.below(1 << 30) as u64);
                 Self::Touch { cpu, space, page, value }

@@ -72,7 +72,8 @@ impl Kernel {
                 core.fault_in.record(ticks.saturating_sub(self.machine.stopwatch.cost()));
                 core.tally.faulted_in += 1;
             }
-            Ok(_) => {}
+            // The page is on its way out: the program tries again.
+            Ok(_) | Err(Unmapped::Page(FaultError::Busy)) => {}
             Err(why) => self.core().end_program(
                 number,
                 Some(format_args!("page fault at {address:#x} ({error:?}): {why}")),

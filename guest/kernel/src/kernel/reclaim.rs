@@ -1,6 +1,7 @@
 //! Eviction, by choice of the clock or of a plan.
 
-use page_reclaim::{Evicted, evict};
+use page_reclaim::{Evicted, Memory, Records, Room, evict};
+use spin::Mutex;
 use x86_64::PhysAddr;
 use x86_64::structures::paging::PhysFrame;
 
@@ -20,12 +21,23 @@ impl Kernel {
     /// Evicts these pages.
     pub fn evict(&mut self, victims: &[PhysFrame]) -> Evicted {
         self.machine.stopwatch.start();
-        let mut core = self.core();
-        let Core { memory, tally, .. } = &mut *core;
-        let evicted = evict(memory, &mut self.machine, victims, &mut self.room);
+        let mut room = Room { operations: &mut self.room, pages: &mut self.pages };
+        let mut records = Shared(self.shared);
+        let evicted = evict(&mut records, &mut self.machine, victims, &mut room);
+        let tally = &mut self.core().tally;
         tally.evicted += u64::from(evicted.evicted);
         tally.swap_full += u64::from(evicted.swap_full);
         evicted
+    }
+}
+
+/// The records, as an eviction holds them: for each step that needs them, and no longer.
+struct Shared(&'static Mutex<Core>);
+
+impl Records for Shared {
+    #[inline]
+    fn with<R>(&mut self, work: impl FnOnce(&mut Memory<'_>) -> R) -> R {
+        work(&mut Core::lock(self.0).memory)
     }
 }
 

@@ -39,7 +39,7 @@ fn frame(
         Some(State::Retired { .. }) => return Err(Wrong::Unfinished(number.frame())),
         Some(State::Data { marks, mappings, slot, share, .. }) => {
             audited.pages += 1;
-            if marks.has(Marks::EVICTING) || marks.has(Marks::FAILED) {
+            if marks.has_any(Marks::PASSING) {
                 return Err(Wrong::Unfinished(number.frame()));
             }
             cache(memory, number, slot, scratch)?;

@@ -10,7 +10,11 @@ use crate::reverse::Mapping;
 use crate::swap_entry::swap_entry;
 
 /// Maps a page again wherever an entry holds its swap entry. The reverse map still knows where and
-/// with which rights. The page counts as dirty from now on.
+/// with which rights; what was mapped again already holds something else. The page counts as dirty from now on: its
+/// slot may hold anything, be it that the write failed, or that somebody wrote the page meanwhile.
+///
+/// The records are held all the time. It happens seldom, and nobody can fault on the page in between.
+#[cold]
 pub fn put_back<M: Machine>(
     memory: &mut Memory<'_>,
     machine: &mut M,
@@ -18,8 +22,7 @@ pub fn put_back<M: Machine>(
     room: &mut [Operation],
 ) {
     let page = memory.page(frame);
-    page.marks.clear(Marks::EVICTING);
-    page.marks.clear(Marks::FAILED);
+    page.marks.clear(Marks::PASSING);
     page.marks.clear(Marks::COPY);
     let (slot, mappings) = (*page.slot, *page.mappings);
     let Some(slot) = slot else { return };

@@ -31,8 +31,6 @@ pub(crate) enum State {
     /// A page of one or more spaces.
     Data {
         marks: Marks,
-        /// Operations of the current round of an eviction that are about it.
-        laid: u16,
         /// The last node of the ring of its mappings.
         mappings: Option<Node>,
         slot: Option<Slot>,
@@ -47,7 +45,7 @@ const _: () = assert!(size_of::<FrameRecord>() <= 16);
 impl State {
     /// A page that nobody maps yet.
     pub const fn page(marks: Marks, slot: Option<Slot>, share: Option<Share>) -> Self {
-        Self::Data { marks, laid: 0, mappings: None, slot, share }
+        Self::Data { marks, mappings: None, slot, share }
     }
 
     /// Whether both are records of the same table; counts and lists aside.
@@ -62,9 +60,9 @@ impl State {
     }
 }
 
-/// Yes or no about a page, eight times.
+/// Yes or no about a page, sixteen times.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Marks(u8);
+pub(crate) struct Marks(u16);
 
 impl Marks {
     /// It was brought in since the clock's hand was there last. That it was used is not known here.
@@ -73,13 +71,22 @@ impl Marks {
     pub const DIRTY: Self = Self(2);
     /// Its slot holds what it held when it was last clean.
     pub const COPY: Self = Self(4);
-    /// Its entries are being exchanged.
+    /// An eviction is at work on it, and nobody else may exchange its entries, use its slot or free its frame.
     pub const EVICTING: Self = Self(8);
-    /// An entry of it could not be exchanged.
-    pub const FAILED: Self = Self(16);
+    /// While it is being evicted: all its entries are exchanged, so it can be mapped again.
+    pub const SETTLED: Self = Self(16);
+    /// While it is being evicted: it was mapped again, so its frame stays.
+    pub const WANTED: Self = Self(32);
+
+    /// What it is only while it is being evicted.
+    pub const PASSING: Self = Self(Self::EVICTING.0 | Self::SETTLED.0 | Self::WANTED.0);
 
     pub const fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    pub const fn has_any(self, of: Self) -> bool {
+        self.0 & of.0 != 0
     }
 
     pub const fn set(&mut self, other: Self) {

@@ -1,0 +1,19 @@
+//! Who holds the records.
+
+use crate::Memory;
+
+/// The records, behind whatever keeps several CPUs apart. What is done with them is done in steps, and
+/// between two steps others may do theirs.
+pub trait Records {
+    /// Does one step with the records. Nobody else touches them meanwhile, so a step must be short: it
+    /// waits for nothing, neither for a device nor for another CPU.
+    fn with<R>(&mut self, work: impl FnOnce(&mut Memory<'_>) -> R) -> R;
+}
+
+/// Whoever holds them exclusively needs no lock.
+impl Records for Memory<'_> {
+    #[inline]
+    fn with<R>(&mut self, work: impl FnOnce(&mut Memory<'_>) -> R) -> R {
+        work(self)
+    }
+}
