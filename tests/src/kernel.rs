@@ -4,6 +4,7 @@ mod chosen;
 mod exchange;
 mod layout;
 mod machine;
+mod meddling;
 mod plain;
 mod records;
 
@@ -24,6 +25,7 @@ pub use layout::{
     places, shown, window_of, windows,
 };
 pub use machine::{Device, Happened, Intruder, ModelMachine, Pcids};
+pub use meddling::{Meddler, Moment};
 pub use plain::Plain;
 pub use records::Records;
 
@@ -187,11 +189,7 @@ impl<'r, 'm, C: Cpu, M: Method<C>> Kernel<'r, 'm, C, M> {
     /// [`Mistake`].
     pub fn fault(&mut self, root: PhysFrame, page: usize) -> Result<BroughtIn, Mistake> {
         self.machine.world.faults += 1;
-        let address = self::page(page);
-        let backing = match page < SHARED {
-            true => Backing::Shared(Share::new(page as u32)),
-            false => Backing::Private,
-        };
+        let (address, backing) = (self::page(page), backing(page));
         let name = self.with_frames(|memory, machine| {
             match tables::find_or_build(memory, machine, root, address) {
                 Err(TableError::NoFrame) => None,
@@ -215,8 +213,11 @@ impl<'r, 'm, C: Cpu, M: Method<C>> Kernel<'r, 'm, C, M> {
         self.evict(&victims[..chosen])
     }
 
-    /// Evicts these frames.
+    /// Evicts these frames. If programs intrude, they also fault in the middle.
     pub fn evict(&mut self, victims: &[PhysFrame]) -> Evicted {
+        if self.machine.intruder.is_somebody() {
+            return self.evict_while(victims, |_, meddler| meddler.intrude());
+        }
         let mut room = Room { operations: &mut self.room, pages: &mut self.pages };
         evict(&mut self.memory, &mut self.machine, victims, &mut room)
     }
@@ -281,4 +282,25 @@ impl<'r, 'm, C: Cpu, M: Method<C>> Kernel<'r, 'm, C, M> {
         }
         None
     }
+}
+
+/// Whose a page is.
+fn backing(page: usize) -> Backing {
+    match page < SHARED {
+        true => Backing::Shared(Share::new(page as u32)),
+        false => Backing::Private,
+    }
+}
+
+/// Answers a page fault with the frames that are free.
+fn answer_fault<C: Cpu, M: Method<C>>(
+    memory: &mut Memory<'_>,
+    machine: &mut ModelMachine<'_, C, M>,
+    root: PhysFrame,
+    page: usize,
+) -> Result<BroughtIn, Mistake> {
+    machine.world.faults += 1;
+    let name = tables::find_or_build(memory, machine, root, self::page(page));
+    let name = name.map_err(Mistake::Tables)?;
+    bring_in(memory, machine, name, backing(page), Rights::DATA).map_err(Mistake::Fault)
 }

@@ -57,9 +57,9 @@ impl<'m, C: Cpu, M: Method<C>> ModelMachine<'m, C, M> {
         }
     }
 
-    /// From now on the kernel runs on this CPU.
-    pub fn on(&mut self, cpu: usize) {
-        self.current = cpu;
+    /// From now on the kernel runs on this CPU; gives back on which one it ran before.
+    pub fn on(&mut self, cpu: usize) -> usize {
+        std::mem::replace(&mut self.current, cpu)
     }
 
     /// A program writes a page or reads and checks it; false if it faults.
@@ -68,7 +68,7 @@ impl<'m, C: Cpu, M: Method<C>> ModelMachine<'m, C, M> {
     }
 
     /// The CPUs that the kernel does not run on.
-    fn others(&self) -> impl Iterator<Item = usize> + use<C, M> {
+    pub(super) fn others(&self) -> impl Iterator<Item = usize> + use<C, M> {
         let current = self.current;
         (0..self.cpus.len()).filter(move |cpu| *cpu != current)
     }

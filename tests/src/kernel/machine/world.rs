@@ -96,6 +96,18 @@ pub enum Intruder {
 }
 
 impl Intruder {
+    /// Whether there is one.
+    pub const fn is_somebody(&self) -> bool {
+        matches!(self, Self::Somebody(_))
+    }
+
+    /// A page at which a program faults now, perhaps, and what it writes there, or whether it reads.
+    pub fn wants(&self) -> Option<(usize, Option<u64>)> {
+        let Self::Somebody(random) = self else { return None };
+        let value = random.chance(1, 2).then(|| random.below(1 << 30) as u64);
+        random.chance(1, 2).then(|| (random.below(PAGES.len()), value))
+    }
+
     /// The program on this CPU runs for a moment.
     pub fn run(&self, world: &mut World, model: &Model<'_>, cpu: usize) {
         let Self::Somebody(random) = self else { return };
