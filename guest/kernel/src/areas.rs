@@ -17,7 +17,6 @@ use crate::early::{Image, KernelMap, TooLittle};
 use crate::layout::SLOT_BYTES;
 use crate::methods::Reach;
 use crate::ram_swap::RamSwap;
-use crate::window::Window;
 
 /// Bytes of a frame.
 const FRAME: u64 = 4096;
@@ -70,8 +69,6 @@ pub struct Estate {
     pub memory: Memory<'static>,
     /// The swap device.
     pub swap: RamSwap,
-    /// The window of the boot CPU.
-    pub window: Window,
     /// What methods need of the virtual space.
     pub reach: Reach,
     /// The kernel's root.
@@ -115,14 +112,14 @@ impl Areas {
     pub unsafe fn raise(self, handoff: &Handoff) -> Estate {
         // SAFETY: the map is loaded, and records of zero bytes are as good as any: each `new` writes
         // its own.
-        let (mut memory, swap, window) = unsafe {
+        let (mut memory, swap) = unsafe {
             let memory = Memory {
                 frames: Frames::new(self.frames.raise()),
                 reverse: Reverse::new(self.mappings.raise()),
                 swap: SwapMap::new(self.slots.raise(), self.groups.raise()),
                 shared: SharedPages::new(self.shares.raise()),
             };
-            (memory, RamSwap::new(self.swap.raise()), Window::new(self.windows, 0))
+            (memory, RamSwap::new(self.swap.raise()))
         };
         let image = Region { start: 0, end: Image::physical_end(), usable: false };
         for frame in handoff.usable().rev().flat_map(frames_of) {
@@ -132,7 +129,7 @@ impl Areas {
             }
         }
         let reach = Reach { windows: Some(self.windows), ..self.reach };
-        Estate { memory, swap, window, reach, root: self.root }
+        Estate { memory, swap, reach, root: self.root }
     }
 }
 

@@ -26,7 +26,11 @@ const FIXED_BYTES: u64 = 2 << 20;
 /// Bytes for each page of a plan: lists of victims, and what the audit counts.
 const BYTES_PER_PAGE: u64 = 64;
 
-/// Bytes of a heap that is large enough for plans with so many pages.
-pub fn bytes_for(pages: u32) -> u64 {
-    FIXED_BYTES + (u64::from(pages) * BYTES_PER_PAGE).next_multiple_of(4096)
+/// Bytes for what each CPU has of its own: operations, pages being evicted, PCIDs.
+const BYTES_PER_CPU: u64 = 256 << 10;
+
+/// Bytes of a heap that is large enough for plans with so many pages and CPUs.
+pub fn bytes_for(pages: u32, cpus: u32) -> u64 {
+    let of_pages = (u64::from(pages) * BYTES_PER_PAGE).next_multiple_of(4096);
+    FIXED_BYTES + of_pages + u64::from(cpus) * BYTES_PER_CPU
 }

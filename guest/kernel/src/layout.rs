@@ -51,6 +51,7 @@ const _: () = {
     assert!(ALIAS_SLOT >= KERNEL_HALF && ALIAS_SLOT < DIRECT_SLOT);
     assert!(DIRECT_SLOT < PLACES_SLOT && PLACES_SLOT < FOREIGN_SLOTS);
     assert!(FOREIGN_SLOTS + MOST_CPUS <= DYNAMIC_SLOT);
+    assert!(2 * MOST_CPUS < crate::early::WINDOW_TABLE_SLOT, "two windows for each CPU");
     assert!(DYNAMIC_SLOT < SELF_SLOT && SELF_SLOT < IMAGE_SLOT);
     assert!(slot_base(IMAGE_SLOT).as_u64() < IMAGE_OFFSET);
     assert!(places::STACK_TOP < 1 << 47);

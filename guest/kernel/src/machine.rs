@@ -17,7 +17,7 @@ use crate::checks::Checks;
 use crate::layout::IMAGE_OFFSET;
 use crate::measure::stopwatch::Stopwatch;
 use crate::measure::{clock, longest};
-use crate::methods::{Reach, SlotEntry};
+use crate::methods::{self, Reach, SlotEntry};
 use crate::other_context::{self, KernelDeeds};
 use crate::ram_swap::RamSwap;
 use crate::roots::Roots;
@@ -33,7 +33,7 @@ pub struct Machine {
     /// Ticks of the longest stretch for which the method kept interrupts off, while counting.
     longest_masked: u64,
     method: AnyMethod<'static>,
-    roots: Roots,
+    roots: &'static Roots,
     window: Window,
     swap: RamSwap,
     /// What the TLB may hold.
@@ -45,32 +45,27 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// With a method, on the boot CPU.
+    /// Of the CPU with this number, which runs this, with the kernel's root loaded; the method is one that needs nothing below.
     pub fn new(
-        method: AnyMethod<'static>,
+        number: usize,
+        roots: &'static Roots,
         tlb: Tlb,
-        mut window: Window,
+        window: Window,
         swap: RamSwap,
-        reach: Reach,
         checks: Checks,
     ) -> Self {
-        // SAFETY: this is the boot CPU in ring 0; the image lies where the linker script says.
-        let hardware = unsafe { Hardware::new(0, IMAGE_OFFSET) }.with(&KernelDeeds);
-        let roots = Roots::new(&hardware, &mut window, tlb.loaded(), reach);
-        roots.fit(&hardware, &mut window, &method);
-        let counted = Counted::new(hardware);
-        let stopwatch = Stopwatch::new();
+        let hardware = hardware(number);
         Self {
             hardware,
-            counted,
+            counted: Counted::new(hardware),
             counting: false,
             longest_masked: 0,
-            method,
+            method: methods::recursive(),
             roots,
             window,
             swap,
             tlb,
-            stopwatch,
+            stopwatch: Stopwatch::new(),
             checks,
         }
     }
@@ -79,7 +74,20 @@ impl Machine {
     pub fn choose(&mut self, method: AnyMethod<'static>) {
         self.method.detach(&self.hardware);
         self.method = method;
+        self.fit();
+    }
+
+    /// Makes the kernel's root, which is loaded, fit the method.
+    pub fn fit(&mut self) {
         self.roots.fit(&self.hardware, &mut self.window, &self.method);
+    }
+
+    /// Uses another method from now on, for which another CPU has made the kernel's root fit, which is loaded. The one before
+    /// has let go.
+    pub fn follow(&mut self, method: AnyMethod<'static>) {
+        self.method = method;
+        // SAFETY: the same root again; all that was cached of the slots goes.
+        unsafe { self.hardware.set_root_register(self.hardware.root_register()) };
     }
 
     /// Begins or ends counting; gives what was counted since it began.
@@ -176,6 +184,12 @@ impl Machine {
     }
 }
 
+/// The CPU with this number.
+pub fn hardware(number: usize) -> Hardware {
+    // SAFETY: whoever makes a machine is that CPU, in ring 0; the image lies where the linker script says.
+    unsafe { Hardware::new(number, IMAGE_OFFSET) }.with(&KernelDeeds)
+}
+
 impl Deeds for Machine {
     #[inline]
     fn apply(&mut self, operations: &mut [Operation]) -> Result<(), Stopped> {
@@ -213,7 +227,7 @@ impl Deeds for Machine {
     }
 
     fn let_go(&mut self) {
-        // There is no other CPU.
+        self.tlb.let_go(&self.hardware);
     }
 
     fn zero(&mut self, frame: PhysFrame) {

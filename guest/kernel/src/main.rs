@@ -12,6 +12,7 @@ mod checks;
 mod conformance;
 mod console;
 mod cpu;
+mod cpus;
 mod early;
 mod firmware;
 mod heap;

@@ -1,6 +1,7 @@
 //! Ticks, stage by stage, and the records made of them.
 
 pub mod clock;
+pub mod events;
 pub mod longest;
 pub mod report;
 pub mod stopwatch;

@@ -24,29 +24,36 @@ pub use reach::{Reach, SlotEntry};
 /// The PCID under which foreign roots are visited; spaces have smaller ones.
 pub const VISITS: u16 = 4095;
 
-/// The window that `temp-map` uses on the boot CPU; the kernel's own come before it.
+/// The window that `temp-map` uses on the boot CPU; other CPUs have the next, then come the kernel's own of these.
 const TABLE_WINDOW: u64 = 1;
 
 /// Where batches are laid out for the stub and for physical mode. It lies in the image, so its physical address
 /// is known.
-static mut ITEMS: [Item; MOST_ITEMS] =
-    [Item { entry: 0, action: 0, found: 0, value: 0 }; MOST_ITEMS];
+static mut ITEMS: [[Item; MOST_ITEMS]; MOST_CPUS as usize] =
+    [[Item { entry: 0, action: 0, found: 0, value: 0 }; MOST_ITEMS]; MOST_CPUS as usize];
 
-/// The method of this name, or why this machine cannot have it.
+/// The window of the kernel on a CPU.
+pub const fn kernel_window(cpu: usize) -> u16 {
+    // The boot CPU's is before those of methods.
+    if cpu == 0 { 0 } else { MOST_CPUS + cpu as u16 }
+}
+
+/// The method of this name for a CPU, which has one method at a time, or why this machine cannot have it.
 ///
 /// # Errors
 /// What is missing.
 pub fn make(
     name: MethodName,
+    cpu: usize,
     features: &Features,
     reach: &Reach,
 ) -> Result<AnyMethod<'static>, &'static str> {
-    let items = &raw mut ITEMS;
     // SAFETY: `roots` puts what the method needs into every root before it is used: the self entry, the
     // slots of `reach`; foreign slots are empty and used by nothing else; entries that lead to tables are made
-    // by `page_reclaim`; `cpu::set_up_control_registers` has checked how paging is set up. One CPU runs, with one
-    // method at a time, so nobody else has the items.
+    // by `page_reclaim`; `cpu::set_up_control_registers` has checked how paging is set up. Each CPU has items of its own,
+    // and one method at a time, so nobody else has them.
     unsafe {
+        let items = &raw mut ITEMS[cpu];
         match name {
             MethodName::DirectMap => {
                 Ok(AnyMethod::DirectMap(DirectMap::new(slot_base(DIRECT_SLOT))))

@@ -20,8 +20,9 @@ use loadphys_abi::batch::{Action, Item};
 use x86_64::VirtAddr;
 use x86_64::structures::DescriptorTablePointer;
 
+use crate::cpu::CpuLocal;
 use crate::interrupts::NMIS;
-use crate::layout::IMAGE_OFFSET;
+use crate::layout::{IMAGE_OFFSET, MOST_CPUS};
 
 /// Bytes of the stack.
 const STACK_BYTES: usize = 4096;
@@ -38,10 +39,12 @@ const CODE_32: u64 = 0x18;
 #[repr(C, align(16))]
 struct Shared<T>(UnsafeCell<T>);
 
-// SAFETY: there is one CPU, and interrupts are off while it is used.
+// SAFETY: tables are made once and then only read; each CPU has a stack of its own, and interrupts are off while it is used.
 unsafe impl<T> Sync for Shared<T> {}
 
-static STACK: Shared<[u8; STACK_BYTES]> = Shared(UnsafeCell::new([0; STACK_BYTES]));
+/// One for each CPU.
+static STACKS: Shared<[[u8; STACK_BYTES]; MOST_CPUS as usize]> =
+    Shared(UnsafeCell::new([[0; STACK_BYTES]; MOST_CPUS as usize]));
 
 /// The dual interrupt table: gate 2 of both modes.
 static INTERRUPTS: Shared<[u64; 6]> = Shared(UnsafeCell::new([0; 6]));
@@ -89,14 +92,15 @@ const fn pointer(base: u64, bytes: usize) -> Pointer {
 /// The entries may be edited and lie below 4 GiB; the items lie in the image; interrupts are off.
 pub unsafe fn work(items: &mut [Item], nmi_to: u64) -> usize {
     let physical = items.as_mut_ptr() as u64 - IMAGE_OFFSET;
-    // SAFETY: the caller's promise.
-    let left = unsafe { go(physical, items.len() as u64, nmi_to) };
+    let stack = STACKS.0.get() as u64 + ((CpuLocal::here().number + 1) * STACK_BYTES) as u64;
+    // SAFETY: the caller's promise; the stack is this CPU's.
+    let left = unsafe { go(physical, items.len() as u64, nmi_to, stack) };
     items.len() - left as usize
 }
 
 /// Gives the number of items that were not done.
 #[unsafe(naked)]
-unsafe extern "C" fn go(items: u64, count: u64, nmi_to: u64) -> u64 {
+unsafe extern "C" fn go(items: u64, count: u64, nmi_to: u64, stack: u64) -> u64 {
     naked_asm!(
         "push rbx",
         "push rbp",
@@ -106,7 +110,7 @@ unsafe extern "C" fn go(items: u64, count: u64, nmi_to: u64) -> u64 {
         "push r15",
         // The upper halves of registers do not survive 32-bit mode, so what must is put on the stack in the image.
         "mov rax, rsp",
-        "lea rsp, [{stack} + {stack_bytes}]",
+        "mov rsp, rcx",
         "push rax",
         "sub rsp, 32",
         "sidt [rsp]",
@@ -150,8 +154,6 @@ unsafe extern "C" fn go(items: u64, count: u64, nmi_to: u64) -> u64 {
         "pop rbp",
         "pop rbx",
         "ret",
-        stack = sym STACK,
-        stack_bytes = const STACK_BYTES,
         pointers = sym POINTERS,
         offset = const IMAGE_OFFSET,
     )

@@ -3,7 +3,6 @@
 mod bad_calls;
 mod bad_program;
 mod compare;
-mod events;
 mod last_resorts;
 mod pressure;
 mod probe;
@@ -17,13 +16,14 @@ use loadphys_plan::records::{Machine, Record};
 
 use crate::areas::Estate;
 use crate::cpu::Features;
+use crate::cpus::Others;
 use crate::firmware::Firmware;
 use crate::kernel::Kernel;
 use crate::measure::report::{self, name};
+use crate::power;
 use crate::scene::{Failure, Scene};
 use crate::start::{below, loader};
 use crate::timer::Timer;
-use crate::{methods, power};
 
 /// Carries the plan out and ends the boot.
 pub fn run(
@@ -31,13 +31,15 @@ pub fn run(
     plan: Plan,
     features: Features,
     firmware: Firmware,
+    others: Option<Others>,
     timer: Timer,
     handoff: &Handoff,
 ) -> ! {
     report::record(&Record::Machine(machine(&features, &firmware, handoff)));
-    let kernel = Kernel::new(estate, methods::recursive(), &features, timer, plan.pages);
+    let mut kernel = Kernel::new(estate, &features, timer, plan.pages, plan.cpus as usize);
+    let started = start_others(&mut kernel, &plan, others, &firmware, &features);
     let mut scene = Scene::new(kernel, plan, features);
-    match carry_out(&mut scene) {
+    match started.and_then(|()| carry_out(&mut scene)) {
         Ok(()) => power::end(true, format_args!("")),
         Err(why) => {
             crate::console::log!("the plan failed: {why}");
@@ -64,13 +66,28 @@ fn carry_out(scene: &mut Scene) -> Result<(), Failure> {
     }
 }
 
+/// Starts the other CPUs that the plan asks for.
+fn start_others(
+    kernel: &mut Kernel,
+    plan: &Plan,
+    others: Option<Others>,
+    firmware: &Firmware,
+    features: &Features,
+) -> Result<(), Failure> {
+    let Some(others) = others else { return Ok(()) };
+    let colleague = kernel.colleague().clone();
+    let started = others.start(plan.cpus, firmware, features, colleague.root(), colleague);
+    kernel.work_with(started.map_err(|why| Failure::new(format_args!("{why}")))?);
+    Ok(())
+}
+
 /// What can be asked for and is not there yet.
 fn refuse_later(plan: &Plan) -> Result<(), Failure> {
-    let Plan { swap, cpus, spaces, .. } = plan;
-    if (*swap, *cpus, *spaces) == (Swap::Ram, 1, 0) {
+    let Plan { swap, spaces, .. } = plan;
+    if (*swap, *spaces) == (Swap::Ram, 0) {
         return Ok(());
     }
-    Err(Failure::new(format_args!("swap={swap} cpus={cpus} spaces={spaces} is not built yet")))
+    Err(Failure::new(format_args!("swap={swap} spaces={spaces} is not built yet")))
 }
 
 fn machine(features: &Features, firmware: &Firmware, handoff: &Handoff) -> Machine {

@@ -1,31 +1,49 @@
 //! A swap device that is memory: slot `n` is page `n` of an area.
 
+#![expect(unsafe_code, reason = "CPUs share the device, and no slot")]
+
 use page_reclaim::{Checksum, Slot};
 
 use crate::window::{Words, copy};
 
 /// The device.
-#[derive(Debug)]
+/// Every CPU has it: whoever evicts a page, or brings it in, has its slot for himself.
+#[derive(Clone, Copy, Debug)]
 pub struct RamSwap {
-    pages: &'static mut [Words],
+    first: *mut Words,
+    slots: usize,
 }
+
+// SAFETY: slots are touched by whom `page_reclaim` lets, one CPU at a time.
+unsafe impl Send for RamSwap {}
+
+// SAFETY: as above.
+unsafe impl Sync for RamSwap {}
 
 impl RamSwap {
     /// On these pages; page 0 is not used.
     pub fn new(pages: &'static mut [Words]) -> Self {
-        Self { pages }
+        Self { first: pages.as_mut_ptr(), slots: pages.len() }
     }
 
     /// Copies a page to its slot.
     pub fn write(&mut self, slot: Slot, page: &Words) -> Checksum {
-        let kept = &mut self.pages[slot.number() as usize];
+        // SAFETY: the slot is that of the page which is being evicted, so nobody else touches it.
+        let kept = unsafe { &mut *self.place(slot) };
         copy(page, kept);
         Checksum::of(kept)
     }
 
     /// Copies a slot to a page.
     pub fn read(&self, slot: Slot, page: &mut Words) -> Checksum {
-        copy(&self.pages[slot.number() as usize], page);
+        copy(self.place(slot), page);
         Checksum::of(page)
+    }
+
+    fn place(&self, slot: Slot) -> *mut Words {
+        let number = slot.number() as usize;
+        assert!(number < self.slots, "{slot:?} is one of the device's");
+        // SAFETY: inside the device.
+        unsafe { self.first.add(number) }
     }
 }

@@ -1,6 +1,8 @@
 //! What every root holds besides a program's part: the kernel's half, and what the method needs.
 #![expect(unsafe_code, reason = "writes roots through the window")]
 
+use alloc::boxed::Box;
+
 use foreign_access::methods::AnyMethod;
 use foreign_access::{Cpu, Entry};
 use x86_64::structures::paging::PhysFrame;
@@ -21,14 +23,19 @@ pub struct Roots {
 }
 
 impl Roots {
-    /// Reads the kernel's half.
-    pub fn new(cpu: &impl Cpu, window: &mut Window, kernel: PhysFrame, reach: Reach) -> Self {
+    /// Reads the kernel's half, for ever.
+    pub fn read(
+        cpu: &impl Cpu,
+        window: &mut Window,
+        kernel: PhysFrame,
+        reach: Reach,
+    ) -> &'static Self {
         let mut half = [0; ENTRIES];
         // SAFETY: looking does no harm.
         unsafe {
             window.show(cpu, kernel, |words| half.copy_from_slice(&words[KERNEL_HALF.into()..]))
         };
-        Self { kernel, half, reach }
+        Box::leak(Box::new(Self { kernel, half, reach }))
     }
 
     /// What methods have of the virtual space.

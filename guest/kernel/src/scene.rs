@@ -78,8 +78,7 @@ impl Scene {
     /// # Errors
     /// What this machine lacks for it.
     pub fn choose(&mut self, method: MethodName) -> Result<(), &'static str> {
-        let made = methods::make(method, &self.features, self.kernel.machine.reach())?;
-        self.kernel.machine.choose(made);
+        self.kernel.choose(method)?;
         self.kernel.core().tally = Tally::default();
         Ok(())
     }

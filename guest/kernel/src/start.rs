@@ -14,6 +14,7 @@ use x86_64::instructions::port::Port;
 use crate::areas::Areas;
 use crate::console::{self, log};
 use crate::cpu::{self, CpuLocal, Features, LocalApic};
+use crate::cpus::{Others, STACK_BYTES, Stacks};
 use crate::early::{EarlyFrames, Image, KernelMap, Stack, leave};
 use crate::firmware::Firmware;
 use crate::interrupts::vector;
@@ -21,9 +22,6 @@ use crate::panic::die;
 use crate::power::{self, Ending};
 use crate::timer::Timer;
 use crate::{heap, interrupts as traps, other_context, physical_mode, plans};
-
-/// Bytes of a stack.
-const STACK_BYTES: u64 = 64 << 10;
 
 /// What the first half hands to the second.
 struct Prepared {
@@ -33,14 +31,18 @@ struct Prepared {
     firmware: Firmware,
     areas: Areas,
     apic: LocalApic,
-    /// Of NMI, double fault, machine check, and work in another context; last, the one that runs.
-    stacks: [Stack; 5],
+    /// Of the boot CPU.
+    stacks: Stacks,
+    /// On which work in another context is done.
+    context_stack: Stack,
+    /// What other CPUs need to start, if any are asked for.
+    others: Option<Others>,
     heap: (VirtAddr, u64),
 }
 
 static PREPARED: Mutex<Option<Prepared>> = Mutex::new(None);
 
-static mut BOOT_CPU: CpuLocal = CpuLocal::new();
+static mut BOOT_CPU: CpuLocal = CpuLocal::new(0);
 
 /// Where [`loadphys_boot::entry!`] leads.
 pub extern "C" fn main(loader: u32, info: u32) -> ! {
@@ -86,34 +88,45 @@ fn map(
     frames: EarlyFrames,
 ) -> Result<(x86_64::structures::paging::PhysFrame, Stack), crate::early::TooLittle> {
     let mut map = KernelMap::new(frames)?;
-    let stack = map.stack(STACK_BYTES)?;
-    let mut stacks = [stack; 5];
-    for striking in &mut stacks[..4] {
-        *striking = map.stack(STACK_BYTES)?;
-    }
-    let heap_bytes = heap::bytes_for(plan.pages);
+    let stacks = Stacks::map(&mut map)?;
+    let context_stack = map.stack(STACK_BYTES)?;
+    // SAFETY: the identity map is in place, and all that the loader left has been read.
+    let others = unsafe { Others::prepare(&mut map, &handoff, plan.cpus, &firmware) }?;
+    let heap_bytes = heap::bytes_for(plan.pages, plan.cpus);
     let heap = (map.area(heap_bytes)?, heap_bytes);
     let apic = match LocalApic::memory() {
         Some(physical) => LocalApic::Memory(map.device(physical)?),
         None => LocalApic::Registers,
     };
     let areas = Areas::reserve(map, &handoff, &plan, &features)?;
-    let root = areas.root;
-    let prepared = Prepared { handoff, plan, features, firmware, areas, apic, stacks, heap };
-    *PREPARED.lock() = Some(prepared);
+    let (stack, root) = (stacks.run, areas.root);
+    *PREPARED.lock() = Some(Prepared {
+        handoff,
+        plan,
+        features,
+        firmware,
+        areas,
+        apic,
+        stacks,
+        context_stack,
+        others,
+        heap,
+    });
     Ok((root, stack))
 }
 
 /// The second half.
 extern "C" fn go_on() -> ! {
     let prepared = PREPARED.lock().take().expect("the first half has prepared all");
-    let Prepared { handoff, plan, features, firmware, areas, apic, stacks, heap } = prepared;
+    let Prepared { handoff, plan, features, firmware, areas, apic, .. } = prepared;
+    let Prepared { stacks, context_stack, others, heap, .. } = prepared;
     let local = &raw mut BOOT_CPU;
     // SAFETY: this is the boot CPU, and this function runs once.
-    cpu::load_descriptors(unsafe { &mut *local }, [stacks[0].top, stacks[1].top, stacks[2].top]);
-    other_context::prepare(stacks[3].top);
+    cpu::load_descriptors(unsafe { &mut *local }, stacks.striking.map(|stack| stack.top));
+    other_context::prepare(context_stack.top);
     physical_mode::prepare();
-    traps::keep_guards(stacks.iter().map(|stack| stack.guard));
+    let all = others.iter().flat_map(Others::stacks).chain([&stacks]);
+    traps::keep_guards(all.flat_map(Stacks::guards).chain([context_stack.guard]));
     // SAFETY: the area was made for the heap.
     unsafe { heap::claim(heap.0, heap.1) };
     mask_old_interrupt_controllers();
@@ -128,7 +141,7 @@ extern "C" fn go_on() -> ! {
         firmware.cpus,
         loader(&handoff)
     );
-    plans::run(estate, plan, features, firmware, timer, &handoff)
+    plans::run(estate, plan, features, firmware, others, timer, &handoff)
 }
 
 /// The two 8259s are still there on PCs, and send interrupts on vectors of exceptions until masked.

@@ -10,18 +10,24 @@
 
 use alloc::boxed::Box;
 use alloc::vec;
+use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
 
 use foreign_access::{Cpu, Operation};
 use page_reclaim::shootdown::{
     self, Generation, Generations, Identities, Identity, Loading, Local, Owner, Pcids, Shown,
     UNMEASURED,
 };
+use spin::Once;
 use x86_64::VirtAddr;
 use x86_64::instructions::interrupts;
 use x86_64::instructions::tlb::Pcid;
 use x86_64::registers::control::{Cr3, Cr3Flags};
 use x86_64::structures::paging::PhysFrame;
 
+use crate::cpu::CpuLocal;
+use crate::cpus;
+use crate::interrupts::vector;
 use crate::methods::VISITS;
 
 pub use page_reclaim::shootdown::MOST_PAGES;
@@ -40,6 +46,30 @@ static ALL_GENERATIONS: [Generation; GENERATIONS] = [const { Generation::new() }
 
 static IDENTITIES: Identities = Identities::new();
 
+/// What the CPUs share, once they are known.
+static SHARED: Once<Shared> = Once::new();
+
+/// Turns of a loop that another CPU may take to acknowledge.
+const PATIENCE: u64 = 1 << 28;
+
+/// So many CPUs will take part, all of which have loaded the kernel's root.
+pub fn prepare(cpus: usize, kernel: PhysFrame) {
+    SHARED.call_once(|| {
+        let generations = Generations::new(&ALL_GENERATIONS);
+        let cpus: Vec<Shown> = (0..cpus).map(|_| Shown::new(kernel)).collect();
+        Shared::new(generations, cpus.into_boxed_slice(), UNMEASURED)
+    });
+}
+
+fn shared() -> &'static Shared {
+    SHARED.get().expect("the CPUs are known before one flushes")
+}
+
+/// Does what other CPUs ask of this one; from the handler, or where this CPU waits with interrupts off.
+pub fn answer(cpu: usize) {
+    shared().answer(cpu, &mut Handler);
+}
+
 /// The identity of a new space.
 pub fn new_identity() -> Identity {
     IDENTITIES.next()
@@ -50,19 +80,25 @@ pub fn new_identity() -> Identity {
 pub struct Tlb {
     has_pcids: bool,
     protocol: Protocol,
-    /// Writes of CR3 so far.
+    /// What it has done so far.
+    pub done: Done,
+}
+
+/// What a CPU has done.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Done {
+    /// Writes of CR3.
     pub root_writes: u64,
+    /// Interrupts sent to other CPUs.
+    pub ipis: u64,
 }
 
 impl Tlb {
-    /// With the kernel's root loaded, under PCID 0.
-    pub fn new(has_pcids: bool, kernel: PhysFrame) -> Self {
-        let generations = Generations::new(&ALL_GENERATIONS);
-        let cpus = vec![Shown::new(kernel)].into_boxed_slice();
-        let shared: &Shared = Box::leak(Box::new(Shared::new(generations, cpus, UNMEASURED)));
+    /// Of the CPU with this number, with the kernel's root loaded, under PCID 0.
+    pub fn new(number: usize, has_pcids: bool) -> Self {
         let owners = vec![Owner::default(); if has_pcids { OWNERS } else { 0 }];
         let pcids = Pcids::new(owners.into_boxed_slice());
-        Self { has_pcids, protocol: Protocol::new(shared, 0, pcids), root_writes: 0 }
+        Self { has_pcids, protocol: Protocol::new(shared(), number, pcids), done: Done::default() }
     }
 
     /// The loaded root.
@@ -79,8 +115,14 @@ impl Tlb {
     /// Has every CPU forget what was noted.
     #[inline]
     pub fn flush(&mut self, cpu: &impl Cpu) {
-        let Self { has_pcids, protocol, root_writes } = self;
-        protocol.flush(&mut Here { cpu, has_pcids: *has_pcids, root_writes });
+        let Self { has_pcids, protocol, done } = self;
+        protocol.flush(&mut Here { cpu, has_pcids: *has_pcids, done, waited: 0 });
+    }
+
+    /// Has the methods of all other CPUs let go of foreign roots.
+    pub fn let_go(&mut self, cpu: &impl Cpu) {
+        let Self { has_pcids, protocol, done } = self;
+        protocol.let_go(&mut Here { cpu, has_pcids: *has_pcids, done, waited: 0 });
     }
 
     /// Loads a space.
@@ -88,15 +130,15 @@ impl Tlb {
     /// # Safety
     /// Its root has the kernel's upper half.
     pub unsafe fn load(&mut self, cpu: &impl Cpu, root: PhysFrame, space: Identity) {
-        let Self { has_pcids, protocol, root_writes } = self;
-        let mut here = Here { cpu, has_pcids: *has_pcids, root_writes };
+        let Self { has_pcids, protocol, done } = self;
+        let mut here = Here { cpu, has_pcids: *has_pcids, done, waited: 0 };
         interrupts::without_interrupts(|| protocol.load(root, space, &mut here));
     }
 
     /// Loads the kernel's root, which every CPU knows.
     pub fn load_kernel(&mut self, cpu: &impl Cpu, root: PhysFrame) {
-        let Self { has_pcids, protocol, root_writes } = self;
-        let mut here = Here { cpu, has_pcids: *has_pcids, root_writes };
+        let Self { has_pcids, protocol, done } = self;
+        let mut here = Here { cpu, has_pcids: *has_pcids, done, waited: 0 };
         interrupts::without_interrupts(|| protocol.load_kernel(root, &mut here));
     }
 }
@@ -105,7 +147,9 @@ impl Tlb {
 struct Here<'t, C> {
     cpu: &'t C,
     has_pcids: bool,
-    root_writes: &'t mut u64,
+    done: &'t mut Done,
+    /// Turns so far in which it waited for another CPU.
+    waited: u64,
 }
 
 impl<C: Cpu> Local for Here<'_, C> {
@@ -120,7 +164,7 @@ impl<C: Cpu> Local for Here<'_, C> {
                 (true, false) => Cr3::write_pcid_no_flush(root, pcid),
             }
         }
-        *self.root_writes += 1;
+        self.done.root_writes += 1;
     }
 
     fn invlpg(&mut self, page: VirtAddr) {
@@ -130,23 +174,69 @@ impl<C: Cpu> Local for Here<'_, C> {
     }
 
     fn flush_loaded(&mut self) {
-        let (root, value) = Cr3::read_raw();
         if cfg!(not(feature = "broken-tlb-flush")) {
-            // SAFETY: the same root and PCID again; bit 63 is clear, so the PCID is flushed.
-            unsafe { Cr3::write_raw(root, value) };
+            flush_loaded();
         }
-        *self.root_writes += 1;
+        self.done.root_writes += 1;
     }
 
     fn let_go(&mut self) {
-        unreachable!("there is no other CPU to ask");
+        let_go();
     }
 
     fn interrupt(&mut self, cpu: usize) {
-        unreachable!("there is no CPU {cpu}");
+        self.done.ipis += 1;
+        cpus::interrupt(cpu, vector::SHOOTDOWN);
     }
 
     fn pause(&mut self) {
-        unreachable!("there is no other CPU to wait for");
+        self.waited += 1;
+        assert!(self.waited < PATIENCE, "another CPU does not acknowledge a flush");
+        core::hint::spin_loop();
     }
+}
+
+/// This CPU, interrupted by another.
+struct Handler;
+
+impl Local for Handler {
+    fn load(&mut self, _: PhysFrame, _: Loading) {
+        unreachable!("a handler loads no root");
+    }
+
+    fn invlpg(&mut self, page: VirtAddr) {
+        if cfg!(not(feature = "broken-tlb-flush")) {
+            x86_64::instructions::tlb::flush(page);
+        }
+    }
+
+    fn flush_loaded(&mut self) {
+        if cfg!(not(feature = "broken-tlb-flush")) {
+            flush_loaded();
+        }
+    }
+
+    fn let_go(&mut self) {
+        let_go();
+    }
+
+    fn interrupt(&mut self, _: usize) {
+        unreachable!("a handler asks nobody");
+    }
+
+    fn pause(&mut self) {
+        unreachable!("a handler waits for nobody");
+    }
+}
+
+/// Writes CR3 as it is, with bit 63 clear, so that all under the PCID is flushed.
+fn flush_loaded() {
+    let (root, value) = Cr3::read_raw();
+    // SAFETY: the same root and PCID again.
+    unsafe { Cr3::write_raw(root, value) };
+}
+
+/// Spaces end while no other CPU works, and whoever stops working has let go already.
+fn let_go() {
+    assert!(CpuLocal::here().parked.load(Ordering::Relaxed), "a space ends while this CPU works");
 }

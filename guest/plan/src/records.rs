@@ -176,7 +176,7 @@ pub struct Property {
     /// there is no memory up there.
     pub above_4gib: Option<bool>,
     /// What keeps several CPUs apart that use the method at once. It is what the method promises, and is tried on a
-    /// model of the MMU: the guest has one CPU.
+    /// model of the MMU.
     pub cpus_at_once: Name,
     /// Whether NMIs may strike while it works, as was seen; `None` where none could be sent.
     pub nmi: Option<bool>,

@@ -56,7 +56,10 @@ pub fn set_up(features: &Features) -> Result<(), Unfit> {
             cr0.insert(
                 Cr0Flags::WRITE_PROTECT | Cr0Flags::NUMERIC_ERROR | Cr0Flags::MONITOR_COPROCESSOR,
             );
-            cr0.remove(Cr0Flags::EMULATE_COPROCESSOR);
+            cr0.remove(Cr0Flags::EMULATE_COPROCESSOR | Cr0Flags::TASK_SWITCHED);
+            // Some firmware leaves caches off, as a reset does.
+            cr0.remove(Cr0Flags::CACHE_DISABLE | Cr0Flags::NOT_WRITE_THROUGH);
+            cr0.remove(Cr0Flags::ALIGNMENT_MASK);
         });
     }
     // SAFETY: only what CPUID offers; CR3 holds PCID 0, as setting PCIDE requires (SDM volume 3,
@@ -74,6 +77,25 @@ pub fn set_smap(on: bool) {
         let flag = Cr4Flags::SUPERVISOR_MODE_ACCESS_PREVENTION;
         // SAFETY: it is offered; it forbids only what the kernel does not do by mistake.
         unsafe { Cr4::update(|cr4| cr4.set(flag, on)) };
+    }
+}
+
+/// The registers that decide how a CPU runs.
+#[derive(Clone, Copy, Debug)]
+pub struct ControlRegisters([(&'static str, u64); 3]);
+
+impl ControlRegisters {
+    /// Of this CPU.
+    pub fn read() -> Self {
+        let efer = Efer::read_raw() & !EferFlags::LONG_MODE_ACTIVE.bits();
+        Self([("CR0", Cr0::read_raw()), ("CR4", Cr4::read_raw()), ("EFER", efer)])
+    }
+
+    /// The first that differs: its name, its value here and there.
+    pub fn difference(&self, other: &Self) -> Option<(&'static str, u64, u64)> {
+        let mut pairs = self.0.iter().zip(&other.0);
+        let differs = pairs.find(|((_, here), (_, there))| here != there);
+        differs.map(|(&(name, here), &(_, there))| (name, here, there))
     }
 }
 

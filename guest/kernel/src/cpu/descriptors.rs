@@ -1,11 +1,11 @@
 //! Segments and the task state (SDM volume 3, chapters 3 and 8).
 #![expect(unsafe_code, reason = "loads descriptor tables and segment registers")]
 
-use spin::Once;
 use x86_64::instructions::segmentation::{CS, DS, ES, SS, Segment};
 use x86_64::instructions::tables::load_tss;
 use x86_64::registers::segmentation::SegmentSelector;
 use x86_64::structures::gdt::{Descriptor, GlobalDescriptorTable};
+use x86_64::structures::tss::TaskStateSegment;
 use x86_64::{PrivilegeLevel, VirtAddr};
 
 use super::local::CpuLocal;
@@ -34,18 +34,18 @@ pub const DOUBLE_FAULT_STACK: u16 = 1;
 /// For a machine check.
 pub const MACHINE_CHECK_STACK: u16 = 2;
 
-static TABLE: Once<GlobalDescriptorTable> = Once::new();
-
-/// Loads the segments and the task state of the boot CPU. `stacks` are the tops of the
+/// Loads the segments and the task state of a CPU. `stacks` are the tops of the
 /// interrupt stacks, by slot.
 pub fn load(local: &'static mut CpuLocal, stacks: [VirtAddr; 3]) {
+    let block = core::ptr::from_mut(local);
+    let CpuLocal { task, segments, .. } = local;
     // By value: the field lies unaligned in the structure.
-    let mut slots = local.task.interrupt_stack_table;
+    let mut slots = task.interrupt_stack_table;
     slots[..3].copy_from_slice(&stacks);
-    local.task.interrupt_stack_table = slots;
-    let local: &'static CpuLocal = local;
-    let table = TABLE.call_once(|| table(local));
-    table.load();
+    task.interrupt_stack_table = slots;
+    *segments = table(task);
+    let segments: &'static GlobalDescriptorTable = segments;
+    segments.load();
     // SAFETY: the selectors name the descriptors that `table` has appended in this order.
     unsafe {
         CS::set_reg(Selectors::KERNEL_CODE);
@@ -54,17 +54,17 @@ pub fn load(local: &'static mut CpuLocal, stacks: [VirtAddr; 3]) {
         ES::set_reg(SegmentSelector::NULL);
         load_tss(Selectors::TASK);
     }
-    local.install();
+    CpuLocal::install(block);
 }
 
-fn table(local: &'static CpuLocal) -> GlobalDescriptorTable {
+fn table(task: &'static TaskStateSegment) -> GlobalDescriptorTable {
     let mut table = GlobalDescriptorTable::new();
     let appended = [
         table.append(Descriptor::kernel_code_segment()),
         table.append(Descriptor::kernel_data_segment()),
         table.append(Descriptor::user_data_segment()),
         table.append(Descriptor::user_code_segment()),
-        table.append(Descriptor::tss_segment(&local.task)),
+        table.append(Descriptor::tss_segment(task)),
     ];
     assert!(appended[3] == Selectors::USER_CODE && appended[4] == Selectors::TASK);
     table

@@ -47,6 +47,20 @@ impl Features {
             stub: has(basic.as_ref().map(|b| b.has_hypervisor())).then(stub).flatten(),
         }
     }
+
+    /// The first of the features that another CPU has and this one has not, or the other way round.
+    pub fn difference(&self, other: &Self) -> Option<(&'static str, bool, bool)> {
+        let pairs = [
+            ("SMEP", self.smep, other.smep),
+            ("SMAP", self.smap, other.smap),
+            ("UMIP", self.umip, other.umip),
+            ("PCID", self.pcid, other.pcid),
+            ("no-execute", self.no_execute, other.no_execute),
+            ("SYSCALL", self.syscall, other.syscall),
+            ("the stub", self.stub.is_some(), other.stub.is_some()),
+        ];
+        pairs.into_iter().find(|(_, here, there)| here != there)
+    }
 }
 
 fn brand<R: raw_cpuid::CpuIdReader>(cpuid: &CpuId<R>) -> String<64> {

@@ -4,19 +4,23 @@
 use acpi::fadt::Fadt;
 use acpi::madt::{Madt, MadtEntry};
 use acpi::{AcpiError, AcpiTables};
+use heapless::Vec;
 use x86_64::instructions::port::Port;
 
 use super::handler::Identity;
 use super::power_off::PowerOff;
+use crate::layout::MOST_CPUS;
 
 /// MADT, local APIC flags: the CPU can be started.
 const CPU_ENABLED: u32 = 1;
 
 /// What the kernel takes from ACPI.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Firmware {
     /// CPUs that can be used.
     pub cpus: u32,
+    /// The IDs of their local APICs, as far as there is room.
+    pub apics: Vec<u32, { MOST_CPUS as usize }>,
     /// A counter of known rate.
     pub pm_timer: Option<PmTimer>,
     /// How to power off.
@@ -32,6 +36,15 @@ pub struct PmTimer {
 impl PmTimer {
     /// Counts in a second.
     pub const HERTZ: u32 = 3_579_545;
+
+    /// Waits for so many microseconds.
+    pub fn wait(self, microseconds: u32) {
+        let counts = u64::from(microseconds) * u64::from(Self::HERTZ) / 1_000_000;
+        let first = self.read();
+        while u64::from(self.read().wrapping_sub(first) & 0xff_ffff) <= counts {
+            core::hint::spin_loop();
+        }
+    }
 
     /// The low 24 bits of the count, which every such timer has.
     pub fn read(self) -> u32 {
@@ -53,28 +66,35 @@ impl Firmware {
                 None => AcpiTables::search_for_rsdp_bios(Identity),
             }
         }?;
-        let mut firmware = Self { cpus: cpus(&tables).unwrap_or(1), ..Self::default() };
+        let mut firmware = Self { cpus: 1, ..Self::default() };
+        firmware.read_cpus(&tables).unwrap_or(());
         if let Ok(fadt) = tables.find_table::<Fadt>() {
             firmware.pm_timer = pm_timer(&fadt);
             firmware.power_off = power_off(&tables, &fadt);
         }
         Ok(firmware)
     }
-}
 
-/// CPUs that are enabled. An entry of length 0 would make the crate's iterator run for ever, so
-/// the lengths are checked first.
-fn cpus(tables: &AcpiTables<Identity>) -> Result<u32, AcpiError> {
-    let madt = tables.find_table::<Madt>()?;
-    if !is_well_formed(bytes(madt.physical_start(), madt.get().header.length as usize)) {
-        return Err(AcpiError::InvalidMadt(acpi::madt::MadtError::UnexpectedEntry));
+    /// CPUs that are enabled. An entry of length 0 would make the crate's iterator run for ever, so
+    /// the lengths are checked first.
+    fn read_cpus(&mut self, tables: &AcpiTables<Identity>) -> Result<(), AcpiError> {
+        let madt = tables.find_table::<Madt>()?;
+        if !is_well_formed(bytes(madt.physical_start(), madt.get().header.length as usize)) {
+            return Err(AcpiError::InvalidMadt(acpi::madt::MadtError::UnexpectedEntry));
+        }
+        let apics = madt.get().entries().filter_map(|entry| match entry {
+            MadtEntry::LocalApic(apic) => Some((apic.flags, u32::from(apic.apic_id))),
+            MadtEntry::LocalX2Apic(apic) => Some((apic.flags, apic.x2apic_id)),
+            _ => None,
+        });
+        self.cpus = 0;
+        for (_, id) in apics.filter(|(flags, _)| flags & CPU_ENABLED != 0) {
+            self.cpus += 1;
+            // More than there is room for are counted and not used.
+            self.apics.push(id).unwrap_or(());
+        }
+        Ok(())
     }
-    let flags = madt.get().entries().filter_map(|entry| match entry {
-        MadtEntry::LocalApic(apic) => Some(apic.flags),
-        MadtEntry::LocalX2Apic(apic) => Some(apic.flags),
-        _ => None,
-    });
-    Ok(flags.filter(|flags| flags & CPU_ENABLED != 0).count() as u32)
 }
 
 /// Whether every entry behind the MADT's 44 bytes has a length that leads on and stays inside.

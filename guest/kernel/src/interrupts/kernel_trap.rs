@@ -1,6 +1,6 @@
 //! What happens when the kernel itself is interrupted.
 
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use heapless::Vec;
 use spin::Once;
@@ -8,15 +8,23 @@ use x86_64::VirtAddr;
 use x86_64::registers::control::Cr2;
 
 use super::{probe, to_self, vector};
-use crate::cpu::LocalApic;
+use crate::cpu::{CpuLocal, LocalApic};
+use crate::layout::MOST_CPUS;
 use crate::panic::die;
+use crate::tlb;
 use crate::user::Context;
+
+/// Stacks of a CPU: the one it runs on, and those of NMI, double fault and machine check.
+const STACKS: usize = 4;
 
 /// Counts NMIs; the handlers of [`crate::physical_mode`] add to it as well.
 pub static NMIS: AtomicU64 = AtomicU64::new(0);
 
 /// The unmapped pages below the kernel's stacks.
-static GUARDS: Once<Vec<VirtAddr, 8>> = Once::new();
+static GUARDS: Once<Vec<VirtAddr, MOST_GUARDS>> = Once::new();
+
+/// Of each CPU, and one for work in other contexts.
+const MOST_GUARDS: usize = MOST_CPUS as usize * STACKS + 1;
 
 /// Keeps the unmapped pages below the kernel's stacks, to tell an overflow from other faults.
 pub fn keep_guards(guards: impl Iterator<Item = VirtAddr>) {
@@ -28,12 +36,9 @@ pub fn nmis() -> u64 {
     NMIS.load(Ordering::Relaxed)
 }
 
-/// A slice ended while the kernel was at work.
-static SLICE_OVER: AtomicBool = AtomicBool::new(false);
-
-/// Whether a slice has ended while the kernel was at work, since it was last asked.
+/// Whether a slice has ended while the kernel was at work on this CPU, since it was last asked.
 pub fn take_slice_over() -> bool {
-    SLICE_OVER.swap(false, Ordering::Relaxed)
+    CpuLocal::here().slice_over.swap(false, Ordering::Relaxed)
 }
 
 /// An interrupt or exception in the kernel. The timer's is noted: the kernel hands the CPU on when it
@@ -42,13 +47,19 @@ pub extern "C" fn kernel_trap(context: &mut Context) {
     let vector = context.vector;
     match vector {
         vector::TIMER => {
-            SLICE_OVER.store(true, Ordering::Relaxed);
+            CpuLocal::here().slice_over.store(true, Ordering::Relaxed);
             LocalApic::boot().end_of_interrupt();
         }
         vector::TO_SELF => {
             to_self::taken();
             LocalApic::boot().end_of_interrupt();
         }
+        vector::SHOOTDOWN => {
+            tlb::answer(CpuLocal::here().number);
+            LocalApic::boot().end_of_interrupt();
+        }
+        // Whoever was halted looks for himself.
+        vector::WAKE => LocalApic::boot().end_of_interrupt(),
         vector::SPURIOUS => {}
         _ if probe::caught(context) => {}
         _ => report(context),

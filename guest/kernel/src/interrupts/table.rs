@@ -8,7 +8,9 @@ use x86_64::structures::idt::{Entry, InterruptDescriptorTable};
 use x86_64::{PrivilegeLevel, VirtAddr};
 
 use super::entry::{plain, striking, syscall, with_code};
-use super::vector::{DOUBLE_FAULT, MACHINE_CHECK, NMI, PAGE_FAULT, SPURIOUS, TIMER, TO_SELF};
+use super::vector::{
+    DOUBLE_FAULT, MACHINE_CHECK, NMI, PAGE_FAULT, SHOOTDOWN, SPURIOUS, TIMER, TO_SELF, WAKE,
+};
 use crate::cpu::{DOUBLE_FAULT_STACK, MACHINE_CHECK_STACK, NMI_STACK, Selectors};
 
 static TABLE: Once<InterruptDescriptorTable> = Once::new();
@@ -54,6 +56,8 @@ fn table() -> InterruptDescriptorTable {
     set(&mut table.cp_protection_exception, with_code::<21>);
     set(&mut table[TIMER as u8], plain::<TIMER>);
     set(&mut table[TO_SELF as u8], plain::<TO_SELF>);
+    set(&mut table[SHOOTDOWN as u8], plain::<SHOOTDOWN>);
+    set(&mut table[WAKE as u8], plain::<WAKE>);
     set(&mut table[SPURIOUS as u8], plain::<SPURIOUS>);
     stacks_and_rings(&mut table);
     table

@@ -12,6 +12,10 @@ pub const MACHINE_CHECK: u64 = 18;
 pub const TIMER: u64 = 32;
 /// Sent by the kernel to itself, see [`super::to_self`].
 pub const TO_SELF: u64 = 33;
+/// Another CPU asks this one to flush, see [`crate::tlb`].
+pub const SHOOTDOWN: u64 = 34;
+/// There is something to do for a parked CPU.
+pub const WAKE: u64 = 35;
 /// The local APIC's interrupt for nothing.
 pub const SPURIOUS: u64 = 255;
 /// No vector: the program came by SYSCALL.
@@ -42,6 +46,8 @@ pub const fn name(vector: u64) -> &'static str {
         21 => "control protection exception",
         TIMER => "timer",
         TO_SELF => "interrupt from the kernel to itself",
+        SHOOTDOWN => "another CPU's request to flush",
+        WAKE => "another CPU's call to work",
         _ => "unexpected vector",
     }
 }

@@ -88,10 +88,16 @@ impl Kernel {
     pub fn bring(&mut self, number: usize, address: VirtAddr) -> Result<BroughtIn, Unmapped> {
         loop {
             match self.map(number, address) {
-                Err(Unmapped::OutOfMemory) if self.make_room() > 0 => {}
+                Err(Unmapped::OutOfMemory) if self.can_make_room() => {}
                 answer => return answer,
             }
         }
+    }
+
+    /// Makes room, or finds that others are making some: what they evict this CPU leaves alone.
+    fn can_make_room(&mut self) -> bool {
+        let others = self.shared.is_evicting();
+        self.make_room() > 0 || others || self.shared.is_evicting()
     }
 
     /// Maps one page of a program; backing and rights are its space's.

@@ -132,6 +132,7 @@ impl Kernel {
     /// If a table cannot be given back: the records are wrong then, and nothing can be trusted.
     pub fn clear(&mut self) {
         self.machine.load_kernel();
+        let _alone = self.shared.alone();
         let mut core = self.core();
         let Core { memory, processes, .. } = &mut *core;
         for process in core::mem::take(processes) {

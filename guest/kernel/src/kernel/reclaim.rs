@@ -1,11 +1,10 @@
 //! Eviction, by choice of the clock or of a plan.
 
 use page_reclaim::{Evicted, Memory, Records, Room, evict};
-use spin::Mutex;
 use x86_64::PhysAddr;
 use x86_64::structures::paging::PhysFrame;
 
-use super::{Core, Kernel};
+use super::{Core, Kernel, Shared};
 
 /// Pages that are evicted together where memory is short.
 const BATCH: usize = 32;
@@ -20,9 +19,10 @@ impl Kernel {
 
     /// Evicts these pages.
     pub fn evict(&mut self, victims: &[PhysFrame]) -> Evicted {
+        let _evicting = self.shared.evicting();
         self.machine.stopwatch.start();
         let mut room = Room { operations: &mut self.room, pages: &mut self.pages };
-        let mut records = Shared(self.shared);
+        let mut records = Steps(self.shared);
         let evicted = evict(&mut records, &mut self.machine, victims, &mut room);
         let tally = &mut self.core().tally;
         tally.evicted += u64::from(evicted.evicted);
@@ -32,12 +32,12 @@ impl Kernel {
 }
 
 /// The records, as an eviction holds them: for each step that needs them, and no longer.
-struct Shared(&'static Mutex<Core>);
+struct Steps(&'static Shared);
 
-impl Records for Shared {
+impl Records for Steps {
     #[inline]
     fn with<R>(&mut self, work: impl FnOnce(&mut Memory<'_>) -> R) -> R {
-        work(&mut Core::lock(self.0).memory)
+        work(&mut self.0.core().memory)
     }
 }
 

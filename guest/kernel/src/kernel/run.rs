@@ -9,14 +9,16 @@ use x86_64::registers::rflags::{self, RFlags};
 use super::{Core, Kernel, State};
 use crate::console::log;
 use crate::interrupts::{take_slice_over, vector};
+use crate::tlb;
 use crate::user::{Context, enter};
 
 /// Mismatches that are told; the rest are counted.
 const MOST_TOLD: u64 = 8;
 
 impl Kernel {
-    /// Runs programs until none can run any more.
-    pub fn run(&mut self) {
+    /// Runs programs until none stands in line any more. Those that other CPUs run then may stand in line
+    /// again, and are theirs.
+    pub(super) fn run_programs(&mut self) {
         while let Some((number, context)) = self.next() {
             self.run_slice(number, context);
             self.core().end_slice(number);
@@ -47,6 +49,12 @@ impl Kernel {
             let address = Cr2::read_raw();
             if self.machine.checks.on() {
                 must_protect();
+            }
+            if vector == vector::SHOOTDOWN {
+                // The program goes on with its slice.
+                tlb::answer(self.number);
+                self.timer.acknowledge();
+                continue;
             }
             if vector == vector::TIMER {
                 self.timer.acknowledge();

@@ -1,7 +1,10 @@
-//! What all CPUs share, behind one lock.
+//! What all CPUs share: the records and programs behind one lock, and a gate.
 //!
-//! Whoever waits for the lock has interrupts on: who holds it may be waiting until this CPU has answered an
-//! interrupt. So nobody takes it in a handler, nor while a method has interrupts off; [`Core::lock`] checks it.
+//! Whoever waits for either has interrupts on: who holds it may be waiting until this CPU has answered an
+//! interrupt. So nobody waits in a handler, nor while a method has interrupts off; it is checked.
+//!
+//! The gate comes before the lock: evictions pass it together and hold it from beginning to end, though they hold the lock
+//! only for steps; who ends a space passes it alone.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -10,7 +13,7 @@ use heapless::Deque;
 use loadphys_plan::histogram::Histogram;
 use page_reclaim::Memory;
 use page_reclaim::victims::Clock;
-use spin::{Mutex, MutexGuard};
+use spin::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use x86_64::instructions::interrupts;
 
 use super::process::Process;
@@ -58,10 +61,16 @@ pub struct Core {
     pub(super) clock: Clock,
 }
 
-impl Core {
+/// The lock and the gate.
+pub struct Shared {
+    core: Mutex<Core>,
+    gate: RwLock<()>,
+}
+
+impl Shared {
     /// With no program yet, for ever.
-    pub fn keep(memory: Memory<'static>, shared_pages: u32) -> &'static Mutex<Self> {
-        Box::leak(Box::new(Mutex::new(Self {
+    pub fn keep(memory: Memory<'static>, shared_pages: u32) -> &'static Self {
+        let core = Mutex::new(Core {
             memory,
             processes: Vec::new(),
             tally: Tally::default(),
@@ -69,16 +78,37 @@ impl Core {
             shared_pages,
             ready: Deque::new(),
             clock: Clock::default(),
-        })))
+        });
+        Box::leak(Box::new(Self { core, gate: RwLock::new(()) }))
     }
 
     /// Takes the lock.
     #[inline]
-    pub fn lock(shared: &Mutex<Self>) -> MutexGuard<'_, Self> {
+    pub fn core(&self) -> MutexGuard<'_, Core> {
         debug_assert!(interrupts::are_enabled(), "who waits for the records answers interrupts");
-        shared.lock()
+        self.core.lock()
     }
 
+    /// Passes the gate together with others who evict.
+    #[inline]
+    pub fn evicting(&self) -> RwLockReadGuard<'_, ()> {
+        debug_assert!(interrupts::are_enabled(), "who waits at the gate answers interrupts");
+        self.gate.read()
+    }
+
+    /// Whether anybody evicts.
+    pub fn is_evicting(&self) -> bool {
+        self.gate.reader_count() > 0
+    }
+
+    /// Passes the gate alone.
+    pub fn alone(&self) -> RwLockWriteGuard<'_, ()> {
+        debug_assert!(interrupts::are_enabled(), "who waits at the gate answers interrupts");
+        self.gate.write()
+    }
+}
+
+impl Core {
     pub(super) fn make_ready(&mut self, number: usize) {
         self.ready.push_back(number as u16).expect("room for every program");
     }

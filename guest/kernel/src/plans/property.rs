@@ -34,7 +34,7 @@ pub fn property(
 }
 
 /// What keeps several CPUs apart that use the method at once. This is what the method promises and is held to on the model of
-/// the MMU; this kernel starts one CPU, so it is not measured here.
+/// the MMU.
 const fn apart(method: MethodName) -> &'static str {
     match method {
         MethodName::DirectMap | MethodName::Mirror | MethodName::Alias => {

@@ -2,6 +2,7 @@
 //! many rounds as asked; then once more while events are counted instead of ticks.
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -12,7 +13,9 @@ use loadphys_plan::records::{FaultIn, Row, Stages};
 use loadphys_plan::work;
 use x86_64::structures::paging::PhysFrame;
 
-use super::events::EventCounter;
+use crate::kernel::Round;
+use crate::measure::clock;
+use crate::measure::events::EventCounter;
 use crate::measure::report::name;
 use crate::measure::stopwatch::STAGES;
 use crate::scene::{Failure, Scene};
@@ -68,6 +71,17 @@ impl<'s> Measure<'s> {
         if counting {
             self.scene.check();
         }
+        if self.scene.kernel.cpus() > 1 {
+            self.evict_by_all(frames, counting)?;
+        } else {
+            self.evict_alone(&frames, counting)?;
+        }
+        self.scene.kernel.machine.checks.set(false);
+        self.scene.tell(Command::Verify, generation);
+        Ok(())
+    }
+
+    fn evict_alone(&mut self, frames: &[PhysFrame], counting: bool) -> Result<(), Failure> {
         for victims in frames.chunks(self.batch as usize) {
             if counting {
                 self.evict_counted(victims)?;
@@ -75,8 +89,6 @@ impl<'s> Measure<'s> {
                 self.evict_timed(victims)?;
             }
         }
-        self.scene.kernel.machine.checks.set(false);
-        self.scene.tell(Command::Verify, generation);
         Ok(())
     }
 
@@ -127,6 +139,35 @@ impl<'s> Measure<'s> {
         self.all_evicted(evicted.evicted, victims.len() as u32)
     }
 
+    /// All CPUs evict at once. What the pages take is then the time from the start to the end of the round, on the boot CPU's
+    /// clock; of the stages it is the time on the CPU that each was on.
+    fn evict_by_all(&mut self, frames: Vec<PhysFrame>, counting: bool) -> Result<(), Failure> {
+        let pages = frames.len() as u32;
+        let counter = counting.then(|| EventCounter::new(false));
+        let round = Arc::new(Round::new(frames, self.batch as usize, counter));
+        let kernel = &mut self.scene.kernel;
+        let exits = self.events.exits_so_far(&kernel.machine);
+        let began = clock::now();
+        kernel.evict_together(&round);
+        let ticks = clock::now() - began;
+        if counting {
+            // The call that reads the counters is an exit of its own, and counts itself.
+            let exits = (self.events.exits_so_far(&kernel.machine) - exits).saturating_sub(1);
+            self.events.add_exits(exits);
+            round.counted().iter().for_each(|counter| self.events.absorb(counter));
+        } else {
+            self.ticks[STAGES].record_per(ticks, pages);
+        }
+        for batch in round.batches() {
+            let stages = self.ticks[..STAGES].iter_mut().zip(batch.ticks).filter(|_| !counting);
+            stages.for_each(|(histogram, ticks)| {
+                histogram.record_per(ticks, batch.victims as u32);
+            });
+            self.all_evicted(batch.evicted.evicted, batch.victims as u32)?;
+        }
+        Ok(())
+    }
+
     fn all_evicted(&mut self, evicted: u32, wanted: u32) -> Result<(), Failure> {
         self.evicted += u64::from(evicted);
         if evicted == wanted {
@@ -155,7 +196,7 @@ impl<'s> Measure<'s> {
             method: name(self.method.name()),
             sharers: self.sharers,
             batch: self.batch,
-            cpus: 1,
+            cpus: self.scene.kernel.cpus() as u32,
             spaces: self.sharers,
             swap: name("ram"),
             pages: self.ticks[STAGES].pages(),

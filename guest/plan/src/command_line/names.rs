@@ -96,6 +96,13 @@ names! {
     }
 }
 
+impl MethodName {
+    /// Whether it is used while several CPUs run programs: not if what it needs of a space is that none runs there.
+    pub fn works_on_several_cpus(self) -> bool {
+        self != Self::InContext
+    }
+}
+
 names! {
     /// How the machine is told that the boot is over.
     Exit, "exit" {
