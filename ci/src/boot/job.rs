@@ -48,7 +48,7 @@ pub struct Job {
 pub const USUAL_MEMORY_MIB: u32 = 256;
 
 impl Job {
-    /// Boots the guest on a path with this command line.
+    /// Boots the guest on a path with this command line, on as many CPUs as it asks for.
     pub fn of_guest(
         path: Path,
         machine: MachineName,
@@ -63,6 +63,8 @@ impl Job {
                 (programs.stub().to_owned(), Some(module))
             }
         };
+        // A line that the guest will not understand is the guest's to refuse.
+        let cpus = line.parse::<Plan>().map_or(1, |plan| plan.cpus);
         Self {
             name: format!("{path} on {machine}"),
             machine,
@@ -71,7 +73,7 @@ impl Job {
             module,
             image: None,
             memory_mib: USUAL_MEMORY_MIB,
-            cpus: 1,
+            cpus,
             cpu: None,
             debugger: false,
             time_limit,

@@ -33,6 +33,8 @@ pub struct Request {
     pub pages: u32,
     /// Where patterns and orders begin.
     pub seed: u64,
+    /// CPUs of the machine, all of which are used.
+    pub cpus: u32,
 }
 
 /// How long a boot may take however little it has to do.
@@ -55,6 +57,7 @@ impl Request {
             pages: self.pages,
             rounds: rounds(machine),
             seed: self.seed,
+            cpus: self.cpus,
             exit: machine.exit(),
             ..Plan::default()
         }

@@ -59,7 +59,7 @@ fn is_skipped(boot: &Measured, method: MethodName) -> bool {
 /// Skips of methods that were asked for on a path which may have them; `all` asks for none.
 fn skipped(request: &Request, document: &Document) -> Vec<String> {
     let skips = document.skipped.iter().map(|row| &row.skipped);
-    let skips = skips.filter(|it| request.methods != Asked::All && is_expected(it));
+    let skips = skips.filter(|it| request.methods != Asked::All && is_expected(request, it));
     skips.map(|it| format!("{} did not run on {}: {}", it.method, it.path, it.reason)).collect()
 }
 
@@ -99,11 +99,13 @@ fn faults(request: &Request, machine: MachineName, row: &Row) -> Vec<String> {
     failed.map(|(_, what)| format!("{place}: {what}")).collect()
 }
 
-/// Whether a method is one that its path may have.
-fn is_expected(skipped: &Skipped) -> bool {
+/// Whether a method is one that its path may have, on so many CPUs.
+fn is_expected(request: &Request, skipped: &Skipped) -> bool {
     let path = Path::named(&skipped.path).ok();
     let method: Option<MethodName> = skipped.method.parse().ok();
-    path.zip(method).is_none_or(|(path, method)| path.may_have(method))
+    path.zip(method).is_none_or(|(path, method)| {
+        path.may_have(method) && (request.cpus == 1 || method.works_on_several_cpus())
+    })
 }
 
 /// The alias causes no exit; calls cause at most one for a batch.

@@ -28,6 +28,9 @@ pub fn cases() -> Vec<Case> {
         everything(Path::Vmx, &[], USUAL_MEMORY_MIB, conforms),
         everything(Path::Bare, &[], 5120, conforms_far_up),
         everything(Path::Vmx, &FAR_UP_ON_VMX, 4224, conforms_far_up),
+        comparison(Path::Bare, "2-cpus", several::<2>),
+        comparison(Path::Bare, "4-cpus", several::<4>),
+        comparison_on(MachineName::Bochs, Path::Bare, "4-cpus-bochs", several::<4>),
         Case::new("bare/power-off", power_off, Expected::good(powered_off)),
         Case::new("vmx/image", image, Expected::good(|report| is(report, "vmx", "pvh"))),
     ];
@@ -148,18 +151,37 @@ fn usual(path: Path) -> Request {
         batch: list(&[1, 7]),
         pages: 40,
         seed: 42,
+        cpus: 1,
     }
 }
 
+/// All methods on several CPUs, which run programs and evict at once.
+fn several<const CPUS: u32>(path: Path) -> Request {
+    Request { cpus: CPUS, ..all(path) }
+}
+
 fn comparison(path: Path, name: &str, request: fn(Path) -> Request) -> Case {
-    let machine = emulator(path);
+    comparison_on(emulator(path), path, name, request)
+}
+
+fn comparison_on(
+    machine: MachineName,
+    path: Path,
+    name: &str,
+    request: fn(Path) -> Request,
+) -> Case {
     let job = move || of_plan(path, machine, request(path).plan(path, machine));
-    let check = move |report: &Report| nothing_wrong(path, &request(path), report);
+    let check = move |report: &Report| nothing_wrong(path, machine, &request(path), report);
     Case::new(format!("{path}/{name}"), job, Expected::good(check))
 }
 
-fn nothing_wrong(path: Path, request: &Request, report: &Report) -> Result<()> {
-    let boot = Measured { path, machine: emulator(path), memory_mib: 0, report: report.clone() };
+fn nothing_wrong(
+    path: Path,
+    machine: MachineName,
+    request: &Request,
+    report: &Report,
+) -> Result<()> {
+    let boot = Measured { path, machine, memory_mib: 0, report: report.clone() };
     let document = compare::gather(request, &[boot], String::new());
     ensure!(document.wrong.is_empty(), "{}", document.wrong.join("; "));
     every_method(path, request, &document)
@@ -168,6 +190,7 @@ fn nothing_wrong(path: Path, request: &Request, report: &Report) -> Result<()> {
 /// Of all methods, each that the path may have has all of its rows.
 fn every_method(path: Path, request: &Request, document: &Document) -> Result<()> {
     let all = MethodName::ALL.iter().filter(|_| request.methods == Asked::All);
+    let all = all.filter(|method| request.cpus == 1 || method.works_on_several_cpus());
     for method in all.filter(|method| path.may_have(**method) && has_pcids(path, **method)) {
         let rows = document.rows.iter().filter(|row| row.row.method == method.name()).count();
         let wanted = request.rows_for_each_method();

@@ -51,7 +51,7 @@ mod tests {
     fn request(batch: u32, pages: u32) -> Request {
         let one = |number| List::new([number]).expect("one number");
         let (paths, methods) = (vec![Path::Bare], Asked::Usual);
-        Request { paths, methods, sharers: one(1), batch: one(batch), pages, seed: 1 }
+        Request { paths, methods, sharers: one(1), batch: one(batch), pages, seed: 1, cpus: 1 }
     }
 
     #[test]
