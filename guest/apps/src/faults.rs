@@ -50,3 +50,15 @@ pub fn set_alignment_check() {
              turns = in(reg) TURNS, options(noreturn));
     }
 }
+
+/// Uses a vector register.
+pub fn use_vectors() {
+    // SAFETY: it faults, and the kernel ends the program; nobody here keeps anything in vector registers.
+    unsafe { asm!("vpxor ymm2, ymm2, ymm2", options(nostack)) };
+}
+
+/// Computes with floating-point numbers.
+pub fn use_floats() {
+    // SAFETY: it faults, and the kernel ends the program.
+    unsafe { asm!("fldpi", options(nostack)) };
+}

@@ -26,11 +26,15 @@ pub enum Program {
     CallStub = 5,
     /// Sets RFLAGS.AC, under which SMAP protects nothing, and runs for a while.
     SetAlignmentCheck = 6,
+    /// Uses a vector register, which only the kernel may.
+    UseVectors = 7,
+    /// Computes with floating-point numbers, which nobody may.
+    UseFloats = 8,
 }
 
 impl Program {
     /// All of them, by number.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Sharer,
         Self::ReadUnmapped,
         Self::JumpNowhere,
@@ -38,6 +42,8 @@ impl Program {
         Self::Privileged,
         Self::CallStub,
         Self::SetAlignmentCheck,
+        Self::UseVectors,
+        Self::UseFloats,
     ];
 
     /// The program with this number.

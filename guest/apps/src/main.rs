@@ -18,6 +18,8 @@ fn run(start: &Start) -> ! {
         Program::Privileged => faults::privileged(),
         Program::CallStub => faults::call_stub(),
         Program::SetAlignmentCheck => faults::set_alignment_check(),
+        Program::UseVectors => faults::use_vectors(),
+        Program::UseFloats => faults::use_floats(),
     }
     kernel::exit()
 }

@@ -6,6 +6,7 @@ mod features;
 mod local;
 mod local_apic;
 mod trampoline;
+mod vectors;
 
 pub use control::{ControlRegisters, SMAP, set_smap, set_up as set_up_control_registers};
 pub use descriptors::load as load_descriptors;
@@ -14,3 +15,4 @@ pub use features::Features;
 pub use local::{CpuLocal, KERNEL_STACK_OFFSET, PRIVILEGE_STACK_OFFSET, USER_STACK_OFFSET};
 pub use local_apic::LocalApic;
 pub use trampoline::Trampoline;
+pub use vectors::Vectors;

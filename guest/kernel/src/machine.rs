@@ -14,6 +14,7 @@ use x86_64::structures::paging::PhysFrame;
 use x86_64::structures::paging::page_table::PageTableLevel;
 
 use crate::checks::Checks;
+use crate::copy::Copier;
 use crate::layout::IMAGE_OFFSET;
 use crate::measure::stopwatch::Stopwatch;
 use crate::measure::{clock, longest};
@@ -236,19 +237,20 @@ impl Deeds for Machine {
 
     fn write_out(&mut self, writes: &mut [Write]) {
         let Self { window, swap, hardware, .. } = self;
+        let (copier, mut opened) = (Copier::begin(), window.open(hardware));
         for write in writes {
             // SAFETY: as for `show`.
-            let checksum = unsafe {
-                window.show(hardware, write.frame, |words| swap.write(write.slot, words))
-            };
-            write.outcome = Ok(checksum);
+            let page = unsafe { opened.show(write.frame) };
+            write.outcome = Ok(swap.write(&copier, write.slot, page));
         }
     }
 
     fn read_in(&mut self, slot: Slot, frame: PhysFrame) -> Result<Checksum, DeviceError> {
         let Self { window, swap, hardware, .. } = self;
         // SAFETY: as for `show`.
-        Ok(unsafe { window.show(hardware, frame, |words| swap.read(slot, words)) })
+        Ok(unsafe {
+            window.show(hardware, frame, |words| swap.read(&Copier::begin(), slot, words))
+        })
     }
 
     #[inline]

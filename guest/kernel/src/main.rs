@@ -11,6 +11,7 @@ mod areas;
 mod checks;
 mod conformance;
 mod console;
+mod copy;
 mod cpu;
 mod cpus;
 mod early;

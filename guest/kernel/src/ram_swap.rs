@@ -4,7 +4,8 @@
 
 use page_reclaim::{Checksum, Slot};
 
-use crate::window::{Words, copy};
+use crate::copy::Copier;
+use crate::window::Words;
 
 /// The device.
 /// Every CPU has it: whoever evicts a page, or brings it in, has its slot for himself.
@@ -27,17 +28,17 @@ impl RamSwap {
     }
 
     /// Copies a page to its slot.
-    pub fn write(&mut self, slot: Slot, page: &Words) -> Checksum {
+    #[inline]
+    pub fn write(&mut self, copier: &Copier, slot: Slot, page: &Words) -> Checksum {
         // SAFETY: the slot is that of the page which is being evicted, so nobody else touches it.
-        let kept = unsafe { &mut *self.place(slot) };
-        copy(page, kept);
-        Checksum::of(kept)
+        copier.copy(page, unsafe { &mut *self.place(slot) })
     }
 
     /// Copies a slot to a page.
-    pub fn read(&self, slot: Slot, page: &mut Words) -> Checksum {
-        copy(self.place(slot), page);
-        Checksum::of(page)
+    #[inline]
+    pub fn read(&self, copier: &Copier, slot: Slot, page: &mut Words) -> Checksum {
+        // SAFETY: the slot is that of the page which is being brought in, so nobody writes it.
+        copier.copy(unsafe { &*self.place(slot) }, page)
     }
 
     fn place(&self, slot: Slot) -> *mut Words {

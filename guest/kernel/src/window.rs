@@ -2,7 +2,7 @@
 //! and poisoned although physical memory is mapped nowhere.
 //!
 //! Invariant: a window's entry is not present whenever nobody looks through it, and its translation was
-//! flushed when it was closed; so opening needs no flush, and no freed frame stays reachable here.
+//! flushed when it was closed, so no freed frame stays reachable here. What it shows is changed by a store and an INVLPG.
 #![expect(unsafe_code, reason = "opens windows on any frame")]
 
 use foreign_access::{Cpu, Entry};
@@ -38,21 +38,58 @@ impl Window {
     /// Looks at a frame.
     ///
     /// # Safety
-    /// The frame is memory, and while `look` runs nothing relies on what it does to it.
+    /// As for [`Opened::show`], while `look` runs.
     pub unsafe fn show<R>(
         &mut self,
         cpu: &impl Cpu,
         frame: PhysFrame,
         look: impl FnOnce(&mut Words) -> R,
     ) -> R {
-        // SAFETY: the entry is the window's own, and was not present.
-        unsafe { cpu.exchange(self.entry, Entry::new(frame, DATA)) };
+        let mut opened = self.open(cpu);
+        // SAFETY: the caller vouches for the frame.
+        look(unsafe { opened.show(frame) })
+    }
+
+    /// Opens it, for one frame after the other.
+    #[inline]
+    pub fn open<'w, C: Cpu>(&'w mut self, cpu: &'w C) -> Opened<'w, C> {
+        Opened { window: self, cpu }
+    }
+
+    /// Only this CPU's walker reads the entry besides, and it may do so at any time: a plain store is as good as an exchange.
+    #[inline(always)]
+    fn set(&self, entry: Entry) {
+        // SAFETY: the entry is the window's own.
+        unsafe { self.entry.as_mut_ptr::<u64>().write_volatile(entry.0) };
+    }
+}
+
+/// A window while somebody looks through it.
+#[derive(Debug)]
+pub struct Opened<'w, C: Cpu> {
+    window: &'w mut Window,
+    cpu: &'w C,
+}
+
+impl<C: Cpu> Opened<'_, C> {
+    /// Looks at a frame, instead of the one before.
+    ///
+    /// # Safety
+    /// The frame is memory, and while it is looked at nothing relies on what is done to it.
+    #[inline]
+    pub unsafe fn show(&mut self, frame: PhysFrame) -> &mut Words {
+        self.window.set(Entry::new(frame, DATA));
+        self.cpu.invlpg(self.window.page);
         // SAFETY: the page shows the frame now; the caller vouches for the frame.
-        let answer = look(unsafe { &mut *self.page.as_mut_ptr() });
-        // SAFETY: as above.
-        unsafe { cpu.exchange(self.entry, Entry::EMPTY) };
-        cpu.invlpg(self.page);
-        answer
+        unsafe { &mut *self.window.page.as_mut_ptr() }
+    }
+}
+
+impl<C: Cpu> Drop for Opened<'_, C> {
+    #[inline]
+    fn drop(&mut self) {
+        self.window.set(Entry::EMPTY);
+        self.cpu.invlpg(self.window.page);
     }
 }
 

@@ -9,6 +9,7 @@ use x86_64::registers::control::{Cr0, Cr0Flags, Cr4, Cr4Flags};
 use x86_64::registers::model_specific::{Efer, EferFlags, Msr};
 
 use super::features::Features;
+use super::vectors;
 
 /// IA32_SYSENTER_CS (SDM volume 4, table 2-2).
 const SYSENTER_CS: u32 = 0x174;
@@ -50,7 +51,7 @@ pub fn set_up(features: &Features) -> Result<(), Unfit> {
     unsafe {
         Efer::update(|e| e.insert(EferFlags::NO_EXECUTE_ENABLE | EferFlags::SYSTEM_CALL_EXTENSIONS))
     };
-    // SAFETY: the kernel writes no read-only page and uses no FPU.
+    // SAFETY: the kernel writes no read-only page and uses no floating point.
     unsafe {
         Cr0::update(|cr0| {
             cr0.insert(
@@ -65,6 +66,7 @@ pub fn set_up(features: &Features) -> Result<(), Unfit> {
     // SAFETY: only what CPUID offers; CR3 holds PCID 0, as setting PCIDE requires (SDM volume 3,
     // section 5.10.1 "Process-Context Identifiers").
     unsafe { Cr4::update(|cr4| cr4.insert(offered(features))) };
+    vectors::set_up(features);
     SMAP.store(features.smap, Ordering::Relaxed);
     // SAFETY: with a null segment SYSENTER faults; whatever the firmware left there is no way in.
     unsafe { Msr::new(SYSENTER_CS).write(0) };

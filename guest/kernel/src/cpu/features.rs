@@ -17,6 +17,8 @@ pub struct Features {
     pub umip: bool,
     /// Address spaces are tagged in the TLB.
     pub pcid: bool,
+    /// Vectors of 32 bytes with all that is needed to use them (AVX2, XSAVE).
+    pub avx2: bool,
     /// Pages of 1 GiB.
     pub gigabyte_pages: bool,
     /// Pages can be barred from execution.
@@ -41,6 +43,8 @@ impl Features {
             smap: has(extended.as_ref().map(|e| e.has_smap())),
             umip: has(extended.as_ref().map(|e| e.has_umip())),
             pcid: has(basic.as_ref().map(|b| b.has_pcid())),
+            avx2: has(extended.as_ref().map(|e| e.has_avx2()))
+                && has(basic.as_ref().map(|b| b.has_avx() && b.has_xsave())),
             gigabyte_pages: has(processor.as_ref().map(|p| p.has_1gib_pages())),
             no_execute: has(processor.as_ref().map(|p| p.has_execute_disable())),
             syscall: has(processor.as_ref().map(|p| p.has_syscall_sysret())),
