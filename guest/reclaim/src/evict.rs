@@ -35,6 +35,7 @@ mod release;
 mod room;
 mod settle;
 
+use foreign_access::Operation;
 use x86_64::structures::paging::PhysFrame;
 
 use crate::flushed::Flushed;
@@ -95,38 +96,46 @@ fn evict_together<R: Records, M: Machine>(
     room: &mut Room<'_>,
     tally: &mut Evicted,
 ) {
-    let found = find_and_edit(records, machine, victims, room, tally);
+    let Room { operations, pages } = room;
+    let (pages, writes) = find_and_edit(records, machine, victims, (operations, pages), tally);
     if cfg!(feature = "broken-free-before-flush") {
-        release::give_away(machine, &room.pages[..found]);
+        release::give_away(machine, pages);
     }
     let flushed = Flushed::by(machine);
     machine.stage(Stage::Flush);
-    let writes = room::order(&mut room.pages[..found]);
-    machine.write_out(&mut room.pages[..writes]);
+    machine.write_out(&mut pages[..writes]);
     machine.stage(Stage::Write);
-    records.with(|memory| release::release(memory, machine, room, found, &flushed, tally));
+    records.with(|memory| release::release(memory, machine, pages, operations, &flushed, tally));
     machine.stage(Stage::Release);
 }
 
-/// Exchanges all entries; gives back how many pages of the room are being evicted.
-fn find_and_edit<R: Records, M: Machine>(
+/// Exchanges all entries; gives back the pages that are being evicted, and how many of these, the first, are to be written.
+#[inline]
+fn find_and_edit<'r, R: Records, M: Machine>(
     records: &mut R,
     machine: &mut M,
     victims: &[PhysFrame],
-    room: &mut Room<'_>,
+    (operations, pages): (&mut [Operation], &'r mut [Write]),
     tally: &mut Evicted,
-) -> usize {
-    let mut sharers = find::Sharers::of(victims);
+) -> (&'r mut [Write], usize) {
+    let begun = records.with(|memory| find::begin(memory, victims, pages, tally));
+    let (pages, mut writes) = (&mut pages[..begun.pages], 0);
+    let mut sharers = find::Sharers::default();
     loop {
-        let found = records.with(|memory| sharers.fill(memory, room, tally));
+        let round = records.with(|memory| sharers.fill(memory, pages, operations));
         machine.stage(Stage::Find);
-        let operations = &mut room.operations[..found.operations];
+        let operations = &mut operations[..round.operations];
         edit::edit(machine, operations);
-        let pages = &mut room.pages[found.pages.clone()];
-        records.with(|memory| settle::settle(memory, machine, pages, operations, &found, tally));
+        writes += records
+            .with(|memory| settle::settle(memory, machine, pages, operations, &round, tally));
         machine.stage(Stage::Edit);
-        if found.is_last {
-            return found.pages.end;
+        if round.finished == pages.len() {
+            break;
         }
     }
+    // Slots of a batch are taken in order, so mostly they are.
+    if !begun.slots_ascend || writes < pages.len() {
+        room::sort(pages);
+    }
+    (pages, writes)
 }

@@ -102,6 +102,12 @@ impl<'a> Frames<'a> {
         }
     }
 
+    /// The page that a frame holds; it must hold one.
+    #[inline]
+    pub(crate) fn page_in(&mut self, number: FrameNumber) -> Page<'_> {
+        self.page(number).unwrap_or_else(|| unreachable!("{number:?} holds a page"))
+    }
+
     pub(crate) fn record(&self, number: FrameNumber) -> Option<State> {
         self.records.get(number.index()).map(|record| record.0)
     }

@@ -70,6 +70,6 @@ impl Memory<'_> {
     /// The record of a page that must be there.
     #[inline]
     pub(crate) fn page(&mut self, frame: FrameNumber) -> Page<'_> {
-        self.frames.page(frame).unwrap_or_else(|| unreachable!("{frame:?} holds a page"))
+        self.frames.page_in(frame)
     }
 }

@@ -114,6 +114,12 @@ impl<'a> Reverse<'a> {
         (Mapping(word), (word & ((1 << NEXT_BITS) - 1)) as u32)
     }
 
+    /// The number of the node after a node.
+    #[inline]
+    pub(crate) fn after(&self, node: Node) -> u32 {
+        self.at_number(node.number()).1
+    }
+
     /// Where a ring begins.
     #[inline]
     pub(crate) fn first(&self, last: Option<Node>) -> Option<Node> {

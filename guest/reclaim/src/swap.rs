@@ -109,10 +109,15 @@ impl<'a> SwapMap<'a> {
         self.records[slot.index()].checksum
     }
 
-    /// Notes what was written to a slot.
-    #[inline]
-    pub(crate) fn set_checksum(&mut self, slot: Slot, checksum: Checksum) {
-        self.records[slot.index()].checksum = checksum;
+    /// The frame of a slot goes, and the slot keeps the page. Its reference goes too, unless another holder takes it
+    /// over.
+    #[inline(always)]
+    pub(crate) fn keep(&mut self, slot: Slot, checksum: Checksum, is_taken_over: bool) {
+        let record = &mut self.records[slot.index()];
+        (record.cached, record.checksum) = (0, checksum);
+        if !is_taken_over {
+            self.release(slot, 1);
+        }
     }
 
     /// Whether a slot is not to be written any more.

@@ -1,140 +1,84 @@
 //! Stage one: a slot for each victim, and an operation for each of its sharers.
-
-use core::ops::Range;
+//!
+//! Each of the two is a loop and a function of its own, so that it has all registers for itself: one runs once for each victim,
+//! the other once for each sharer of each victim, so every instruction counts.
 
 use foreign_access::{Action, Operation};
 use x86_64::structures::paging::PhysFrame;
 
 use super::Evicted;
-use super::room::{Room, Write};
+use super::room::{Fate, Write};
 use crate::Memory;
-use crate::frames::Marks;
+use crate::frames::{Frames, Marks};
+use crate::machine::DeviceError;
 use crate::number::{FrameNumber, Node, Slot};
+use crate::reverse::Reverse;
+use crate::swap::SwapMap;
 use crate::swap_entry::swap_entry;
 
-/// Goes through the victims, and through the sharers of each; stops where the room ends and goes on
-/// from there.
-pub struct Sharers<'v> {
-    /// Those that were not begun.
-    victims: core::slice::Iter<'v, PhysFrame>,
-    /// How many pages are being evicted.
-    pages: usize,
-    /// The sharers of the last one of them that are left, if it was not finished.
-    rest: Option<Ring>,
-}
-
-/// What is left of a ring.
+/// The pages that are being evicted.
 #[derive(Clone, Copy)]
-struct Ring {
-    next: Node,
-    last: Node,
+pub struct Begun {
+    /// How many of the room.
+    pub pages: usize,
+    /// Their slots ascend.
+    pub slots_ascend: bool,
 }
 
-/// What was found in a round.
-pub struct Found {
-    /// How many operations were laid out.
-    pub operations: usize,
-    /// For these pages of the room, in order.
-    pub pages: Range<usize>,
-    /// All sharers of all victims were found; else, some of the last page are left.
-    pub is_last: bool,
-}
-
-impl<'v> Sharers<'v> {
-    /// From the first sharer of the first victim.
-    pub fn of(victims: &'v [PhysFrame]) -> Self {
-        Self { victims: victims.iter(), pages: 0, rest: None }
-    }
-
-    /// Fills the room from its beginning.
-    #[inline]
-    pub fn fill(
-        &mut self,
-        memory: &mut Memory<'_>,
-        room: &mut Room<'_>,
-        tally: &mut Evicted,
-    ) -> Found {
-        let mut filled = 0;
-        let first = self.pages - usize::from(self.rest.is_some());
-        if let Some(rest) = self.rest.take() {
-            (filled, self.rest) = lay_out(memory, &mut room.pages[first], rest, room.operations);
-        }
-        while self.rest.is_none()
-            && let Some(victim) = self.victims.next()
-        {
-            let Some((page, last)) = begin(memory, *victim, tally) else { continue };
-            room.pages[self.pages] = page;
-            let page = &mut room.pages[self.pages];
-            self.pages += 1;
-            let ring =
-                last.and_then(|last| Some(Ring { next: memory.reverse.first(Some(last))?, last }));
-            if let Some(ring) = ring {
-                let (laid, rest) = lay_out(memory, page, ring, &mut room.operations[filled..]);
-                (filled, self.rest) = (filled + laid, rest);
-            }
-        }
-        Found { operations: filled, pages: first..self.pages, is_last: self.rest.is_none() }
-    }
-}
-
-/// Lays out an operation for each of the next sharers of a page, with a reference to its slot for each; gives back how many,
-/// and what is left. What an operation found is written when it is done. The loop runs once for each sharer of
-/// each victim, so every instruction counts.
-#[inline(always)]
-fn lay_out(
+/// Prepares the victims that can be evicted.
+#[inline(never)]
+pub fn begin(
     memory: &mut Memory<'_>,
-    page: &mut Write,
-    ring: Ring,
-    room: &mut [Operation],
-) -> (usize, Option<Ring>) {
-    let (mut next, last) = (ring.next.number(), ring.last.number());
-    let (mut laid, mut rest) = (0, true);
-    let action = Action::Exchange(swap_entry(page.slot));
-    for operation in room {
-        let (mapping, after) = memory.reverse.at_number(next);
-        operation.name = memory.frames.leaf_name(mapping);
-        operation.action = action;
-        laid += 1;
-        if next == last {
-            rest = false;
-            break;
-        }
-        next = after;
+    victims: &[PhysFrame],
+    pages: &mut [Write],
+    tally: &mut Evicted,
+) -> Begun {
+    let mut begun = Begun { pages: 0, slots_ascend: true };
+    let mut last_slot = 0;
+    for victim in victims {
+        let Some(page) = pages.get_mut(begun.pages) else { break };
+        let Some((frame, slot)) = prepare(memory, *victim, page, tally) else { continue };
+        (page.frame, page.number, page.slot) = (*victim, frame, slot);
+        (page.outcome, page.fate) = (Err(DeviceError), Fate::Write);
+        begun.pages += 1;
+        begun.slots_ascend &= slot.number() > last_slot;
+        last_slot = slot.number();
     }
-    page.laid = laid as u32;
-    memory.swap.refer(page.slot, laid as u32);
-    let rest = Node::new(next).filter(|_| rest).map(|next| Ring { next, ..ring });
-    (laid, rest)
+    begun
 }
 
-/// Prepares a victim; gives back the last one of its ring too. Nothing, if it must be left alone.
+/// Marks a victim, and gives it a slot; notes where its ring is. Nothing, if it must be left alone.
 #[inline(always)]
-fn begin(
+fn prepare(
     memory: &mut Memory<'_>,
     victim: PhysFrame,
+    page: &mut Write,
     tally: &mut Evicted,
-) -> Option<(Write, Option<Node>)> {
+) -> Option<(FrameNumber, Slot)> {
     let frame = FrameNumber::of(victim);
-    let Some((frame, page)) = frame.and_then(|frame| Some((frame, memory.frames.page(frame)?)))
+    let Some((frame, record)) = frame.and_then(|frame| Some((frame, memory.frames.page(frame)?)))
     else {
         tally.no_page += 1;
         return None;
     };
-    if page.marks.has(Marks::EVICTING) {
+    if record.marks.has(Marks::EVICTING) {
         return None; // It is named twice, or another eviction has it.
     }
-    let slot = match *page.slot {
+    let slot = match *record.slot {
         None => memory.swap.allocate(frame),
-        Some(slot) if memory.swap.is_bad(slot) => return another_slot(memory, frame, slot, tally),
+        Some(slot) if memory.swap.is_bad(slot) => {
+            return another_slot(memory, frame, slot, page, tally);
+        }
         slot => slot,
     };
     let Some(slot) = slot else {
         tally.swap_full += 1;
         return None;
     };
-    *page.slot = Some(slot);
-    page.marks.set(Marks::EVICTING);
-    Some((Write::new(victim, slot), *page.mappings))
+    *record.slot = Some(slot);
+    record.marks.set(Marks::EVICTING);
+    page.last = *record.mappings;
+    Some((frame, slot))
 }
 
 /// A page whose slot is bad goes to another one, unless entries still name this one.
@@ -143,13 +87,88 @@ fn another_slot(
     memory: &mut Memory<'_>,
     frame: FrameNumber,
     bad: Slot,
+    page: &mut Write,
     tally: &mut Evicted,
-) -> Option<(Write, Option<Node>)> {
+) -> Option<(FrameNumber, Slot)> {
     if memory.swap.references(bad) > 1 {
         tally.bad_slot += 1;
         return None;
     }
     *memory.page(frame).slot = None;
     memory.swap.release(bad, 1);
-    begin(memory, frame.frame(), tally)
+    prepare(memory, frame.frame(), page, tally)
+}
+
+/// Goes through the sharers of each page; stops where the room ends and goes on from there.
+#[derive(Default)]
+pub struct Sharers {
+    /// The page that comes next.
+    page: usize,
+    /// Its next sharer, if some have had their turn.
+    rest: Option<Node>,
+}
+
+/// What was laid out in a round.
+pub struct Round {
+    /// How many operations.
+    pub operations: usize,
+    /// The first page that they are about; the others follow.
+    pub first: usize,
+    /// So many pages are finished now, from the first of all.
+    pub finished: usize,
+}
+
+impl Sharers {
+    /// Fills the room from its beginning. What an operation found is written when it is done.
+    #[inline]
+    pub fn fill(
+        &mut self,
+        memory: &mut Memory<'_>,
+        pages: &mut [Write],
+        room: &mut [Operation],
+    ) -> Round {
+        let (first, Memory { frames, reverse, swap, .. }) = (self.page, memory);
+        let (operations, rest) =
+            lay_out(frames, reverse, swap, (&mut pages[first..], self.rest), room);
+        let (finished, rest) =
+            rest.map_or((pages.len(), None), |(more, node)| (first + more, node));
+        (self.page, self.rest) = (finished, rest);
+        Round { operations, first, finished }
+    }
+}
+
+/// Lays out operations for the sharers of these pages, of the first one from the given one on, with a reference to
+/// the slot for each; gives back how many, and in which page it stopped before which sharer, if it did.
+#[inline(never)]
+fn lay_out(
+    frames: &Frames<'_>,
+    reverse: &Reverse<'_>,
+    swap: &mut SwapMap<'_>,
+    (pages, from): (&mut [Write], Option<Node>),
+    room: &mut [Operation],
+) -> (usize, Option<(usize, Option<Node>)>) {
+    let (all, mut room, mut from) = (room.len(), room.iter_mut(), from);
+    for (number, page) in pages.iter_mut().enumerate() {
+        page.laid = 0;
+        let Some(last) = page.last else { continue };
+        let mut next = from.take().map_or_else(|| reverse.after(last), Node::number);
+        let (left, action) = (room.len(), Action::Exchange(swap_entry(page.slot)));
+        loop {
+            let Some(operation) = room.next() else {
+                page.laid = left as u32;
+                swap.refer(page.slot, page.laid);
+                return (all, Some((number, Node::new(next))));
+            };
+            let (mapping, after) = reverse.at_number(next);
+            operation.name = frames.leaf_name(mapping);
+            operation.action = action;
+            if next == last.number() {
+                break;
+            }
+            next = after;
+        }
+        page.laid = (left - room.len()) as u32;
+        swap.refer(page.slot, page.laid);
+    }
+    (all - room.len(), None)
 }

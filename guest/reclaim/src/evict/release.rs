@@ -1,83 +1,81 @@
 //! The last stage: mappings and frames become free, or come back.
 
+use foreign_access::Operation;
+
 use super::Evicted;
 use super::put_back::put_back;
-use super::room::{Fate, Room, Write};
+use super::room::{Fate, Write};
 use crate::Memory;
+use crate::checksum::Checksum;
 use crate::flushed::Flushed;
-use crate::frames::{Marks, State};
+use crate::frames::Marks;
 use crate::machine::Machine;
-use crate::number::FrameNumber;
 use crate::shared::Place;
 
-/// Frees the first so many pages of the room that are in their slots, and that nobody wants back.
-#[inline]
+/// Frees the pages that are in their slots, and that nobody wants back. It is a function of its
+/// own, so that the registers are its own too.
+#[inline(never)]
 pub fn release<M: Machine>(
     memory: &mut Memory<'_>,
     machine: &mut M,
-    room: &mut Room<'_>,
-    pages: usize,
+    pages: &[Write],
+    room: &mut [Operation],
     flushed: &Flushed,
     tally: &mut Evicted,
 ) {
-    for page in &room.pages[..pages] {
-        let frame = page.number();
-        let gone = save(memory, page) && move_to_slot(memory, frame);
+    for page in pages {
+        let checksum = match (page.fate, page.outcome) {
+            (Fate::Write, Ok(checksum)) => Some(checksum),
+            (Fate::Clean, _) => Some(memory.swap.checksum(page.slot)),
+            _ => None,
+        };
+        let gone = checksum.is_some_and(|checksum| move_to_slot(memory, page, checksum));
         if gone {
-            memory.frames.free(frame, flushed);
+            memory.frames.free(page.number, flushed);
             machine.freed(page.frame);
+            *if page.fate == Fate::Write { &mut tally.written } else { &mut tally.clean } += 1;
         } else {
-            put_back(memory, machine, frame, room.operations);
+            keep(memory, machine, page, room, tally);
         }
-        count(page, gone, tally);
     }
-}
-
-/// Notes what is in the slot of a page; false, if it is not the page.
-#[inline(always)]
-fn save(memory: &mut Memory<'_>, page: &Write) -> bool {
-    match (page.fate, page.outcome) {
-        (Fate::Clean, _) => return true,
-        (Fate::Write, Ok(checksum)) => memory.swap.set_checksum(page.slot, checksum),
-        (Fate::Write, Err(_)) => memory.swap.set_bad(page.slot),
-        (Fate::Failed, _) => {}
-    }
-    page.fate == Fate::Write && page.outcome.is_ok()
-}
-
-/// Counts a page that is gone, or was put back.
-#[inline(always)]
-fn count(page: &Write, gone: bool, tally: &mut Evicted) {
-    let count = match (page.fate, gone, page.outcome) {
-        (Fate::Write, true, _) => &mut tally.written,
-        (Fate::Clean, true, _) => &mut tally.clean,
-        (Fate::Write, false, Err(_)) => &mut tally.write_failed,
-        (Fate::Write | Fate::Clean, false, _) => &mut tally.rescued,
-        (Fate::Failed, ..) => &mut tally.edit_failed,
-    };
-    *count += 1;
-    tally.evicted += u32::from(gone);
+    tally.evicted = tally.written + tally.clean;
 }
 
 /// Moves the records of a page from its frame to its slot, unless it was mapped again.
 #[inline(always)]
-fn move_to_slot(memory: &mut Memory<'_>, frame: FrameNumber) -> bool {
-    let Some(State::Data { marks, mappings, slot: Some(slot), share }) =
-        memory.frames.record(frame)
-    else {
-        return false;
-    };
-    if marks.has(Marks::WANTED) {
+fn move_to_slot(memory: &mut Memory<'_>, page: &Write, checksum: Checksum) -> bool {
+    let record = memory.page(page.number);
+    if record.marks.has(Marks::WANTED) {
         return false;
     }
+    let (share, mappings) = (*record.share, *record.mappings);
     memory.reverse.remove_all(mappings);
-    memory.swap.set_cached(slot, None);
-    match share {
-        // What the frame referred to, the shared page refers to now.
-        Some(share) => memory.shared.set(share, Place::InSwap(slot)),
-        None => memory.swap.release(slot, 1),
+    // What the frame referred to, the shared page refers to now.
+    if let Some(share) = share {
+        memory.shared.set(share, Place::InSwap(page.slot));
     }
+    memory.swap.keep(page.slot, checksum, share.is_some());
     true
+}
+
+/// A page stays: why is counted, and its mappings come back.
+#[cold]
+fn keep<M: Machine>(
+    memory: &mut Memory<'_>,
+    machine: &mut M,
+    page: &Write,
+    room: &mut [Operation],
+    tally: &mut Evicted,
+) {
+    match (page.fate, page.outcome) {
+        (Fate::Failed, _) => tally.edit_failed += 1,
+        (Fate::Write, Err(_)) => {
+            memory.swap.set_bad(page.slot);
+            tally.write_failed += 1;
+        }
+        (Fate::Write, Ok(_)) | (Fate::Clean, _) => tally.rescued += 1,
+    }
+    put_back(memory, machine, page.number, room);
 }
 
 /// The mistake that tests must find: the frames are given away while CPUs can still reach them

@@ -1,11 +1,12 @@
 //! Memory in which an eviction lays out what it does.
 
 use foreign_access::Operation;
+use x86_64::PhysAddr;
 use x86_64::structures::paging::PhysFrame;
 
 use crate::checksum::Checksum;
 use crate::machine::DeviceError;
-use crate::number::{FrameNumber, Slot};
+use crate::number::{FrameNumber, Node, Slot};
 
 /// Memory for one eviction at a time.
 #[derive(Debug)]
@@ -25,8 +26,12 @@ pub struct Write {
     pub slot: Slot,
     /// How it went: the checksum of what is in the slot now. Until somebody says otherwise, it failed.
     pub outcome: Result<Checksum, DeviceError>,
+    /// The last one of the ring of its mappings.
+    pub(super) last: Option<Node>,
     /// Operations of this round that are about it.
     pub(super) laid: u32,
+    /// The number of its frame.
+    pub(super) number: FrameNumber,
     pub(super) fate: Fate,
 }
 
@@ -43,35 +48,18 @@ pub(super) enum Fate {
 
 impl Write {
     /// To fill memory with.
-    pub const NOTHING: Self = Self::new(FIRST_FRAME, FIRST_SLOT);
-
-    /// A page that is to be written.
-    #[inline]
-    pub(super) const fn new(frame: PhysFrame, slot: Slot) -> Self {
-        Self { frame, slot, outcome: Err(DeviceError), laid: 0, fate: Fate::Write }
-    }
-
-    /// The number of its frame.
-    #[inline]
-    pub(super) fn number(&self) -> FrameNumber {
-        FrameNumber::of(self.frame).unwrap_or_else(|| unreachable!("{self:?} has a record"))
-    }
+    pub const NOTHING: Self = match (FrameNumber::new(1), Slot::new(1)) {
+        (Some(number), Some(slot)) => {
+            let frame = PhysFrame::containing_address(PhysAddr::zero());
+            let outcome = Err(DeviceError);
+            Self { frame, slot, outcome, last: None, laid: 0, number, fate: Fate::Write }
+        }
+        _ => unreachable!(),
+    };
 }
 
-const FIRST_FRAME: PhysFrame = PhysFrame::containing_address(x86_64::PhysAddr::zero());
-
-const FIRST_SLOT: Slot = match Slot::new(1) {
-    Some(slot) => slot,
-    None => unreachable!(),
-};
-
-/// Puts those that are to be written first, by slots that ascend; gives back how many these are. Slots of a batch are
-/// taken in that order, so mostly there is nothing to do.
-#[inline]
-pub(super) fn order(pages: &mut [Write]) -> usize {
-    let key = |page: &Write| (page.fate, page.slot);
-    if !pages.is_sorted_by_key(key) {
-        pages.sort_unstable_by_key(key);
-    }
-    pages.iter().take_while(|page| page.fate == Fate::Write).count()
+/// Puts those that are to be written first, by slots that ascend.
+#[cold]
+pub(super) fn sort(pages: &mut [Write]) {
+    pages.sort_unstable_by_key(|page| (page.fate, page.slot));
 }

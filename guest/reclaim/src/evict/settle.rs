@@ -3,10 +3,10 @@
 use foreign_access::{Action, Entry, Operation};
 
 use super::Evicted;
-use super::find::Found;
+use super::find::Round;
 use super::room::{Fate, Write};
 use crate::Memory;
-use crate::frames::{Marks, Page};
+use crate::frames::Marks;
 use crate::machine::Machine;
 use crate::number::FrameNumber;
 use crate::page::DIRTY;
@@ -16,31 +16,34 @@ use crate::swap::SwapMap;
 const PRESENT: u64 = 1;
 
 /// Takes note of what the operations of a round found. A page of which an entry was refused, or held something
-/// else, has failed.
-#[inline]
+/// else, has failed. Gives back how many pages are to be written, of those that are finished in this round. It is a
+/// function of its own, so that it has all registers for itself.
+#[inline(never)]
 pub fn settle<M: Machine>(
     memory: &mut Memory<'_>,
     machine: &mut M,
     pages: &mut [Write],
     operations: &[Operation],
-    found: &Found,
+    round: &Round,
     tally: &mut Evicted,
-) {
-    let mut rest = operations;
-    let unfinished = if found.is_last { usize::MAX } else { pages.len() - 1 };
-    for (number, page) in pages.iter_mut().enumerate() {
-        let (mine, others) = rest.split_at(page.laid as usize);
-        rest = others;
-        let frame = page.number();
-        let Some(record) = memory.frames.page(frame) else { continue };
-        tally.edited += gather(machine, page, mine, record.marks, &mut memory.swap);
-        if number != unfinished {
-            settled(page, record);
-        }
+) -> usize {
+    tally.edited += operations.len() as u32;
+    let (done, unfinished) = pages.split_at_mut(round.finished);
+    let (mut rest, mut writes) = (operations, 0);
+    for page in &mut done[round.first..] {
+        let mine = rest.split_off(..page.laid as usize).unwrap_or_default();
+        let marks = memory.frames.page_in(page.number).marks;
+        gather(machine, page, mine, marks, &mut memory.swap, tally);
+        writes += usize::from(settled(page, marks));
     }
+    if let Some(page) = unfinished.first_mut() {
+        let marks = memory.frames.page_in(page.number).marks;
+        gather(machine, page, rest, marks, &mut memory.swap, tally);
+    }
+    writes
 }
 
-/// Takes note of what was found in entries of one page; gives back how many were exchanged.
+/// Takes note of what was found in entries of one page.
 #[inline(always)]
 fn gather<M: Machine>(
     machine: &mut M,
@@ -48,7 +51,8 @@ fn gather<M: Machine>(
     operations: &[Operation],
     marks: &mut Marks,
     swap: &mut SwapMap<'_>,
-) -> u32 {
+    tally: &mut Evicted,
+) {
     let expected = page.frame.start_address().as_u64() | PRESENT;
     let (mut found, mut wrong) = (0, 0);
     for operation in operations {
@@ -58,23 +62,22 @@ fn gather<M: Machine>(
     if found & DIRTY != 0 {
         marks.set(Marks::DIRTY);
     }
-    if wrong & (Entry::FRAME_BITS | PRESENT) == 0 {
-        return operations.len() as u32;
+    if wrong & (Entry::FRAME_BITS | PRESENT) != 0 {
+        page.fate = Fate::Failed;
+        let left = operations.len() as u32 - undo(machine, operations, page.number);
+        swap.release(page.slot, left);
+        tally.edited -= left;
     }
-    page.fate = Fate::Failed;
-    let exchanged = undo(machine, operations, page.number());
-    swap.release(page.slot, operations.len() as u32 - exchanged);
-    exchanged
 }
 
-/// All entries of a page were exchanged, or could not be: what becomes of it is known.
+/// All entries of a page were exchanged, or could not be: what becomes of it is known. Says whether it is written.
 #[inline(always)]
-fn settled(page: &mut Write, record: Page<'_>) {
-    record.marks.set(Marks::SETTLED);
-    let same = record.marks.has(Marks::COPY) && !record.marks.has(Marks::DIRTY);
-    if same && page.fate == Fate::Write {
+fn settled(page: &mut Write, marks: &mut Marks) -> bool {
+    marks.set(Marks::SETTLED);
+    if marks.has(Marks::COPY) && !marks.has(Marks::DIRTY) && page.fate == Fate::Write {
         page.fate = Fate::Clean;
     }
+    page.fate == Fate::Write
 }
 
 /// Puts back what did not name the frame; gives back how many entries stay exchanged.

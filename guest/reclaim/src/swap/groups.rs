@@ -5,6 +5,8 @@
 //! 4 to 7; ...; 64) are linked in a list, so the next one to be opened is at hand, however many there are. A group
 //! moves to another list when the number of its free slots doubles.
 
+use core::num::NonZero;
+
 /// Slots of a group.
 const SLOTS: u32 = u64::BITS;
 
@@ -52,13 +54,10 @@ impl<'a> Groups<'a> {
     /// Takes a free slot, if there is one: the next in the open group.
     #[inline]
     pub fn take(&mut self) -> Option<u32> {
-        if self.groups.get(self.open as usize)?.free == 0 {
-            self.open_another()?;
-        }
-        let group = &mut self.groups[self.open as usize];
-        let slot = self.open * SLOTS + group.free.trailing_zeros();
+        let group = self.groups.get_mut(self.open as usize)?;
+        let Some(free) = NonZero::new(group.free) else { return self.take_from_another() };
         group.free &= group.free - 1;
-        Some(slot)
+        Some(self.open * SLOTS + free.trailing_zeros())
     }
 
     /// Makes a slot free.
@@ -76,12 +75,11 @@ impl<'a> Groups<'a> {
 
     /// Opens one of the groups that have most free slots, if any has one.
     #[cold]
-    fn open_another(&mut self) -> Option<()> {
+    fn take_from_another(&mut self) -> Option<u32> {
         let most = self.lists.iter().rposition(|first| *first > 0)?;
-        let number = self.lists[most] - 1;
-        self.unlink(number, Some(most));
-        self.open = number;
-        Some(())
+        self.open = self.lists[most] - 1;
+        self.unlink(self.open, Some(most));
+        self.take()
     }
 
     fn link(&mut self, number: u32, list: Option<usize>) {
