@@ -61,6 +61,7 @@ impl Features {
             ("PCID", self.pcid, other.pcid),
             ("no-execute", self.no_execute, other.no_execute),
             ("SYSCALL", self.syscall, other.syscall),
+            ("AVX2", self.avx2, other.avx2),
             ("the stub", self.stub.is_some(), other.stub.is_some()),
         ];
         pairs.into_iter().find(|(_, here, there)| here != there)
