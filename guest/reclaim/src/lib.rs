@@ -14,7 +14,7 @@
 //!
 //! [`tables`] finds and builds the tables of a space, [`bring_in()`] answers a page fault, [`evict()`]
 //! takes pages out, [`tear_down()`] ends a space, [`audit()`] compares everything with everything else.
-#![cfg_attr(not(test), no_std)]
+#![cfg_attr(not(any(test, feature = "twins")), no_std)]
 #![forbid(unsafe_code)]
 
 pub mod shootdown;

@@ -18,6 +18,8 @@
 //! There is one round for all edits since the last: a CPU is interrupted once, however many pages it must forget, and
 //! not at all if somebody else's interrupt is already on its way.
 //!
+//! Every line above has a broken twin ([`twin`]) in which a test finds what goes wrong without it.
+//!
 //! Each atomic says beside it why its order is enough; [`Announced`] has the heart of it. Without PCIDs every load
 //! flushes, and the same protocol holds.
 
@@ -30,6 +32,7 @@ mod requests;
 mod round;
 mod threshold;
 mod tlb;
+pub mod twin;
 
 pub use announced::Announced;
 pub use cpus::{Shared, Shown};

@@ -3,6 +3,7 @@
 use x86_64::structures::paging::PhysFrame;
 
 use super::atomics::{AtomicU64, Ordering, fence};
+use super::twin::{Twin, is_broken};
 use super::{frame_number, numbered};
 
 /// What one CPU says about itself. Two words, since while it changes from one root to another it uses either.
@@ -21,16 +22,18 @@ impl Announced {
 
     /// The CPU is about to load this root. To be called before it reads the root's generation.
     ///
-    /// The fence, and the one in [`look`], are the heart of the protocol. An editor raises the generation, passes its
-    /// fence, and reads this word; the CPU writes this word, passes its fence, and reads the generation. One of the two
-    /// fences is first in the one order that all fences have. If it is this one, the editor sees the announcement and
+    /// The fence, and the one that an editor passes, are the heart of the protocol. An editor raises the generation,
+    /// passes its fence, and reads this word; the CPU writes this word, passes its fence, and reads the generation. One
+    /// of the two fences is first in the one order that all fences have. If it is this one, the editor sees the announcement and
     /// asks; if it is the editor's, the CPU sees the raised generation and flushes as it loads. Never neither.
     ///
     /// Release: who reads the new word also sees that the root before it was announced as loaded.
     #[inline]
     pub fn about_to_load(&self, root: PhysFrame) {
         self.loading.store(frame_number(root), Ordering::Release);
-        fence(Ordering::SeqCst);
+        if !is_broken(Twin::LoaderHasNoFence) {
+            fence(Ordering::SeqCst);
+        }
     }
 
     /// The root is loaded, and the one before it is used no more.
@@ -38,7 +41,9 @@ impl Announced {
     /// Release: an editor that reads this word may free what the CPU used by the root before; that use is over.
     #[inline]
     pub fn now_loaded(&self, root: PhysFrame) {
-        self.loaded.store(frame_number(root), Ordering::Release);
+        let order =
+            if is_broken(Twin::LoadedIsRelaxed) { Ordering::Relaxed } else { Ordering::Release };
+        self.loaded.store(frame_number(root), order);
     }
 
     /// The roots that the CPU may be using: the one that it loads, and the one that it had before.
@@ -47,8 +52,13 @@ impl Announced {
     /// seen with neither.
     #[inline]
     pub fn roots(&self) -> [PhysFrame; 2] {
-        let loading = self.loading.load(Ordering::Acquire);
-        [loading, self.loaded.load(Ordering::Acquire)].map(numbered)
+        let [first, second] = match () {
+            () if is_broken(Twin::OldRootIsOverlooked) => [&self.loading; 2],
+            () if is_broken(Twin::OldRootIsReadFirst) => [&self.loaded, &self.loading],
+            () => [&self.loading, &self.loaded],
+        };
+        let first = first.load(Ordering::Acquire);
+        [first, second.load(Ordering::Acquire)].map(numbered)
     }
 
     /// The loaded root, as the CPU itself knows it.
@@ -63,5 +73,7 @@ impl Announced {
 /// From here on an editor may look who has announced what: the other fence of [`Announced::about_to_load`].
 #[inline]
 pub fn look() {
-    fence(Ordering::SeqCst);
+    if !is_broken(Twin::EditorHasNoFence) {
+        fence(Ordering::SeqCst);
+    }
 }

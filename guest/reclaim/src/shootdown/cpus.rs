@@ -6,6 +6,7 @@ use super::announced::Announced;
 use super::atomics::{AtomicU64, Ordering};
 use super::generations::{Generation, Generations};
 use super::requests::{Kind, Request};
+use super::twin::{Twin, is_broken};
 use super::{Local, MOST_CPUS};
 
 /// What one CPU shows to the others.
@@ -69,8 +70,14 @@ impl<G: AsRef<[Generation]>, C: AsRef<[Shown]>> Shared<G, C> {
             return false;
         }
         for asker in bits(asked.swap(0, Ordering::Acquire)) {
+            let request = &self.cpus()[asker].request;
+            if is_broken(Twin::AcknowledgesFirst) {
+                request.acknowledge(me);
+                self.forget(asker, me, local);
+                continue;
+            }
             self.forget(asker, me, local);
-            self.cpus()[asker].request.acknowledge(me);
+            request.acknowledge(me);
         }
         true
     }
@@ -90,7 +97,7 @@ impl<G: AsRef<[Generation]>, C: AsRef<[Shown]>> Shared<G, C> {
     /// Waits until all have acknowledged; meanwhile others are answered, who may be waiting for this CPU.
     pub(super) fn wait(&self, me: usize, local: &mut impl Local) {
         while !self.cpus()[me].request.is_done() {
-            if !self.answer(me, local) {
+            if is_broken(Twin::WaitsWithoutAnswering) || !self.answer(me, local) {
                 local.pause();
             }
         }
@@ -109,6 +116,8 @@ impl<G: AsRef<[Generation]>, C: AsRef<[Shown]>> Shared<G, C> {
                 // Read before the flush: what is edited meanwhile may be known again.
                 let generation = self.generations.now(root);
                 local.flush_loaded();
+                let late = is_broken(Twin::ClockIsReadAfterTheFlush);
+                let generation = if late { self.generations.now(root) } else { generation };
                 self.flushed(me, |_| generation);
             }
         }

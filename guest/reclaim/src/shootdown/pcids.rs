@@ -93,3 +93,57 @@ impl<T: AsMut<[Owner]>> Pcids<T> {
         Some((at as u16 + 1, &mut owners[at]))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Identities, KERNELS, Loading, Owner, Pcids};
+
+    #[test]
+    fn the_first_load_flushes_and_so_does_one_after_an_edit() {
+        let (space, mut pcids) = (Identities::default().next(), Pcids::new([Owner::default(); 8]));
+        let flushed = [0, 0, 1, 1].map(|generation| pcids.load(space, generation).flush);
+        assert_eq!(flushed, [true, false, true, false]);
+    }
+
+    #[test]
+    fn what_was_flushed_while_a_space_was_loaded_is_not_flushed_again() {
+        let (space, mut pcids) = (Identities::default().next(), Pcids::new([Owner::default(); 8]));
+        pcids.load(space, 3);
+        pcids.leave(space, 5);
+        assert!(!pcids.load(space, 5).flush);
+    }
+
+    #[test]
+    fn any_number_of_spaces_take_turns() {
+        let (identities, mut pcids) = (Identities::default(), Pcids::new([Owner::default(); 4094]));
+        let spaces: Vec<_> = (0..3 * 4094).map(|_| identities.next()).collect();
+        for space in &spaces {
+            let Loading { pcid, flush } = pcids.load(*space, 0);
+            assert!(flush && (1..4095).contains(&pcid));
+        }
+        let (first, last) = (spaces[0], spaces[2 * 4094]);
+        assert_eq!(pcids.load(last, 0).pcid, pcids.load(first, 0).pcid);
+        assert!(pcids.load(last, 0).flush && !pcids.load(last, 0).flush);
+    }
+
+    /// Race 8 of the table in `tests/tests/races.rs`.
+    #[test]
+    fn a_new_space_inherits_nothing_under_a_root_and_a_pcid_that_were_used_before() {
+        let (identities, mut pcids) = (Identities::default(), Pcids::new([Owner::default(); 1]));
+        let (old, new) = (identities.next(), identities.next());
+        pcids.load(old, 7);
+        // Same frame, so same generation; same PCID.
+        assert!(pcids.load(new, 7).flush);
+        // The twin that knows spaces by their roots.
+        let twin = old;
+        pcids.load(old, 7);
+        assert!(!pcids.load(twin, 7).flush);
+    }
+
+    #[test]
+    fn without_pcids_every_load_flushes() {
+        let (space, mut pcids) = (Identities::default().next(), Pcids::new([]));
+        let expected = Loading { pcid: KERNELS, flush: true };
+        assert_eq!([(); 2].map(|()| pcids.load(space, 0)), [expected; 2]);
+    }
+}

@@ -7,6 +7,7 @@ use super::announced::look;
 use super::cpus::{Shared, Shown, bits};
 use super::generations::{Generation, Generations};
 use super::requests::{Kind, Request};
+use super::twin::{Twin, is_broken};
 use super::{MOST_CPUS, MOST_PAGES, frame_number, numbered};
 
 /// The edits of one CPU since its last flush.
@@ -132,7 +133,8 @@ impl Round {
             let Watched { root, first, edits } = self.watched[cpu];
             let end = generations.now(root);
             // Otherwise somebody else has edited it too.
-            let all_are_mine = end.wrapping_sub(first) == edits;
+            let all_are_mine =
+                end.wrapping_sub(first) == edits || is_broken(Twin::OthersEditsCountAsMine);
             request.set_span(cpu, root, if all_are_mine { [first, end] } else { [0; 2] });
         }
         let fits = self.pages <= MOST_PAGES;

@@ -23,3 +23,30 @@ pub fn worth_one_by_one(costs: Option<Costs>) -> usize {
     let crossing = costs.and_then(|costs| costs.everything.checked_div(costs.one_page));
     crossing.map_or(UNMEASURED, |pages| pages.clamp(1, MOST_PAGES as u64) as usize)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Costs, MOST_PAGES, UNMEASURED, worth_one_by_one};
+
+    fn pages(one_page: u64, everything: u64) -> usize {
+        worth_one_by_one(Some(Costs { one_page, everything }))
+    }
+
+    #[test]
+    fn pages_are_worth_it_until_together_they_cost_what_everything_does() {
+        assert_eq!(pages(228, 3 * 228), 3);
+        assert_eq!(pages(228, 3 * 228 + 227), 3);
+    }
+
+    #[test]
+    fn one_page_is_always_worth_it_and_no_more_than_there_is_room_for() {
+        assert_eq!(pages(500, 100), 1);
+        assert_eq!(pages(1, u64::MAX), MOST_PAGES);
+    }
+
+    #[test]
+    fn where_nothing_can_be_measured_published_figures_decide() {
+        assert_eq!(worth_one_by_one(None), UNMEASURED);
+        assert_eq!(pages(0, 100), UNMEASURED);
+    }
+}
