@@ -37,7 +37,20 @@ pub fn steps(apps: &Path) -> Vec<Step> {
             live: true,
             ..step("host tests of the stub", &["test", "-p", "loadphys-stub", "--lib"])
         },
+        loom(),
     ]
+}
+
+/// The shootdown protocol in every order of its steps, with the loom crate's atomics in place of the real ones.
+fn loom() -> Step {
+    let words = ["test", "-p", "page-reclaim", "--features", "twins", "--test", "loom"];
+    let mut step = step("loom on the shootdown protocol, up to three preemptions", &words);
+    // Everything is built anew with this flag, so apart from everything else.
+    step.command.env("RUSTFLAGS", "--cfg loom");
+    step.command.env("CARGO_TARGET_DIR", workspace::root().join("target/loom"));
+    // A twin that is found broken panics; what it says is read by the test.
+    step.command.env("RUST_BACKTRACE", "0");
+    Step { live: true, ..step }
 }
 
 /// The crate that other kernels take, packed, unpacked and built away from this workspace.
