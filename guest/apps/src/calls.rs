@@ -28,6 +28,32 @@ impl Call {
     }
 }
 
+/// Which patterns are meant: of the shared segment, and of a program's own pages. It comes in one register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Generation {
+    /// Of the shared segment, the same for all sharers; below 1024.
+    pub shared: u64,
+    /// Tells programs apart that have the same index, such as copies; below 1024.
+    pub salt: u64,
+}
+
+impl Generation {
+    /// As one word; without a salt it is the number itself.
+    pub const fn word(self) -> u64 {
+        self.salt << 32 | self.shared
+    }
+
+    /// From the word.
+    pub const fn from_word(word: u64) -> Self {
+        Self { shared: word & 0xffff_ffff, salt: word >> 32 }
+    }
+
+    /// The generation of a program's own pages.
+    pub const fn own(self) -> u64 {
+        self.salt << 10 | self.shared
+    }
+}
+
 /// What a program that waited is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
@@ -48,5 +74,23 @@ impl Command {
     /// The command with this number.
     pub fn from_number(number: u64) -> Option<Self> {
         Self::ALL.into_iter().find(|command| *command as u64 == number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::Generation;
+
+    #[test]
+    fn a_generation_is_read_as_it_is_written_and_salts_tell_programs_apart() {
+        let mut owns = HashSet::new();
+        for (shared, salt) in [(1, 0), (1023, 0), (1, 1), (1023, 1023)] {
+            let generation = Generation { shared, salt };
+            assert_eq!(Generation::from_word(generation.word()), generation);
+            assert!(generation.own() < 1 << 20 && owns.insert(generation.own()));
+        }
+        assert_eq!(Generation::from_word(7), Generation { shared: 7, salt: 0 });
     }
 }

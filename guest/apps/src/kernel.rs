@@ -3,7 +3,7 @@
 
 use core::arch::asm;
 
-use loadphys_apps::calls::{Call, Command};
+use loadphys_apps::calls::{Call, Command, Generation};
 
 fn call(call: Call, arguments: [u64; 4]) -> (u64, u64) {
     let (answer, second);
@@ -17,9 +17,10 @@ fn call(call: Call, arguments: [u64; 4]) -> (u64, u64) {
 }
 
 /// Sleeps until there is something to do, in some generation.
-pub fn wait() -> (Command, u64) {
+pub fn wait() -> (Command, Generation) {
     let (command, generation) = call(Call::Wait, [0; 4]);
-    (Command::from_number(command).unwrap_or(Command::Exit), generation)
+    let command = Command::from_number(command).unwrap_or(Command::Exit);
+    (command, Generation::from_word(generation))
 }
 
 /// So many pages held what they should.

@@ -57,7 +57,7 @@ impl Program {
 pub struct Start {
     /// Which program it is.
     pub program: Program,
-    /// Its place among the sharers of the segment, from 0.
+    /// A number of its own; modulo the sharers, its place among them.
     pub index: u64,
     /// How many share the segment.
     pub sharers: u64,

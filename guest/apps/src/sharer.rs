@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "works on memory at fixed places")]
 
 use loadphys_apps::Start;
-use loadphys_apps::calls::Command;
+use loadphys_apps::calls::{Command, Generation};
 use loadphys_apps::pattern::{Pattern, SHARED_SEGMENT, WORDS, private_segment};
 use loadphys_apps::places::{PAGE, PRIVATE, SHARED};
 
@@ -24,7 +24,7 @@ pub fn run(start: &Start) {
             name: SHARED_SEGMENT,
             base: SHARED,
             pages: start.shared_pages,
-            share: (start.sharers, start.index),
+            share: (start.sharers, start.index % start.sharers),
         },
         Segment {
             name: private_segment(start.index),
@@ -35,9 +35,11 @@ pub fn run(start: &Start) {
     ];
     loop {
         match kernel::wait() {
-            (Command::Write, generation) => segments.iter().for_each(|s| s.write(generation)),
+            (Command::Write, generation) => {
+                segments.iter().for_each(|segment| segment.write(generation));
+            }
             (Command::Verify, generation) => {
-                kernel::verified(segments.iter().map(|s| s.verify(generation)).sum());
+                kernel::verified(segments.iter().map(|segment| segment.verify(generation)).sum());
             }
             (Command::Exit, _) => return,
         }
@@ -49,10 +51,16 @@ impl Segment {
         (self.base + page * PAGE + index * 8) as *mut u64
     }
 
-    fn write(&self, generation: u64) {
+    fn pattern(&self, page: u64, generation: Generation) -> Pattern {
+        let generation =
+            if self.name == SHARED_SEGMENT { generation.shared } else { generation.own() };
+        Pattern::new(self.name, page, generation)
+    }
+
+    fn write(&self, generation: Generation) {
         let (step, first) = self.share;
         for page in 0..self.pages {
-            let pattern = Pattern::new(self.name, page, generation);
+            let pattern = self.pattern(page, generation);
             for index in (first..WORDS).step_by(step as usize) {
                 // SAFETY: inside a segment that the kernel gave to this program.
                 unsafe { self.word(page, index).write_volatile(pattern.word(index)) };
@@ -61,12 +69,12 @@ impl Segment {
     }
 
     /// How many pages hold the pattern of this generation.
-    fn verify(&self, generation: u64) -> u64 {
+    fn verify(&self, generation: Generation) -> u64 {
         (0..self.pages).filter(|page| self.verify_page(*page, generation)).count() as u64
     }
 
-    fn verify_page(&self, page: u64, generation: u64) -> bool {
-        let pattern = Pattern::new(self.name, page, generation);
+    fn verify_page(&self, page: u64, generation: Generation) -> bool {
+        let pattern = self.pattern(page, generation);
         for index in 0..WORDS {
             // SAFETY: as in `write`.
             let found = unsafe { self.word(page, index).read_volatile() };
