@@ -2,6 +2,7 @@
 
 mod colleague;
 mod faults;
+mod fork;
 mod image;
 mod process;
 mod reclaim;
@@ -30,7 +31,7 @@ use shared::Shared;
 use team::Task;
 
 pub use colleague::Colleague;
-pub use process::State;
+pub use process::{Process, State, Wanted};
 pub use share_out::Round;
 pub use shared::{Core, MOST_PROCESSES, Tally};
 

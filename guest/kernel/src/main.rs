@@ -29,6 +29,7 @@ mod physical_mode;
 mod plans;
 mod power;
 mod ram_swap;
+mod random;
 mod roots;
 mod scene;
 mod start;

@@ -18,7 +18,7 @@ use x86_64::structures::paging::PhysFrame;
 
 use crate::cpu::Features;
 use crate::interrupts::nmis;
-use crate::kernel::{Core, Kernel, Tally};
+use crate::kernel::{Core, Kernel, Tally, Wanted};
 use crate::measure::report;
 use crate::methods;
 use crate::power::sentence;
@@ -102,8 +102,10 @@ impl Scene {
     /// # Errors
     /// If one cannot be started.
     pub fn start_sharers(&mut self, sharers: u32) -> Result<(), Failure> {
+        let (program, shared) = (Program::Sharer, self.kernel.core().shared_pages);
+        let wanted = Wanted { program, sharers: sharers.into(), shared, private: PRIVATE_PAGES };
         for _ in 0..sharers {
-            let started = self.kernel.start(Program::Sharer, sharers.into(), PRIVATE_PAGES);
+            let started = self.kernel.start(wanted);
             started.map_err(|why| Failure::new(format_args!("{why}")))?;
         }
         self.kernel.run();
@@ -155,9 +157,11 @@ impl Scene {
         )))
     }
 
-    /// Frames that leave for good, or come back: what is free while no program runs changes.
-    pub fn expect_free(&mut self, free: u32) {
-        self.free = free;
+    /// Takes frames for the kernel, for good, until so few are left.
+    pub fn leave_frames(&mut self, left: u32) {
+        let frames = &mut self.kernel.core().memory.frames;
+        while frames.free_count() > left && frames.take_for_kernel().is_some() {}
+        self.free = frames.free_count();
     }
 
     /// Walks all tables, independently of the reverse map, and compares.

@@ -9,6 +9,7 @@ use loadphys_apps::{Program, Start};
 use page_reclaim::tables::{self, TableError};
 use page_reclaim::{BroughtIn, end_share, tear_down};
 use x86_64::VirtAddr;
+use x86_64::structures::paging::PhysFrame;
 
 use super::image::Image;
 use super::space::{Shape, Space};
@@ -43,6 +44,19 @@ pub struct Process {
     pub state: State,
 }
 
+/// A program that is to be started.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    /// Which program.
+    pub program: Program,
+    /// By how many the words of the shared segment are written, each its part.
+    pub sharers: u64,
+    /// Pages of the shared segment that it has.
+    pub shared: u32,
+    /// Pages of its own.
+    pub private: u64,
+}
+
 /// Why a program could not be started.
 #[derive(Clone, Copy, Debug)]
 pub enum StartError {
@@ -50,8 +64,8 @@ pub enum StartError {
     TooMany,
     /// Its tables could not be built.
     Table(TableError),
-    /// Its code could not be brought in.
-    Code(super::faults::Unmapped),
+    /// A page of it could not be brought in.
+    Page(super::faults::Unmapped),
 }
 
 impl fmt::Display for StartError {
@@ -59,63 +73,78 @@ impl fmt::Display for StartError {
         match self {
             Self::TooMany => write!(f, "{MOST_PROCESSES} programs run already"),
             Self::Table(why) => write!(f, "no tables for a program: {why:?}"),
-            Self::Code(why) => write!(f, "no code for a program: {why}"),
+            Self::Page(why) => write!(f, "no page for a program: {why}"),
         }
     }
 }
+
+/// So many indices there are; patterns have room for no more.
+const MOST_INDEX: u64 = 1 << 15;
 
 impl Kernel {
     /// Starts a program with pages of its own.
     ///
     /// # Errors
     /// [`StartError`].
-    pub fn start(
-        &mut self,
-        program: Program,
-        sharers: u64,
-        private: u64,
-    ) -> Result<usize, StartError> {
+    pub fn start(&mut self, wanted: Wanted) -> Result<usize, StartError> {
         let image = Image::find();
-        let number = self.set_up(program, &image, sharers, private)?;
+        let number = self.set_up(wanted, &image)?;
         (0..image.pages()).try_for_each(|page| self.load_code(number, &image, page))?;
         self.core().make_ready(number);
         Ok(number)
     }
 
     /// Makes a space and registers for a program; gives its number.
-    fn set_up(
+    fn set_up(&mut self, wanted: Wanted, image: &Image) -> Result<usize, StartError> {
+        let Wanted { program, sharers, shared, private } = wanted;
+        let start = Start {
+            program,
+            index: self.core().count_start(),
+            sharers,
+            shared_pages: shared.into(),
+            private_pages: private,
+        };
+        let behind_the_segment = self.core().shared_pages;
+        let shape = Shape { shared, code: image.pages(), code_share: behind_the_segment, private };
+        let context = Context::start(image.entry, &start);
+        self.add(program, context, State::Ready, |root, _| Space::new(root, shape))
+    }
+
+    /// Adds a program with an empty space, which `space` makes of a root, seeing the others.
+    pub(super) fn add(
         &mut self,
         program: Program,
-        image: &Image,
-        sharers: u64,
-        private: u64,
+        context: Context,
+        state: State,
+        space: impl FnOnce(PhysFrame, &[Process]) -> Space,
     ) -> Result<usize, StartError> {
-        let mut core = self.core();
-        let Core { memory, processes, shared_pages, .. } = &mut *core;
-        let number = processes.len();
+        let number = self.core().processes.len();
         if number >= MOST_PROCESSES {
             return Err(StartError::TooMany);
         }
-        let shape = Shape { shared: *shared_pages, code: image.pages(), private };
-        let root = tables::new_root(memory, &mut self.machine).map_err(StartError::Table)?;
-        let start = Start {
-            program,
-            index: number as u64,
-            sharers,
-            shared_pages: (*shared_pages).into(),
-            private_pages: private,
-        };
-        let mut context = Box::new(Context::start(image.entry, &start));
+        let root = self.new_root().map_err(StartError::Table)?;
+        let mut context = Box::new(context);
         other_context::keep(root, &mut context);
-        let space = Space::new(root, shape);
-        processes.push(Process { program, context, space, state: State::Ready });
+        let processes = &mut self.core().processes;
+        let space = space(root, processes);
+        processes.push(Process { program, context, space, state });
         Ok(number)
+    }
+
+    /// Makes a root, evicting pages where no frame is free.
+    fn new_root(&mut self) -> Result<PhysFrame, TableError> {
+        loop {
+            let made = tables::new_root(&mut self.core().memory, &mut self.machine);
+            if made != Err(TableError::NoFrame) || self.make_room() == 0 {
+                return made;
+            }
+        }
     }
 
     /// Brings a page of code in; the first program to want it has it filled.
     fn load_code(&mut self, number: usize, image: &Image, page: u32) -> Result<(), StartError> {
         let address = VirtAddr::new(CODE + u64::from(page) * PAGE);
-        let how = self.bring(number, address).map_err(StartError::Code)?;
+        let how = self.bring(number, address).map_err(StartError::Page)?;
         if how == BroughtIn::Zeroed {
             let root = self.core().processes[number].space.root;
             let found = tables::find(&mut self.machine, root, address);
@@ -126,6 +155,19 @@ impl Kernel {
         Ok(())
     }
 
+    /// Ends the space of one program and forgets it; those after it move up. No program is in line.
+    ///
+    /// # Panics
+    /// As [`Self::clear`].
+    pub fn bury(&mut self, number: usize) {
+        self.machine.load_kernel();
+        let mut core = self.core();
+        let Core { memory, processes, .. } = &mut *core;
+        let root = processes.remove(number).space.root;
+        tear_down(memory, &mut self.machine, root, &mut self.room).expect("a space can end");
+        other_context::forget(root);
+    }
+
     /// Ends all spaces and what they shared.
     ///
     /// # Panics
@@ -134,12 +176,13 @@ impl Kernel {
         self.machine.load_kernel();
         let _alone = self.shared.alone();
         let mut core = self.core();
-        let Core { memory, processes, .. } = &mut *core;
+        let Core { memory, processes, started, .. } = &mut *core;
         for process in core::mem::take(processes) {
             tear_down(memory, &mut self.machine, process.space.root, &mut self.room)
                 .expect("a space can end");
         }
         other_context::forget_all();
+        *started = 0;
         for index in 0..memory.shared.len() as u32 {
             let share = page_reclaim::Share::new(index);
             end_share(memory, &mut self.machine, share).expect("all spaces are gone");
@@ -150,15 +193,25 @@ impl Kernel {
 impl Core {
     /// Tells every waiting program what to do.
     pub fn tell_all(&mut self, command: Command, generation: u64) {
-        for number in 0..self.processes.len() {
-            let process = &mut self.processes[number];
-            if process.state == State::Waiting {
-                process.context.rax = command as u64;
-                process.context.rdx = generation;
-                process.state = State::Ready;
-                self.make_ready(number);
-            }
+        (0..self.processes.len()).for_each(|number| self.tell(number, command, generation));
+    }
+
+    /// Tells one program what to do, if it waits.
+    pub fn tell(&mut self, number: usize, command: Command, generation: u64) {
+        let process = &mut self.processes[number];
+        if process.state == State::Waiting {
+            process.context.rax = command as u64;
+            process.context.rdx = generation;
+            process.state = State::Ready;
+            self.make_ready(number);
         }
+    }
+
+    /// Counts programs that were started since all were cleared away: an index for the next one.
+    fn count_start(&mut self) -> u64 {
+        let index = self.started % MOST_INDEX;
+        self.started += 1;
+        index
     }
 
     /// Ends a program, with a message if it did wrong.

@@ -44,6 +44,23 @@ pub struct Tally {
     pub refused_in_ring_3: u64,
 }
 
+impl Tally {
+    /// Both together.
+    pub const fn and(self, other: Self) -> Self {
+        Self {
+            verified: self.verified + other.verified,
+            lost: self.lost + other.lost,
+            finished: self.finished + other.finished,
+            ended: self.ended + other.ended,
+            preemptions: self.preemptions + other.preemptions,
+            faulted_in: self.faulted_in + other.faulted_in,
+            evicted: self.evicted + other.evicted,
+            swap_full: self.swap_full + other.swap_full,
+            refused_in_ring_3: self.refused_in_ring_3 + other.refused_in_ring_3,
+        }
+    }
+}
+
 /// The records and the programs.
 pub struct Core {
     /// The records.
@@ -56,6 +73,8 @@ pub struct Core {
     pub fault_in: Box<Histogram>,
     /// Of the segment that programs share.
     pub shared_pages: u32,
+    /// Programs that were started since all were cleared away.
+    pub(super) started: u64,
     /// Programs that can run, in turn.
     pub(super) ready: Deque<u16, MOST_PROCESSES>,
     pub(super) clock: Clock,
@@ -76,6 +95,7 @@ impl Shared {
             tally: Tally::default(),
             fault_in: Box::new(Histogram::new()),
             shared_pages,
+            started: 0,
             ready: Deque::new(),
             clock: Clock::default(),
         });

@@ -24,8 +24,10 @@ struct Region {
 pub struct Shape {
     /// Pages of the shared segment; their records begin at 0.
     pub shared: u32,
-    /// Pages of code; their records begin behind those of the segment.
+    /// Pages of code.
     pub code: u32,
+    /// Where their records begin.
+    pub code_share: u32,
     /// Pages of its own.
     pub private: u64,
 }
@@ -37,8 +39,10 @@ pub struct Space {
     pub root: PhysFrame,
     /// What the TLB knows it by.
     pub identity: Identity,
-    regions: Vec<Region, 4>,
+    regions: Vec<Region, REGIONS>,
 }
+
+const REGIONS: usize = 4;
 
 impl Space {
     /// With this root.
@@ -50,13 +54,29 @@ impl Space {
                 start: CODE,
                 pages: shape.code.into(),
                 rights: Rights::CODE,
-                share: Some(shape.shared),
+                share: Some(shape.code_share),
             },
             Region { start: SHARED, pages: shape.shared.into(), rights: data, share: Some(0) },
             Region { start: PRIVATE, pages: shape.private, rights: data, share: None },
             Region { start: stack, pages: STACK_PAGES, rights: data, share: None },
         ]);
         Self { root, identity: new_identity(), regions }
+    }
+
+    /// The same addresses for another program, with this root: shared pages are the same, others are its own.
+    pub fn copy(&self, root: PhysFrame) -> Self {
+        Self { root, identity: new_identity(), regions: self.regions.clone() }
+    }
+
+    /// All pages that can be there.
+    pub fn pages(&self) -> impl Iterator<Item = VirtAddr> + use<> {
+        self.regions.clone().into_iter().flat_map(Region::pages)
+    }
+
+    /// The pages that no other space has.
+    pub fn own_pages(&self) -> impl Iterator<Item = VirtAddr> + use<> {
+        let own = self.regions.clone().into_iter().filter(|region| region.share.is_none());
+        own.flat_map(Region::pages)
     }
 
     /// What belongs at an address, and with which rights.
@@ -66,6 +86,10 @@ impl Space {
 }
 
 impl Region {
+    fn pages(self) -> impl Iterator<Item = VirtAddr> {
+        (0..self.pages).map(move |page| VirtAddr::new(self.start + page * PAGE))
+    }
+
     fn at(&self, address: u64) -> Option<(Backing, Rights)> {
         let page = address.checked_sub(self.start)? / PAGE;
         let backing = match self.share {

@@ -4,6 +4,7 @@ use loadphys_apps::Program;
 use loadphys_apps::calls::Command;
 use loadphys_plan::records::counts;
 
+use crate::kernel::Wanted;
 use crate::measure::report;
 use crate::scene::{Failure, Scene};
 
@@ -18,7 +19,9 @@ pub fn run(scene: &mut Scene) -> Result<(), Failure> {
     let bad = Program::ALL.into_iter().filter(|program| *program != Program::Sharer);
     let count = bad.clone().count() as u64;
     for program in bad {
-        let started = scene.kernel.start(program, SHARERS.into(), 0);
+        let shared = scene.plan.pages;
+        let wanted = Wanted { program, sharers: SHARERS.into(), shared, private: 0 };
+        let started = scene.kernel.start(wanted);
         started.map_err(|why| Failure::new(format_args!("{why}")))?;
     }
     scene.tell(Command::Write, 1);

@@ -13,7 +13,7 @@ const SHARERS: u32 = 3;
 
 /// Writes and checks with half the frames that would be needed.
 pub fn run(scene: &mut Scene) -> Result<(), Failure> {
-    take_frames(scene);
+    scene.leave_frames(scene.plan.pages / SCARCITY + SHARERS * 16);
     for method in methods::asked(&scene.plan, &scene.features) {
         let chosen = scene.choose(method);
         chosen.map_err(|why| Failure::new(format_args!("{method}: {why}")))?;
@@ -28,17 +28,6 @@ pub fn run(scene: &mut Scene) -> Result<(), Failure> {
         scene.clear()?;
     }
     scene.conclude()
-}
-
-/// Takes frames for the kernel, for good, until so few are left that pages must go.
-fn take_frames(scene: &mut Scene) {
-    let left = scene.plan.pages / SCARCITY + SHARERS * 16;
-    let mut core = scene.kernel.core();
-    let frames = &mut core.memory.frames;
-    while frames.free_count() > left && frames.take_for_kernel().is_some() {}
-    let free = frames.free_count();
-    drop(core);
-    scene.expect_free(free);
 }
 
 fn must_have_evicted(scene: &Scene) -> Result<(), Failure> {

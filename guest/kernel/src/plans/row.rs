@@ -18,6 +18,7 @@ use crate::measure::clock;
 use crate::measure::events::EventCounter;
 use crate::measure::report::name;
 use crate::measure::stopwatch::STAGES;
+use crate::random::Random;
 use crate::scene::{Failure, Scene};
 use crate::start::below;
 
@@ -109,14 +110,7 @@ impl<'s> Measure<'s> {
     /// neighbours.
     fn victims(&mut self) -> Vec<PhysFrame> {
         let mut frames = self.scene.shared_frames();
-        let mut state = self.scene.plan.seed;
-        for last in (1..frames.len()).rev() {
-            // Knuth's 64-bit linear congruential generator; its high bits are good enough for an order.
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
-            frames.swap(last, (state >> 33) as usize % (last + 1));
-        }
+        Random::new(self.scene.plan.seed).shuffle(&mut frames);
         frames
     }
 
