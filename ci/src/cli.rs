@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
-use crate::commands::{build, compare, doctor, fuzz, image, run, test};
+use crate::commands::{build, compare, doctor, fuzz, image, run, test, torture};
 use crate::outcome::{bad_input, report};
 
 /// loadphys: what does editing the page tables of another process cost, and what does it protect?
@@ -22,6 +22,7 @@ enum Command {
     Compare(compare::Arguments),
     Test(test::Arguments),
     Fuzz(fuzz::Arguments),
+    Torture(torture::Arguments),
     Run(run::Arguments),
     Image(image::Arguments),
     Doctor(doctor::Arguments),
@@ -44,6 +45,7 @@ impl Command {
             Self::Compare(arguments) => arguments.run(),
             Self::Test(arguments) => arguments.run(),
             Self::Fuzz(arguments) => arguments.run(),
+            Self::Torture(arguments) => arguments.run(),
             Self::Run(arguments) => arguments.run(),
             Self::Image(arguments) => arguments.run(),
             Self::Doctor(arguments) => arguments.run(),

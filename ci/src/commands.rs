@@ -7,5 +7,6 @@ pub mod fuzz;
 pub mod image;
 pub mod run;
 pub mod test;
+pub mod torture;
 
 mod options;

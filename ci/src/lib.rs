@@ -2,7 +2,7 @@
 //! `cargo xtask`.
 //!
 //! From the top down: [`commands`], one file each; [`compare`], which turns records of boots into
-//! tables and files; [`checks`], the steps of a test run; [`boot`], which runs one emulator under a time limit; [`machines`], where all
+//! tables and files; [`torture`], boot after boot; [`checks`], the steps of a test run; [`boot`], which runs one emulator under a time limit; [`machines`], where all
 //! emulator arguments are; [`build`] and [`tools`], which see to it that there is something to boot
 //! and something to boot it with.
 #![forbid(unsafe_code)]
@@ -18,6 +18,7 @@ pub mod machines;
 pub mod outcome;
 pub mod progress;
 pub mod tools;
+pub mod torture;
 pub mod workspace;
 
 mod cli;

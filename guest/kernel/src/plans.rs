@@ -9,6 +9,7 @@ mod probe;
 mod property;
 mod row;
 mod swap_full;
+mod torture;
 
 use loadphys_boot::handoff::Handoff;
 use loadphys_plan::command_line::{Plan, PlanName, Swap};
@@ -56,7 +57,8 @@ fn carry_out(scene: &mut Scene) -> Result<(), Failure> {
         PlanName::Pressure => pressure::run(scene),
         PlanName::BadProgram => bad_program::run(scene),
         PlanName::SwapFull => swap_full::run(scene),
-        PlanName::Evacuate | PlanName::Torture => {
+        PlanName::Torture => torture::run(scene),
+        PlanName::Evacuate => {
             Err(Failure::new(format_args!("plan={} is not built yet", scene.plan.plan)))
         }
         PlanName::BadCalls => bad_calls::run(scene),

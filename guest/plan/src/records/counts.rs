@@ -40,3 +40,9 @@ pub const ABOVE_4GIB: &str = "above-4gib";
 pub const CHECKS: &str = "checks";
 /// Non-maskable interrupts that arrived.
 pub const NMIS: &str = "nmis";
+/// Frames moved out of a range of memory.
+pub const EVACUATED: &str = "evacuated";
+/// Spaces made as copies of another.
+pub const FORKS: &str = "forks";
+/// Requests that a swap device did not fulfil.
+pub const DEVICE_FAULTS: &str = "device-faults";

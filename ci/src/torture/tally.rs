@@ -1,0 +1,125 @@
+//! What boots came to: the counts that guests report, summed.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use loadphys_plan::records::{Record, counts};
+
+use crate::boot::Report;
+
+/// Sums by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    boots: u64,
+    counts: BTreeMap<String, u64>,
+}
+
+/// What people are told, in this order, and in which words.
+const TOLD: [(&str, &str); 10] = [
+    (counts::EVICTED, "pages evicted"),
+    (counts::FAULTED_IN, "brought back from swap"),
+    (counts::EVACUATED, "frames evacuated"),
+    (counts::FORKS, "forks"),
+    (counts::FINISHED_PROGRAMS, "programs that came to their end"),
+    (counts::DEVICE_FAULTS, "device faults"),
+    (counts::ENDED_PROGRAMS, "programs ended by a page that could not be read"),
+    (counts::AUDITS, "audits"),
+    (counts::VERIFIED, "pages verified"),
+    (counts::LOST, "lost"),
+];
+
+/// What must be zero.
+const WRONG: [(&str, &str); 3] = [
+    (counts::LOST, "pages lost"),
+    (counts::STALE, "stale translations"),
+    (counts::AUDIT_FAULTS, "audit faults"),
+];
+
+impl Tally {
+    /// Adds what one boot said.
+    pub fn take(&mut self, report: &Report) {
+        self.boots += 1;
+        for record in &report.records {
+            if let Record::Count(count) = record {
+                *self.counts.entry(count.name.to_string()).or_default() += count.count;
+            }
+        }
+    }
+
+    /// Adds all boots of another.
+    pub fn add(&mut self, other: &Self) {
+        self.boots += other.boots;
+        for (name, count) in &other.counts {
+            *self.counts.entry(name.clone()).or_default() += count;
+        }
+    }
+
+    fn count(&self, name: &str) -> u64 {
+        self.counts.get(name).copied().unwrap_or(0)
+    }
+
+    /// What was found that must not be, if anything. Nothing evicted or nothing verified is wrong too.
+    pub fn wrong(&self) -> Option<String> {
+        for (name, what) in WRONG {
+            match self.count(name) {
+                0 => {}
+                count => return Some(format!("{count} {what}")),
+            }
+        }
+        let idle = [counts::EVICTED, counts::VERIFIED].into_iter().find(|it| self.count(it) == 0);
+        idle.map(|name| format!("nothing was {name}"))
+    }
+
+    /// In a few words.
+    pub fn short(&self) -> String {
+        let (evicted, lost) = (self.count(counts::EVICTED), self.count(counts::LOST));
+        format!("{} boots, {evicted} evicted, {lost} lost", self.boots)
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:>12} boots", self.boots)?;
+        TOLD.iter().try_for_each(|(name, words)| write!(f, "\n{:>12} {words}", self.count(name)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use loadphys_plan::records::{Count, Record, counts};
+
+    use super::Tally;
+    use crate::boot::{Ending, Report};
+
+    fn report(said: &[(&str, u64)]) -> Report {
+        let count = |(name, count): &(&str, u64)| {
+            let name = (*name).try_into().expect("a short name");
+            Record::Count(Count { name, count: *count })
+        };
+        let records = said.iter().map(count).collect();
+        let ending = Ending::ByItself(Some(1));
+        Report { lines: Vec::new(), records, ending, elapsed: Duration::ZERO }
+    }
+
+    #[test]
+    fn boots_are_summed() {
+        let (mut all, mut one) = (Tally::default(), Tally::default());
+        one.take(&report(&[(counts::EVICTED, 3), (counts::VERIFIED, 5)]));
+        all.add(&one);
+        all.take(&report(&[(counts::EVICTED, 4)]));
+        assert_eq!(all.short(), "2 boots, 7 evicted, 0 lost");
+        assert_eq!(all.wrong(), None);
+    }
+
+    #[test]
+    fn what_must_not_be_is_named() {
+        let mut tally = Tally::default();
+        tally.take(&report(&[(counts::EVICTED, 1), (counts::VERIFIED, 1), (counts::LOST, 2)]));
+        assert_eq!(tally.wrong().as_deref(), Some("2 pages lost"));
+        let mut idle = Tally::default();
+        idle.take(&report(&[(counts::EVICTED, 1)]));
+        assert_eq!(idle.wrong().as_deref(), Some("nothing was verified"));
+    }
+}
