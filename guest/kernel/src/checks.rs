@@ -1,5 +1,6 @@
 //! A test mode: freed frames are poisoned, and at the moment a frame is freed the pages that led to
-//! it are probed, because nothing may answer for them any more, the TLB least of all.
+//! it are probed, because none may show the poison, by the TLB least of all. (A page may be mapped again already:
+//! another CPU may have needed it. Then it shows something else.)
 
 use foreign_access::{Action, Operation};
 use heapless::Vec;
@@ -19,7 +20,8 @@ const MOST_PAGES: usize = 64;
 pub struct Checks {
     on: bool,
     smap: bool,
-    pages: Vec<VirtAddr, MOST_PAGES>,
+    /// Pages, and the frame that each has lost.
+    pages: Vec<(VirtAddr, PhysFrame), MOST_PAGES>,
     /// Stale translations found.
     pub stale: u64,
 }
@@ -55,11 +57,12 @@ impl Checks {
         if self.on {
             let lost =
                 operations.iter().filter(|o| o.name.root == loaded && o.action != Action::Load);
-            lost.for_each(|operation| self.pages.push(operation.name.page).unwrap_or(()));
+            let lost = lost.filter_map(|o| Some((o.name.page, o.found.frame()?)));
+            lost.for_each(|page| self.pages.push(page).unwrap_or(()));
         }
     }
 
-    /// The batch is over: pages that were put back are mapped again.
+    /// The batch is over.
     #[inline]
     pub fn forget(&mut self) {
         if self.on {
@@ -67,10 +70,10 @@ impl Checks {
         }
     }
 
-    /// The first frame of a batch is being freed: probes all pages that lost theirs.
-    pub fn probe(&mut self) {
-        let stale = self.pages.iter().filter(|page| probe(**page, self.smap).is_some());
+    /// A frame that has just been poisoned is being freed: probes the pages that lost it.
+    pub fn probe(&mut self, frame: PhysFrame) {
+        let lost = self.pages.iter().filter(|(_, lost)| *lost == frame);
+        let stale = lost.filter(|(page, _)| probe(*page, self.smap) == Some(POISON));
         self.stale += stale.count() as u64;
-        self.pages.clear();
     }
 }

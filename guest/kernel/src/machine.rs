@@ -256,8 +256,8 @@ impl Deeds for Machine {
     #[inline]
     fn freed(&mut self, frame: PhysFrame) {
         if self.checks.on() {
-            self.checks.probe();
             self.show(frame, |words| fill(words, crate::checks::POISON));
+            self.checks.probe(frame);
         }
     }
 

@@ -73,7 +73,8 @@ impl Kernel {
                 core.tally.faulted_in += 1;
             }
             // The page is on its way out: the program tries again.
-            Ok(_) | Err(Unmapped::Page(FaultError::Busy)) => {}
+            Err(Unmapped::Page(FaultError::Busy)) => core::hint::spin_loop(),
+            Ok(_) => {}
             Err(why) => self.core().end_program(
                 number,
                 Some(format_args!("page fault at {address:#x} ({error:?}): {why}")),
@@ -94,10 +95,15 @@ impl Kernel {
         }
     }
 
-    /// Makes room, or finds that others are making some: what they evict this CPU leaves alone.
+    /// Makes room, or finds that others are making some: what they evict this CPU leaves alone. They may be waiting for a
+    /// CPU that shares a core with this one, or that an emulator runs in turn with it: so it pauses.
     fn can_make_room(&mut self) -> bool {
         let others = self.shared.is_evicting();
-        self.make_room() > 0 || others || self.shared.is_evicting()
+        if self.make_room() > 0 {
+            return true;
+        }
+        core::hint::spin_loop();
+        others || self.shared.is_evicting()
     }
 
     /// Maps one page of a program; backing and rights are its space's.
