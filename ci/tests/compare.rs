@@ -15,7 +15,16 @@ fn list<T: PartialEq>(values: impl IntoIterator<Item = T>) -> List<T> {
 
 fn request(methods: Asked) -> Request {
     let paths = vec![Path::Bare, Path::Vmx];
-    Request { paths, methods, sharers: list([1]), batch: list([32]), pages: 64, seed: 7, cpus: 1 }
+    Request {
+        paths,
+        methods,
+        sharers: list([1]),
+        batch: list([32]),
+        pages: 64,
+        seed: 7,
+        cpus: 1,
+        spaces: 0,
+    }
 }
 
 fn row(path: &str, method: &str, mean: f64) -> Row {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use clap::Args;
 use loadphys_plan::command_line::List;
-use loadphys_plan::work::{MOST_BATCH, MOST_CPUS, MOST_SHARERS};
+use loadphys_plan::work::{MOST_BATCH, MOST_CPUS, MOST_SHARERS, MOST_SPACES};
 
 mod refusals;
 
@@ -53,7 +53,7 @@ pub struct Arguments {
     /// root-array, in-context; and on vmx hypercall and alias.
     #[arg(long, value_name = "LIST")]
     methods: Option<String>,
-    /// How many spaces share each page, at most 200 [default: 1,2,4,8]
+    /// How many spaces share each page, at most 4096 [default: 1,2,4,8]
     #[arg(long, value_name = "LIST")]
     sharers: Option<String>,
     /// How many pages are evicted together, at most 512 and at most --pages [default: 1,32]
@@ -68,14 +68,16 @@ pub struct Arguments {
     /// Memory of the machine; at least 16 on bare, 128 on vmx
     #[arg(long, value_name = "MIB", default_value_t = USUAL_MEMORY_MIB.to_string())]
     memory: String,
+    /// Spaces that exist while a row is measured, at most 4096, and as many as 64 KiB each make half of the memory;
+    /// 0 is those of its sharers
+    #[arg(long, value_name = "N", default_value = "0")]
+    spaces: String,
     /// Where evicted pages go; only ram so far
     #[arg(long, default_value = "ram")]
     swap: String,
     // Designed, not built; hidden until they are.
     #[arg(long, hide = true)]
     peer: Option<String>,
-    #[arg(long, hide = true)]
-    spaces: Option<String>,
     /// Where patterns and the order of victims begin
     #[arg(long, value_name = "N", default_value = "1")]
     seed: String,
@@ -102,6 +104,7 @@ impl Arguments {
         let memory_mib = memory(&self.memory, &request.paths)?;
         let limit = self.limit()?;
         refusals::many_pages(&request, memory_mib)?;
+        refusals::many_spaces(&request, memory_mib)?;
         refusals::large_batch(&request)?;
         let out = self.out.clone().unwrap_or_else(|| workspace::target().join("compare"));
         make_directory(&out)?;
@@ -130,6 +133,7 @@ impl Arguments {
             pages: number("--pages", self.pages.as_deref().unwrap_or(pages), 1, MOST_PAGES)? as u32,
             seed: number("--seed", &self.seed, 0, u64::MAX)?,
             cpus: number("--cpus", &self.cpus, 1, MOST_CPUS.into())? as u32,
+            spaces: number("--spaces", &self.spaces, 0, MOST_SPACES.into())? as u32,
         })
     }
 
@@ -141,10 +145,8 @@ impl Arguments {
 
     /// What is designed but not built.
     fn refuse_later(&self) -> Result<()> {
-        for (option, value) in [("--peer", &self.peer), ("--spaces", &self.spaces)] {
-            if let Some(value) = value {
-                return Err(bad_input(format!("{option} {value} is not built yet")));
-            }
+        if let Some(peer) = &self.peer {
+            return Err(bad_input(format!("--peer {peer} is not built yet")));
         }
         match self.swap.as_str() {
             "ram" => Ok(()),

@@ -38,7 +38,8 @@ pub struct Arguments {
     /// Words are key=value: plan (compare, probe, pressure, swap-full, bad-program, bad-calls, stack-overflow,
     /// triple-fault, hang), methods (a list, all, or auto), sharers and batch (lists), pages (of the shared
     /// segment), rounds (of eviction for a row), seed, check (on, off: poison freed frames and probe for stale
-    /// translations), conformance (on, off: try each method first), swap-pages (0: as many as are needed), cpus (of the machine, all used). Results
+    /// translations), conformance (on, off: try each method first), swap-pages (0: as many as are needed), cpus (of the machine, all used), spaces
+    /// (that exist while a row is measured). Results
     /// are JSON lines among those of the log.
     #[arg(long, value_name = "WORDS", default_value = "")]
     append: String,

@@ -35,6 +35,8 @@ pub struct Request {
     pub seed: u64,
     /// CPUs of the machine, all of which are used.
     pub cpus: u32,
+    /// Spaces that exist while a row is measured; 0 is those of its sharers.
+    pub spaces: u32,
 }
 
 /// How long a boot may take however little it has to do.
@@ -58,6 +60,7 @@ impl Request {
             rounds: rounds(machine),
             seed: self.seed,
             cpus: self.cpus,
+            spaces: self.spaces,
             exit: machine.exit(),
             ..Plan::default()
         }

@@ -61,6 +61,11 @@ impl Segment {
         let (step, first) = self.share;
         for page in 0..self.pages {
             let pattern = self.pattern(page, generation);
+            if first >= WORDS {
+                // Of more sharers than words some have none to write, and are to have the page all the same.
+                // SAFETY: as below.
+                unsafe { self.word(page, 0).read_volatile() };
+            }
             for index in (first..WORDS).step_by(step as usize) {
                 // SAFETY: inside a segment that the kernel gave to this program.
                 unsafe { self.word(page, index).write_volatile(pattern.word(index)) };

@@ -133,18 +133,23 @@ impl Areas {
     }
 }
 
-/// Every program of the largest row maps every page that it has.
+/// Every program of the largest row maps every page that it has; others have no part of the segment.
 fn mappings(plan: &Plan) -> usize {
-    most_sharers(plan) as usize * (plan.pages + PAGES_BESIDES) as usize
+    let (sharers, besides) = (most_sharers(plan) as usize, PAGES_BESIDES as usize);
+    sharers * (plan.pages as usize + besides) + plan.spaces as usize * besides
 }
 
 fn most_sharers(plan: &Plan) -> u32 {
     plan.sharers.iter().copied().max().unwrap_or(1)
 }
 
-/// Pages of swap: as asked, or enough for everything that programs can have.
+/// Programs whose own pages have room in swap too, unless it is asked for more.
+const SWAPPED_WHOLE: u32 = 256;
+
+/// Pages of swap: as asked, or enough for the segment and for everything that a good many programs have.
 fn slots(plan: &Plan) -> u32 {
-    let enough = plan.pages + (most_sharers(plan) + 1) * PAGES_BESIDES;
+    let programs = (most_sharers(plan) + 1).min(SWAPPED_WHOLE);
+    let enough = plan.pages + programs * PAGES_BESIDES;
     if plan.swap_pages == 0 { enough } else { plan.swap_pages }
 }
 

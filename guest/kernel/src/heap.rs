@@ -2,6 +2,7 @@
 //! allocates.
 #![expect(unsafe_code, reason = "hands an area to the allocator")]
 
+use loadphys_plan::command_line::Plan;
 use talc::{TalcLock, source::Manual};
 use x86_64::VirtAddr;
 
@@ -29,8 +30,12 @@ const BYTES_PER_PAGE: u64 = 64;
 /// Bytes for what each CPU has of its own: operations, pages being evicted, PCIDs.
 const BYTES_PER_CPU: u64 = 256 << 10;
 
-/// Bytes of a heap that is large enough for plans with so many pages and CPUs.
-pub fn bytes_for(pages: u32, cpus: u32) -> u64 {
-    let of_pages = (u64::from(pages) * BYTES_PER_PAGE).next_multiple_of(4096);
-    FIXED_BYTES + of_pages + u64::from(cpus) * BYTES_PER_CPU
+/// Bytes for each space: a record of it and the registers of its program, and as much again while lists grow.
+const BYTES_PER_SPACE: u64 = 2 << 10;
+
+/// Bytes of a heap that is large enough for a plan.
+pub fn bytes_for(plan: &Plan) -> u64 {
+    let spaces = plan.sharers.iter().copied().max().unwrap_or(1).max(plan.spaces);
+    let of_pages = u64::from(plan.pages) * BYTES_PER_PAGE + u64::from(spaces) * BYTES_PER_SPACE;
+    FIXED_BYTES + of_pages.next_multiple_of(4096) + u64::from(plan.cpus) * BYTES_PER_CPU
 }

@@ -30,7 +30,8 @@ struct Target(*mut Context);
 unsafe impl Send for Target {}
 
 /// The program of each space, by its root: found in the same time however many there are.
-static TARGETS: Mutex<FnvIndexMap<PhysFrame, Target, MOST_PROCESSES>> =
+/// There is room for twice as many, so that a search stays short.
+static TARGETS: Mutex<FnvIndexMap<PhysFrame, Target, { 2 * MOST_PROCESSES }>> =
     Mutex::new(FnvIndexMap::new());
 
 /// The first byte above the stack on which work is done.

@@ -85,11 +85,10 @@ fn start_others(
 
 /// What can be asked for and is not there yet.
 fn refuse_later(plan: &Plan) -> Result<(), Failure> {
-    let Plan { swap, spaces, .. } = plan;
-    if (*swap, *spaces) == (Swap::Ram, 0) {
+    if plan.swap == Swap::Ram {
         return Ok(());
     }
-    Err(Failure::new(format_args!("swap={swap} spaces={spaces} is not built yet")))
+    Err(Failure::new(format_args!("swap={} is not built yet", plan.swap)))
 }
 
 fn machine(features: &Features, firmware: &Firmware, handoff: &Handoff) -> Machine {

@@ -112,7 +112,34 @@ impl Scene {
         Ok(())
     }
 
-    /// Tells every sharer what to do and lets all run until they wait again.
+    /// Starts programs that touch their own pages and then only wait, until there are so many spaces in all.
+    ///
+    /// # Errors
+    /// If one cannot be started.
+    pub fn start_bystanders(&mut self, spaces: u32) -> Result<(), Failure> {
+        let first = self.kernel.core().processes.len();
+        let wanted = Wanted { program: Program::Sharer, sharers: 1, shared: 0, private: 1 };
+        for _ in first..spaces as usize {
+            let started = self.kernel.start(wanted);
+            started.map_err(|why| Failure::new(format_args!("spaces={spaces}: {why}")))?;
+        }
+        self.kernel.run();
+        let mut core = self.kernel.core();
+        (first..core.processes.len()).for_each(|number| core.tell(number, Command::Write, 1));
+        drop(core);
+        self.kernel.run();
+        Ok(())
+    }
+
+    /// Tells the first so many programs what to do and lets them run until they wait again.
+    pub fn tell_first(&mut self, programs: u32, command: Command, generation: u64) {
+        let mut core = self.kernel.core();
+        (0..programs as usize).for_each(|number| core.tell(number, command, generation));
+        drop(core);
+        self.kernel.run();
+    }
+
+    /// Tells every program what to do and lets all run until they wait again.
     pub fn tell(&mut self, command: Command, generation: u64) {
         self.kernel.core().tell_all(command, generation);
         self.kernel.run();

@@ -92,7 +92,7 @@ fn map(
     let context_stack = map.stack(STACK_BYTES)?;
     // SAFETY: the identity map is in place, and all that the loader left has been read.
     let others = unsafe { Others::prepare(&mut map, &handoff, plan.cpus, &firmware) }?;
-    let heap_bytes = heap::bytes_for(plan.pages, plan.cpus);
+    let heap_bytes = heap::bytes_for(&plan);
     let heap = (map.area(heap_bytes)?, heap_bytes);
     let apic = match LocalApic::memory() {
         Some(physical) => LocalApic::Memory(map.device(physical)?),

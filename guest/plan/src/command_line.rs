@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | `plan` | a [`PlanName`] | `compare` |
 //! | `methods` | `auto`, `all`, or a list of [`MethodName`] | `auto` |
-//! | `sharers` | a list of numbers from 1 to 200 | `1,2,4,8` |
+//! | `sharers` | a list of numbers from 1 to 4096 | `1,2,4,8` |
 //! | `batch` | a list of numbers from 1 to 512 | `1,32` |
 //! | `pages` | a number from 1 | `256` |
 //! | `rounds` | a number from 1 | `1` |

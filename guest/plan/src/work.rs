@@ -7,7 +7,7 @@ pub const PRIVATE_PAGES: u64 = 4;
 pub const MOST_BATCH: u32 = 512;
 
 /// The most programs that share a segment.
-pub const MOST_SHARERS: u32 = 200;
+pub const MOST_SHARERS: u32 = MOST_SPACES;
 
 /// The most CPUs that are used.
 pub const MOST_CPUS: u32 = 64;

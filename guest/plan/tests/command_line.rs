@@ -46,7 +46,7 @@ fn bad_numbers_are_refused() {
         "seed=0x10",
         "pages=4294967296",
         "batch=513",
-        "sharers=201",
+        "sharers=4097",
         "cpus=0",
         "cpus=65",
         "spaces=4097",

@@ -152,6 +152,7 @@ fn usual(path: Path) -> Request {
         pages: 40,
         seed: 42,
         cpus: 1,
+        spaces: 0,
     }
 }
 

@@ -31,6 +31,21 @@ pub fn many_pages(request: &Request, memory_mib: u32) -> Result<()> {
     )))
 }
 
+/// The tables and own pages of all spaces may fill half of the memory.
+pub fn many_spaces(request: &Request, memory_mib: u32) -> Result<()> {
+    /// KiB of a space, at most.
+    const SPACE_KIB: u32 = 64;
+    let most = memory_mib * 1024 / 2 / SPACE_KIB;
+    let spaces = request.sharers.iter().copied().max().unwrap_or(1).max(request.spaces);
+    if spaces <= most {
+        return Ok(());
+    }
+    let option = if spaces == request.spaces { "--spaces" } else { "--sharers" };
+    Err(bad_input(format!(
+        "{option} {spaces}: at most {most} with --memory {memory_mib}, {SPACE_KIB} KiB each in half of it"
+    )))
+}
+
 /// A batch is of different pages, so a row needs as many.
 pub fn large_batch(request: &Request) -> Result<()> {
     let (pages, largest) = (request.pages, request.batch.iter().copied().max().unwrap_or(1));
@@ -44,14 +59,23 @@ pub fn large_batch(request: &Request) -> Result<()> {
 mod tests {
     use loadphys_plan::command_line::List;
 
-    use super::{large_batch, many_pages};
+    use super::{large_batch, many_pages, many_spaces};
     use crate::compare::{Asked, Request};
     use crate::machines::Path;
 
     fn request(batch: u32, pages: u32) -> Request {
         let one = |number| List::new([number]).expect("one number");
         let (paths, methods) = (vec![Path::Bare], Asked::Usual);
-        Request { paths, methods, sharers: one(1), batch: one(batch), pages, seed: 1, cpus: 1 }
+        Request {
+            paths,
+            methods,
+            sharers: one(1),
+            batch: one(batch),
+            pages,
+            seed: 1,
+            cpus: 1,
+            spaces: 0,
+        }
     }
 
     #[test]
@@ -59,6 +83,20 @@ mod tests {
         assert!(large_batch(&request(64, 64)).is_ok());
         let refused = large_batch(&request(65, 64)).expect_err("65 of 64").to_string();
         assert_eq!(refused, "--batch 65: at most --pages, which is 64");
+    }
+
+    #[test]
+    fn spaces_fill_half_of_the_memory_at_most() {
+        let spaces = |spaces| Request { spaces, ..request(1, 1) };
+        assert!(many_spaces(&spaces(4096), 512).is_ok());
+        let refused = many_spaces(&spaces(4096), 256).expect_err("too many").to_string();
+        assert_eq!(
+            refused,
+            "--spaces 4096: at most 2048 with --memory 256, 64 KiB each in half of it"
+        );
+        let sharers = List::new([2049]).expect("one number");
+        let refused = many_spaces(&Request { sharers, ..request(1, 1) }, 256);
+        assert!(refused.expect_err("too many").to_string().starts_with("--sharers 2049"));
     }
 
     #[test]

@@ -161,6 +161,7 @@ impl Kernel {
     /// As [`Self::clear`].
     pub fn bury(&mut self, number: usize) {
         self.machine.load_kernel();
+        let _alone = self.shared.alone();
         let mut core = self.core();
         let Core { memory, processes, .. } = &mut *core;
         let root = processes.remove(number).space.root;

@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 
 use heapless::Deque;
 use loadphys_plan::histogram::Histogram;
+use loadphys_plan::work::MOST_SPACES;
 use page_reclaim::Memory;
 use page_reclaim::victims::Clock;
 use spin::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -18,8 +19,8 @@ use x86_64::instructions::interrupts;
 
 use super::process::Process;
 
-/// Programs at a time; each has a PCID of its own.
-pub const MOST_PROCESSES: usize = 256;
+/// Programs at a time.
+pub const MOST_PROCESSES: usize = MOST_SPACES as usize;
 
 /// What programs and faults have come to, since the start or since it was last taken.
 #[derive(Clone, Copy, Debug, Default)]

@@ -52,6 +52,7 @@ impl<'s> Measure<'s> {
         let before = self.scene.kernel.tally();
         self.scene.kernel.core().fault_in.clear();
         self.scene.start_sharers(self.sharers)?;
+        self.scene.start_bystanders(self.spaces())?;
         for round in 1..=self.scene.plan.rounds {
             self.round(round.into(), false)?;
         }
@@ -65,8 +66,13 @@ impl<'s> Measure<'s> {
         Ok(self.finish(FaultIn { mean: fault_in.mean, p99: fault_in.p99 }, verified, lost))
     }
 
+    /// Spaces that exist meanwhile: those of the sharers, and others if the plan asks for more.
+    fn spaces(&self) -> u32 {
+        self.scene.plan.spaces.max(self.sharers)
+    }
+
     fn round(&mut self, generation: u64, counting: bool) -> Result<(), Failure> {
-        self.scene.tell(Command::Write, generation);
+        self.scene.tell_first(self.sharers, Command::Write, generation);
         let frames = self.victims();
         self.all_mapped(frames.len())?;
         if counting {
@@ -78,7 +84,7 @@ impl<'s> Measure<'s> {
             self.evict_alone(&frames, counting)?;
         }
         self.scene.kernel.machine.checks.set(false);
-        self.scene.tell(Command::Verify, generation);
+        self.scene.tell_first(self.sharers, Command::Verify, generation);
         Ok(())
     }
 
@@ -191,7 +197,7 @@ impl<'s> Measure<'s> {
             sharers: self.sharers,
             batch: self.batch,
             cpus: self.scene.kernel.cpus() as u32,
-            spaces: self.sharers,
+            spaces: self.spaces(),
             swap: name("ram"),
             pages: self.ticks[STAGES].pages(),
             ticks: Stages { total, find, edit, flush, write, release },

@@ -146,7 +146,7 @@ fn from_one(what: &'static str, text: &str) -> Result<u32, Mistake> {
 }
 
 fn sharers(text: &str) -> Result<u32, Mistake> {
-    within("sharers", text, MOST_SHARERS, "a number from 1 to 200")
+    within("sharers", text, MOST_SHARERS, "a number from 1 to 4096")
 }
 
 fn batch(text: &str) -> Result<u32, Mistake> {
@@ -162,7 +162,7 @@ fn spaces(text: &str) -> Result<u32, Mistake> {
 }
 
 const _: () = {
-    assert!(MOST_SHARERS == 200 && MOST_BATCH == 512, "the messages above name them");
+    assert!(MOST_SHARERS == 4096 && MOST_BATCH == 512, "the messages above name them");
     assert!(MOST_CPUS == 64 && MOST_SPACES == 4096, "the messages above name them");
 };
 
