@@ -8,7 +8,7 @@ mod meddling;
 mod plain;
 mod records;
 
-use foreign_access::{Action, Cpu, Entry, EntryName, Method, Operation};
+use foreign_access::{Action, Cpu, Entry, Method, Operation, walk};
 use page_reclaim::tables::{self, TableError};
 use page_reclaim::victims::Clock;
 use page_reclaim::{
@@ -101,12 +101,7 @@ impl<'r, 'm, C: Cpu, M: Method<C>> Kernel<'r, 'm, C, M> {
     /// A kernel that has booted: every CPU has the boot root loaded; there is room for so many
     /// operations.
     pub fn new(memory: Memory<'r>, machine: ModelMachine<'m, C, M>, room: usize) -> Self {
-        let nothing = EntryName {
-            table: BOOT_ROOT,
-            root: BOOT_ROOT,
-            page: VirtAddr::zero(),
-            level: x86_64::structures::paging::page_table::PageTableLevel::One,
-        };
+        let nothing = walk::top(BOOT_ROOT, VirtAddr::zero());
         let room = vec![Operation::new(nothing, Action::Load); room];
         Self {
             memory,

@@ -2,7 +2,7 @@
 #![cfg(not(any(miri, feature = "broken-skip-flush", feature = "broken-free-before-flush")))]
 
 use foreign_access::walk::{self, NoEntry};
-use foreign_access::{Action, Entry, EntryName, Operation, Stopped};
+use foreign_access::{Action, Entry, Operation, Stopped};
 use loadphys_tests::kernel::{BOOT_ROOT, SELF_SLOT, page, windows};
 use loadphys_tests::model::{Model, Violation};
 use loadphys_tests::scenario::{Setup, Tested, methods, with_kernel};
@@ -150,7 +150,7 @@ fn walks_end_at_large_global_pages_and_go_on_beside_them() {
         for (page, level) in BESIDE.map(|(page, level)| (VirtAddr::new(page), level)) {
             let apply = |operations: &mut [Operation]| kernel.machine.apply(operations);
             let found = walk::find(apply, root, page, PageTableLevel::One);
-            assert!(matches!(found, Err(NoEntry::Large(name, _)) if name.level == level));
+            assert!(matches!(found, Err(NoEntry::Large(name, _)) if name.level() == level));
             assert_eq!(exchange(kernel, root, page, level, Entry::EMPTY), large());
             assert_eq!(exchange(kernel, root, page, level, large()), Entry::EMPTY);
         }
@@ -244,11 +244,11 @@ fn reckless(
     loop {
         let mut operation = Operation::new(name, Action::Load);
         kernel.machine.apply(core::slice::from_mut(&mut operation))?;
-        let Some((table, level)) = operation.found.frame().zip(name.level.next_lower_level())
+        let Some((table, level)) = operation.found.frame().zip(name.level().next_lower_level())
         else {
             return Ok(());
         };
-        name = EntryName { table, level, ..name };
+        name = name.in_table(table, level);
     }
 }
 

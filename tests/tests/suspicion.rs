@@ -57,7 +57,7 @@ fn the_audit_finds_an_entry_that_lost_its_page() {
         |_| Entry::EMPTY,
         |kernel, name, _| {
             let found = kernel.audit().map(drop);
-            assert_eq!(found, Err(Mistake::Audit(Wrong::LiveCount(name.table, 0))));
+            assert_eq!(found, Err(Mistake::Audit(Wrong::LiveCount(name.table(), 0))));
         },
     );
 }
@@ -109,7 +109,7 @@ fn a_fault_on_an_entry_that_means_nothing_is_an_error() {
     with_entry(
         |_| nonsense,
         |kernel, name, _| {
-            let found = kernel.fault(name.root, PRIVATE_PAGE);
+            let found = kernel.fault(name.root(), PRIVATE_PAGE);
             assert_eq!(found, Err(Mistake::Fault(FaultError::Unknown(nonsense))));
         },
     );
@@ -140,11 +140,11 @@ fn a_page_whose_table_the_stub_does_not_know_is_left_as_it_is() {
         let victims = pages.map(|(space, page)| kernel.frame_of(space, page).unwrap());
         let root = kernel.machine.world.spaces[1].unwrap();
         let (name, entry) = tables::find(&mut kernel.machine, root, page(PRIVATE_PAGE)).unwrap();
-        kernel.machine.release(name.table).unwrap();
+        kernel.machine.release(name.table()).unwrap();
         let found = kernel.evict(&victims);
         assert_eq!((found.evicted, found.edit_failed, found.edited), (2, 1, 2));
         assert_eq!(kernel.frame_of(1, PRIVATE_PAGE), entry.frame());
-        kernel.machine.adopt(name.table, name.level).unwrap();
+        kernel.machine.adopt(name.table(), name.level()).unwrap();
         kernel.audit().unwrap();
     });
 }

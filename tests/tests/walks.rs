@@ -32,7 +32,7 @@ fn a_visit_shows_what_is_there() {
         let visited: Result<(), Stopped> =
             walk::visit(apply, root, &mut vec![nothing; room], |name, entry| {
                 let entry = Entry(entry.0 & !0x60);
-                seen.push((name.level as u32, name.page.as_u64(), entry));
+                seen.push((name.level() as u32, name.page().as_u64(), entry));
                 Ok(())
             });
         assert_eq!((visited, seen), (Ok(()), kernel.model().entries(root)));

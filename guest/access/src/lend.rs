@@ -33,13 +33,14 @@ pub unsafe fn apply<C: Cpu>(
     cpu: &C,
     operations: &mut [Operation],
 ) -> Result<(), Stopped> {
-    let mut stopped = Ok(());
-    for (done, operation) in operations.iter_mut().enumerate() {
+    let all = operations.len();
+    let (mut stopped, mut rest) = (Ok(()), operations.iter_mut());
+    while let Some(operation) = rest.next() {
         let address = lender.lend(&operation.name);
         // SAFETY: names are true, says the caller, so the lent address leads to the entry, and
         // whoever uses the entry is ready for the edit.
         if let Err(refusal) = unsafe { act(cpu, address, operation) } {
-            stopped = Err(Stopped { done, refusal });
+            stopped = Err(Stopped { done: all - rest.len() - 1, refusal });
             break;
         }
     }
@@ -57,21 +58,18 @@ unsafe fn act<C: Cpu>(
     address: VirtAddr,
     operation: &mut Operation,
 ) -> Result<(), Refusal> {
-    operation.found = match operation.action {
+    // First what nearly all operations of an eviction are.
+    if let Action::Exchange(new) = operation.action {
+        // SAFETY: an entry is mapped and aligned, and the edit is allowed, says the caller.
+        operation.found = unsafe { cpu.exchange(address, new) };
+    } else if let Action::CompareExchange { expected, new } = operation.action {
+        // SAFETY: the same.
+        let done = unsafe { cpu.compare_exchange(address, expected, new) };
+        operation.found = done.unwrap_or_else(|found| found);
+        return if done.is_ok() { Ok(()) } else { Err(Refusal::Differs) };
+    } else {
         // SAFETY: an entry is mapped and aligned, says the caller.
-        Action::Load => unsafe { cpu.load(address) },
-        // SAFETY: the same, and the edit is allowed.
-        Action::Exchange(new) => unsafe { cpu.exchange(address, new) },
-        Action::CompareExchange { expected, new } => {
-            // SAFETY: the same, and the edit is allowed.
-            match unsafe { cpu.compare_exchange(address, expected, new) } {
-                Ok(found) => found,
-                Err(found) => {
-                    operation.found = found;
-                    return Err(Refusal::Differs);
-                }
-            }
-        }
-    };
+        operation.found = unsafe { cpu.load(address) };
+    }
     Ok(())
 }

@@ -1,38 +1,121 @@
 //! The batch of operations on entries, and the one trait that every method has.
 
-use x86_64::VirtAddr;
+use core::fmt;
+
 use x86_64::structures::paging::page_table::PageTableLevel;
 use x86_64::structures::paging::{PageTableIndex, PhysFrame};
+use x86_64::{PhysAddr, VirtAddr};
 
 use crate::cpu::{Cpu, Paging, Unsupported};
 use crate::entry::Entry;
 
 /// Which entry: named both ways, since physical methods use the frame of its table and virtual
 /// ones the space and page that it translates.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// A batch has many names, and each is made and used once; so both are kept as methods use them: the physical
+/// address of the entry, and the page with the level in its low bits.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct EntryName {
-    /// The frame of the table that holds the entry.
-    pub table: PhysFrame,
-    /// The root of the space that the table belongs to.
-    pub root: PhysFrame,
-    /// An address that the entry takes part in translating.
-    pub page: VirtAddr,
-    /// The level of the table: four holds the root's entries, one those of 4 KiB pages.
-    pub level: PageTableLevel,
+    physical: u64,
+    root: PhysFrame,
+    page_and_level: u64,
 }
 
+/// Bits of an address below the page's.
+const OFFSET: u64 = 0xfff;
+
 impl EntryName {
+    /// The entry of a table of this level that takes part in translating a page, in the space that the root belongs to. Level four
+    /// is that of the root's entries, level one of those of 4 KiB pages.
+    #[inline]
+    pub const fn new(
+        table: PhysFrame,
+        root: PhysFrame,
+        page: VirtAddr,
+        level: PageTableLevel,
+    ) -> Self {
+        // 8 times the index of the level: the index stands 12 bits up at level one, 9 more a level.
+        let offset = page.as_u64() >> (9 * level as u32) & 0xff8;
+        let page_and_level = page.as_u64() & !OFFSET | level as u64;
+        Self { physical: table.start_address().as_u64() + offset, root, page_and_level }
+    }
+
+    /// The same for whoever has both as numbers: the physical address of the entry, and that of the page, of which bits 47:12
+    /// count.
+    #[inline]
+    pub const fn at(physical: u64, root: PhysFrame, page: u64, level: PageTableLevel) -> Self {
+        Self { physical, root, page_and_level: page & !OFFSET | level as u64 }
+    }
+
+    /// The entry for the same page in another table on the way to it.
+    #[inline]
+    pub const fn in_table(&self, table: PhysFrame, level: PageTableLevel) -> Self {
+        Self::new(table, self.root, self.page(), level)
+    }
+
+    /// The entry for another page in the same table.
+    #[inline]
+    pub const fn of_page(&self, page: VirtAddr) -> Self {
+        Self::new(self.table(), self.root, page, self.level())
+    }
+
+    /// The frame of the table that holds the entry.
+    #[inline]
+    pub const fn table(&self) -> PhysFrame {
+        PhysFrame::containing_address(PhysAddr::new_truncate(self.physical))
+    }
+
+    /// The root of the space that the table belongs to.
+    #[inline]
+    pub const fn root(&self) -> PhysFrame {
+        self.root
+    }
+
+    /// A page that the entry takes part in translating.
+    #[inline]
+    pub const fn page(&self) -> VirtAddr {
+        VirtAddr::new_truncate(self.page_and_level & !OFFSET)
+    }
+
+    /// The level of the table: four holds the root's entries, one those of 4 KiB pages.
+    #[inline]
+    pub const fn level(&self) -> PageTableLevel {
+        match self.page_and_level & OFFSET {
+            1 => PageTableLevel::One,
+            2 => PageTableLevel::Two,
+            3 => PageTableLevel::Three,
+            _ => PageTableLevel::Four,
+        }
+    }
+
+    /// The number of the level, from 1 to 4; for those who compute with it, this is less work than [`EntryName::level`].
+    #[inline]
+    pub const fn level_number(&self) -> u32 {
+        (self.page_and_level & OFFSET) as u32
+    }
+
     /// Where in its table the entry is.
-    pub fn index(&self) -> PageTableIndex {
-        self.page.page_table_index(self.level)
+    #[inline]
+    pub const fn index(&self) -> PageTableIndex {
+        PageTableIndex::new_truncate((self.physical >> 3) as u16)
     }
 
     /// The physical address of the entry, in bytes.
     #[inline]
-    pub fn physical(&self) -> u64 {
-        // 8 times the index of the level: the index stands 12 bits up at level one, 9 more a level.
-        let offset = self.page.as_u64() >> (9 * self.level as u32) & 0xff8;
-        self.table.start_address().as_u64() + offset
+    pub const fn physical(&self) -> u64 {
+        self.physical
+    }
+}
+
+impl fmt::Debug for EntryName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EntryName")
+            .field("table", &self.table())
+            .field("index", &self.index())
+            .field("root", &self.root)
+            .field("page", &self.page())
+            .field("level", &self.level())
+            .finish()
     }
 }
 
@@ -53,8 +136,9 @@ pub enum Action {
     },
 }
 
-/// One operation on one entry.
+/// One operation on one entry; it has a cache line for itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(align(64))]
 pub struct Operation {
     /// Which entry.
     pub name: EntryName,
@@ -64,6 +148,8 @@ pub struct Operation {
     /// finds something unexpected.
     pub found: Entry,
 }
+
+const _: () = assert!(size_of::<Operation>() == 64);
 
 impl Operation {
     /// An operation that is still to be done.

@@ -40,7 +40,7 @@ impl From<Stopped> for NoEntry {
 /// The name of the entry of level four that takes part in translating a page.
 #[inline]
 pub const fn top(root: PhysFrame, page: VirtAddr) -> EntryName {
-    EntryName { table: root, root, page, level: PageTableLevel::Four }
+    EntryName::new(root, root, page, PageTableLevel::Four)
 }
 
 /// One level down: the name of the next entry, given what an entry of level two or more holds.
@@ -51,8 +51,8 @@ pub const fn top(root: PhysFrame, page: VirtAddr) -> EntryName {
 /// [`NoEntry::Absent`] and [`NoEntry::Large`].
 #[inline]
 pub fn below(name: &EntryName, entry: Entry) -> Result<EntryName, NoEntry> {
-    match (name.level.next_lower_level(), entry.table()) {
-        (Some(level), Some(table)) => Ok(EntryName { table, level, ..*name }),
+    match (name.level().next_lower_level(), entry.table()) {
+        (Some(level), Some(table)) => Ok(name.in_table(table, level)),
         _ if entry.is_present() => Err(NoEntry::Large(*name, entry)),
         _ => Err(NoEntry::Absent(*name, entry)),
     }
@@ -73,7 +73,7 @@ pub fn find(
     let mut entry = load_one(&mut apply, name)?;
     // As many times as there are levels below the top: a loop that compilers unroll.
     for _ in 1..TOP_LEVEL {
-        if name.level == level {
+        if name.level() == level {
             break;
         }
         name = below(&name, entry)?;
@@ -105,7 +105,9 @@ pub fn leaf(
 ) -> Result<(EntryName, Entry), NoEntry> {
     match find(apply, root, page, PageTableLevel::One) {
         Ok((name, entry)) if !entry.is_present() => Err(NoEntry::Absent(name, entry)),
-        Err(NoEntry::Large(name, entry)) if name.level != PageTableLevel::Four => Ok((name, entry)),
+        Err(NoEntry::Large(name, entry)) if name.level() != PageTableLevel::Four => {
+            Ok((name, entry))
+        }
         other => other,
     }
 }
@@ -170,10 +172,10 @@ impl<A, S> Visitor<'_, A, S> {
 
 /// Makes operations that load successive entries of a table, from `start`.
 fn load(first: &EntryName, start: usize, room: &mut [Operation]) {
-    let bytes = bytes_per_entry(first.level);
+    let bytes = bytes_per_entry(first.level());
     for (index, operation) in (start as u64..).zip(room) {
-        let page = first.page + index * bytes;
-        *operation = Operation::new(EntryName { page, ..*first }, Action::Load);
+        let page = first.page() + index * bytes;
+        *operation = Operation::new(first.of_page(page), Action::Load);
     }
 }
 

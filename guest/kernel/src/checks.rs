@@ -56,8 +56,8 @@ impl Checks {
     pub fn edited(&mut self, operations: &[Operation], loaded: PhysFrame) {
         if self.on {
             let lost =
-                operations.iter().filter(|o| o.name.root == loaded && o.action != Action::Load);
-            let lost = lost.filter_map(|o| Some((o.name.page, o.found.frame()?)));
+                operations.iter().filter(|o| o.name.root() == loaded && o.action != Action::Load);
+            let lost = lost.filter_map(|o| Some((o.name.page(), o.found.frame()?)));
             lost.for_each(|page| self.pages.push(page).unwrap_or(()));
         }
     }

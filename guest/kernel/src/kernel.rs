@@ -136,6 +136,6 @@ impl Kernel {
 /// A place for an operation.
 fn nothing() -> Operation {
     let root = PhysFrame::containing_address(x86_64::PhysAddr::zero());
-    let name = EntryName { table: root, root, page: VirtAddr::zero(), level: PageTableLevel::One };
+    let name = EntryName::new(root, root, VirtAddr::zero(), PageTableLevel::One);
     Operation { name, action: Action::Load, found: Entry::EMPTY }
 }

@@ -111,12 +111,12 @@ fn map<M: Machine>(
 ) -> Result<(), FaultError> {
     let action = Action::CompareExchange { expected: found, new: rights.leaf(frame.frame()) };
     machine.apply(&mut [Operation::new(name, action)])?;
-    let table = FrameNumber::of(name.table).ok_or(FaultError::Unknown(found))?;
+    let table = FrameNumber::of(name.table()).ok_or(FaultError::Unknown(found))?;
     note(memory, frame, Mapping::new(table, u64::from(name.index()), rights));
     match slot_of(found) {
         // The frame refers to the slot too, so the slot stays.
         Some(slot) => memory.swap.release(slot, 1),
-        None => memory.frames.count_live(name.table, 1),
+        None => memory.frames.count_live(name.table(), 1),
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use x86_64::structures::paging::PhysFrame;
 use x86_64::structures::paging::page_table::PageTableLevel;
 
 use crate::flushed::Flushed;
-use crate::number::{FrameNumber, Node, Share, Slot, frame_at};
+use crate::number::{FrameNumber, Node, Share, Slot};
 use crate::reverse::Mapping;
 
 mod far;
@@ -41,7 +41,7 @@ impl<'a> Frames<'a> {
     /// # Panics
     /// If there are more than 2^27 (512 GiB), which is what a word of the reverse map can name.
     pub fn new(records: &'a mut [FrameRecord]) -> Self {
-        assert!(records.len() <= 1 << 27, "at most 512 GiB of memory");
+        assert!(records.len() <= 1 << FrameNumber::BITS, "at most 512 GiB of memory");
         records.fill(FrameRecord::default());
         Self { records, free: None, free_count: 0 }
     }
@@ -188,12 +188,7 @@ impl<'a> Frames<'a> {
             unreachable!("the reverse map names tables only");
         };
         let page = u64::from(range) << RANGE_SHIFT | mapping.index() << 12;
-        EntryName {
-            table: frame_at(table),
-            root: root.frame(),
-            page: VirtAddr::new_truncate(page),
-            level: PageTableLevel::One,
-        }
+        EntryName::at(mapping.physical(), root.frame(), page, PageTableLevel::One)
     }
 
     /// Both names of an entry of a table.
@@ -203,12 +198,7 @@ impl<'a> Frames<'a> {
         };
         let start = u64::from(range) << RANGE_SHIFT;
         let page = start + (index << (9 * level as u32 + 3));
-        EntryName {
-            table: table.frame(),
-            root: root.frame(),
-            page: VirtAddr::new_truncate(page),
-            level,
-        }
+        EntryName::new(table.frame(), root.frame(), VirtAddr::new_truncate(page), level)
     }
 
     /// The record of a table that serves this page at this level.

@@ -3,9 +3,11 @@
 //! One word a mapping, singly linked into a ring; a frame's record names the last node of its ring,
 //! so a whole ring can be freed without a walk:
 //! ```text
-//! 63         62       61                35 34        26 25           0
-//! | executable | writable | frame of the table | index     | next node   |
+//! 63                37 36        28 27         26       25           0
+//! | frame of the table | index     | executable | writable | next node   |
 //! ```
+//! Table and index come first, so a shift gives the table, and another the address of the entry.
+//!
 //! The record of the table's frame says which space and which addresses it serves, so a word gives
 //! both names of the entry. The rights are what a failed write needs to put the mapping back.
 
@@ -14,12 +16,15 @@ use crate::rights::Rights;
 
 const NEXT_BITS: u32 = 26;
 const INDEX_BITS: u32 = 9;
-const TABLE_SHIFT: u32 = NEXT_BITS + INDEX_BITS;
-const TABLE_BITS: u32 = 27;
-const WRITABLE: u64 = 1 << 62;
-const EXECUTABLE: u64 = 1 << 63;
+const WRITABLE: u64 = 1 << NEXT_BITS;
+const EXECUTABLE: u64 = WRITABLE << 1;
+const INDEX_SHIFT: u32 = NEXT_BITS + 2;
+const TABLE_SHIFT: u32 = INDEX_SHIFT + INDEX_BITS;
 
-const _: () = assert!(TABLE_SHIFT + TABLE_BITS == 62);
+/// Bytes of an entry, as a power of two.
+const ENTRY_SHIFT: u32 = 3;
+
+const _: () = assert!(TABLE_SHIFT + FrameNumber::BITS == u64::BITS);
 
 /// Where one entry is that maps a frame, and with which rights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +32,7 @@ pub(crate) struct Mapping(u64);
 
 impl Mapping {
     pub fn new(table: FrameNumber, index: u64, rights: Rights) -> Self {
-        let place = u64::from(table.number()) << TABLE_SHIFT | index << NEXT_BITS;
+        let place = u64::from(table.number()) << TABLE_SHIFT | index << INDEX_SHIFT;
         let writable = if rights.writable { WRITABLE } else { 0 };
         let executable = if rights.executable { EXECUTABLE } else { 0 };
         Self(place | writable | executable)
@@ -36,12 +41,18 @@ impl Mapping {
     /// The number of the table's frame; never zero.
     #[inline]
     pub const fn table(self) -> u32 {
-        (self.0 >> TABLE_SHIFT) as u32 & ((1 << TABLE_BITS) - 1)
+        (self.0 >> TABLE_SHIFT) as u32
     }
 
     #[inline]
     pub const fn index(self) -> u64 {
-        self.0 >> NEXT_BITS & ((1 << INDEX_BITS) - 1)
+        self.0 >> INDEX_SHIFT & ((1 << INDEX_BITS) - 1)
+    }
+
+    /// Where the entry is, in bytes: table and index stand in the word as in an address, an entry having eight bytes.
+    #[inline]
+    pub const fn physical(self) -> u64 {
+        self.0 >> INDEX_SHIFT << ENTRY_SHIFT
     }
 
     pub const fn rights(self) -> Rights {
@@ -50,7 +61,7 @@ impl Mapping {
 
     /// Whether both are about the same entry.
     pub const fn same_entry(self, other: Self) -> bool {
-        (self.0 ^ other.0) & ((1 << 62) - 1) >> NEXT_BITS << NEXT_BITS == 0
+        (self.0 ^ other.0) >> INDEX_SHIFT == 0
     }
 
     #[inline]

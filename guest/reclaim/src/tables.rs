@@ -80,7 +80,7 @@ pub fn find_or_build<M: Machine>(
         return Err(TableError::NotUsers(page));
     }
     let mut name = walk::top(root, page.align_down(4096u64));
-    while name.level != PageTableLevel::One {
+    while name.level() != PageTableLevel::One {
         let entry = load(machine, name)?;
         name = match walk::below(&name, entry) {
             Ok(next) => next,
@@ -104,9 +104,10 @@ fn build<M: Machine>(
     machine: &mut M,
     above: &EntryName,
 ) -> Result<EntryName, TableError> {
-    let level = above.level.next_lower_level().ok_or(TableError::Foreign(*above, Entry::EMPTY))?;
-    let root = FrameNumber::of(above.root).ok_or(TableError::NotARoot(above.root))?;
-    let table = new_table(memory, machine, |_| Frames::table_for(above.page, level, root))?;
+    let level =
+        above.level().next_lower_level().ok_or(TableError::Foreign(*above, Entry::EMPTY))?;
+    let root = FrameNumber::of(above.root()).ok_or(TableError::NotARoot(above.root()))?;
+    let table = new_table(memory, machine, |_| Frames::table_for(above.page(), level, root))?;
     let new = Entry::new(table.frame(), LEADS_TO_TABLE);
     let action = Action::CompareExchange { expected: Entry::EMPTY, new };
     if let Err(stopped) = machine.apply(&mut [Operation::new(*above, action)]) {
@@ -114,8 +115,8 @@ fn build<M: Machine>(
         return Err(stopped.into());
     }
     memory.frames.link_table(root, table);
-    memory.frames.count_live(above.table, 1);
-    Ok(EntryName { table: table.frame(), level, ..*above })
+    memory.frames.count_live(above.table(), 1);
+    Ok(above.in_table(table.frame(), level))
 }
 
 /// Makes a free frame a table that nothing leads to yet.

@@ -122,9 +122,9 @@ impl<M: Machine> TearDown<'_, '_, M> {
         for at in 0..done {
             let Operation { name, found, .. } = self.room[at];
             if found != Entry::EMPTY {
-                self.memory.frames.count_live(name.table, -1);
+                self.memory.frames.count_live(name.table(), -1);
             }
-            if found != Entry::EMPTY && name.level == PageTableLevel::One {
+            if found != Entry::EMPTY && name.level() == PageTableLevel::One {
                 self.drop_leaf(table, start + at as u64, found);
             }
         }

@@ -47,7 +47,7 @@ pub fn name(
 ) -> EntryName {
     let at = model.place(root, page, level as u32).expect("tables lead there");
     let table = PhysFrame::containing_address(PhysAddr::new(at));
-    EntryName { table, root, page, level }
+    EntryName::new(table, root, page, level)
 }
 
 /// The entry with its counter one higher.

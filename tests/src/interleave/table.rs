@@ -32,7 +32,7 @@ impl<'j, 's, 'm, M: Method<Interleaved<'j, 's, 'm>>> Job<'j, 's, 'm, M> {
     pub(super) fn table(&mut self, space: usize) -> Result<(), Mistake> {
         let (table, page) = (self.take_frame(), passing_page(self.number));
         let upper = entries::name(self.model, self.spaces.roots[space], page, PageTableLevel::Two);
-        let name = EntryName { table, level: PageTableLevel::One, ..upper };
+        let name = upper.in_table(table, PageTableLevel::One);
         self.adopt(table)?;
         self.put(upper, leading_to(table), Entry::EMPTY)?;
         self.use_it(name)?;
@@ -69,9 +69,9 @@ impl<'j, 's, 'm, M: Method<Interleaved<'j, 's, 'm>>> Job<'j, 's, 'm, M> {
 
     /// Puts values into the new table, and looks whether they are there.
     fn use_it(&mut self, first: EntryName) -> Result<(), Mistake> {
-        for page in (1..4).map(|number| first.page - number * 0x1000) {
+        for page in (1..4).map(|number| first.page() - number * 0x1000) {
             self.stored += 1;
-            let (name, value) = (EntryName { page, ..first }, entries::absent(self.stored));
+            let (name, value) = (first.of_page(page), entries::absent(self.stored));
             self.put(name, value, Entry::EMPTY)?;
             self.put(name, value, value)?;
         }

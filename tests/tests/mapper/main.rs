@@ -96,7 +96,7 @@ fn leads_to_data<S: PageLevel>(setup: &Setup) {
         map::<S>(world).unwrap();
         let (space, _) = world.parts();
         let (name, entry) = space.leaf(address).unwrap();
-        assert_eq!((name.level, entry.is_present()), (S::LEVEL, true), "{setup:?}");
+        assert_eq!((name.level(), entry.is_present()), (S::LEVEL, true), "{setup:?}");
         assert_eq!(space.translate_addr(address + 8), Some(PhysAddr::new(DATA_AT + 8)));
         assert_eq!(space.translate_page(page).unwrap(), frame);
         assert_eq!(world.model.user_store(1, address + 8, value), Some(()));

@@ -176,7 +176,7 @@ unsafe impl TableDeeds for Deeds<'_, '_> {
     fn shoot_down(&mut self, unlinked: &[Unlinked]) {
         self.shot.borrow_mut().extend(unlinked.iter().map(|unlinked| unlinked.table));
         if self.broken != Broken::ShootDown {
-            unlinked.iter().for_each(|unlinked| self.flush(unlinked.entry.page));
+            unlinked.iter().for_each(|unlinked| self.flush(unlinked.entry.page()));
             self.other.detach(&ModelCpu::new(self.model, 1));
         }
     }

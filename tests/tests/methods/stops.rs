@@ -17,7 +17,10 @@ fn paging_off_refuses_what_lies_above_4_gib_after_it_did_what_came_before() {
         with_pages("paging-off", room, |kernel| {
             let mut batch: Vec<_> = (0..4).map(|space| marking(kernel, space, 0)).collect();
             let true_name = batch[beyond].name;
-            batch[beyond].name.table = PhysFrame::containing_address(PhysAddr::new(1 << 32));
+            batch[beyond].name = batch[beyond].name.in_table(
+                PhysFrame::containing_address(PhysAddr::new(1 << 32)),
+                batch[beyond].name.level(),
+            );
             let stopped = Err(Stopped { done: beyond, refusal: Refusal::Above4GiB });
             assert_eq!(kernel.machine.apply(&mut batch), stopped, "room for {room}");
             batch[beyond].name = true_name;

@@ -60,8 +60,8 @@ unsafe impl<C: Cpu> Lend for Own<'_, C> {
 unsafe impl<C: Cpu> Method<C> for InContext {
     unsafe fn apply(&mut self, cpu: &C, operations: &mut [Operation]) -> Result<(), Stopped> {
         let mut before = 0;
-        for run in operations.chunk_by_mut(|a, b| a.name.root == b.name.root) {
-            let root = run[0].name.root;
+        for run in operations.chunk_by_mut(|a, b| a.name.root() == b.name.root()) {
+            let root = run[0].name.root();
             let mut answer = Ok(());
             let mut work = || {
                 let mut own = Own { cpu, slot: self.own, fresh: Fresh::NONE };

@@ -140,15 +140,15 @@ impl<C: Cpu> Lender<'_, C> {
 unsafe impl<C: Cpu> Lend for Lender<'_, C> {
     #[inline]
     fn lend(&mut self, name: &EntryName) -> VirtAddr {
-        let pages = if name.root == self.own_root {
+        let pages = if name.root() == self.own_root {
             self.own
         } else {
-            if name.root != self.lent_root {
-                self.lend_root(name.root);
+            if name.root() != self.lent_root {
+                self.lend_root(name.root());
             }
             self.foreign
         };
-        let address = entry_address(pages, name.page, name.level);
+        let address = entry_address(pages, name);
         self.fresh.make(self.cpu, address);
         address
     }

@@ -23,7 +23,7 @@ use crate::entry::Entry;
 use crate::fresh::Fresh;
 use crate::lend::{self, Lend};
 use crate::methods::frame_array::FrameArray;
-use crate::methods::self_slot::{SLOT_FLAGS, SelfSlot, TOP_SHIFT, entry_address};
+use crate::methods::self_slot::{SLOT_FLAGS, SelfSlot, TOP_SHIFT};
 use crate::operation::{EntryName, Method, Operation, Refusal, Stopped};
 
 /// An array of roots, and a slot for the entry of one of them.
@@ -82,14 +82,14 @@ struct Reach<'a, C> {
 impl<C: Cpu> Reach<'_, C> {
     /// Gives the slot the entry of the foreign root that leads to the name's tables.
     fn lend_entry(&mut self, name: &EntryName) {
-        let index = name.page.p4_index();
-        let wanted = Some((name.root, index));
+        let index = name.page().p4_index();
+        let wanted = Some((name.root(), index));
         if self.lent != wanted {
-            let root = self.roots.address(name.root.start_address().as_u64());
+            let root = self.roots.address(name.root().start_address().as_u64());
             // SAFETY: adopted roots are shown in the array; the slot is this CPU's own.
             unsafe {
                 let upper = self.cpu.load(root + 8 * u64::from(index));
-                let table = upper.frame().unwrap_or(name.root);
+                let table = upper.frame().unwrap_or(name.root());
                 self.cpu.exchange(self.entry, Entry::new(table, SLOT_FLAGS));
             }
             (self.lent, self.fresh) = (wanted, Fresh::NONE);
@@ -98,13 +98,13 @@ impl<C: Cpu> Reach<'_, C> {
 
     /// Where an entry below a root appears, ours or the one whose entry the slot is given.
     fn below_root(&mut self, name: &EntryName) -> VirtAddr {
-        if name.root == self.own_root {
+        if name.root() == self.own_root {
             return self.own.address(name);
         }
         self.lend_entry(name);
-        let below = name.page.as_u64() & ((1 << TOP_SHIFT) - 1);
-        let page = VirtAddr::new_truncate(self.slot << TOP_SHIFT | below);
-        entry_address(self.own.pages(), page, name.level)
+        let below = name.page().as_u64() & ((1 << TOP_SHIFT) - 1);
+        let page = self.slot << TOP_SHIFT | below;
+        self.own.address(&EntryName::at(name.physical(), name.root(), page, name.level()))
     }
 
     /// Empties the slot; says whether something was in it.
@@ -125,7 +125,7 @@ impl<C: Cpu> Reach<'_, C> {
 unsafe impl<C: Cpu> Lend for Reach<'_, C> {
     #[inline]
     fn lend(&mut self, name: &EntryName) -> VirtAddr {
-        if name.level == PageTableLevel::Four {
+        if name.level() == PageTableLevel::Four {
             return self.roots.address(name.physical());
         }
         let address = self.below_root(name);

@@ -2,7 +2,6 @@
 #![expect(unsafe_code, reason = "makes addresses that are canonical by construction")]
 
 use x86_64::VirtAddr;
-use x86_64::structures::paging::page_table::PageTableLevel;
 use x86_64::structures::paging::{PageTableFlags, PageTableIndex, PhysFrame};
 
 use crate::entry::Entry;
@@ -48,15 +47,24 @@ impl SelfSlot {
     /// The address of an entry of the loaded space.
     #[inline]
     pub fn address(&self, name: &EntryName) -> VirtAddr {
-        entry_address(self.pages, name.page, name.level)
+        entry_address(self.pages, name)
     }
 }
 
 /// The address of an entry below a slot: `pages` is (X, S, S, S), of which the upper `level`
-/// indices stay; the others make room for those of `page`.
+/// indices stay; the others make room for those of the name's page.
 #[inline]
-pub fn entry_address(pages: u64, page: VirtAddr, level: PageTableLevel) -> VirtAddr {
-    let shift = INDEX_BITS * level as u32;
+pub fn entry_address(pages: u64, name: &EntryName) -> VirtAddr {
+    // Nearly all are of level one; with a constant the shifts cost nothing.
+    match name.level_number() {
+        1 => shifted(pages, name.page(), INDEX_BITS),
+        level => shifted(pages, name.page(), INDEX_BITS * level),
+    }
+}
+
+/// The same, for so many bits of `page` that make room.
+#[inline(always)]
+fn shifted(pages: u64, page: VirtAddr, shift: u32) -> VirtAddr {
     let kept = ((-1_i64 << ADDRESS_BITS) >> shift) as u64;
     let below = (page.as_u64() & TRANSLATED) >> shift & !7;
     // SAFETY: the bits that are kept include the sign of `pages`, which is canonical.
@@ -65,7 +73,10 @@ pub fn entry_address(pages: u64, page: VirtAddr, level: PageTableLevel) -> VirtA
 
 #[cfg(test)]
 mod tests {
-    use super::{PageTableIndex, PageTableLevel, SelfSlot, VirtAddr, entry_address};
+    use x86_64::PhysAddr;
+    use x86_64::structures::paging::page_table::PageTableLevel;
+
+    use super::{EntryName, PageTableIndex, PhysFrame, SelfSlot, VirtAddr};
 
     const S: u64 = 510;
     const I: [u64; 4] = [3, 5, 7, 11];
@@ -80,7 +91,8 @@ mod tests {
         let [i4, i3, i2, i1] = I;
         let page = address(I, 0) + 0xabc;
         let slot = SelfSlot::new(PageTableIndex::new(S as u16));
-        let at = |level| entry_address(slot.pages(), page, level);
+        let root = PhysFrame::containing_address(PhysAddr::zero());
+        let at = |level| slot.address(&EntryName::new(root, root, page, level));
         assert_eq!(at(PageTableLevel::One), address([S, i4, i3, i2], i1));
         assert_eq!(at(PageTableLevel::Two), address([S, S, i4, i3], i2));
         assert_eq!(at(PageTableLevel::Three), address([S, S, S, i4], i3));
@@ -90,7 +102,9 @@ mod tests {
     #[test]
     fn pages_of_the_upper_half_have_entries_too() {
         let slot = SelfSlot::new(PageTableIndex::new(S as u16));
-        let found = entry_address(slot.pages(), address([511; 4], 0), PageTableLevel::One);
+        let root = PhysFrame::containing_address(PhysAddr::zero());
+        let name = EntryName::new(root, root, address([511; 4], 0), PageTableLevel::One);
+        let found = slot.address(&name);
         assert_eq!(found, address([S, 511, 511, 511], 511));
     }
 }

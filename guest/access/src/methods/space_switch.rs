@@ -92,7 +92,7 @@ impl<C: Cpu> Journey<'_, C> {
 unsafe impl<C: Cpu> Lend for Journey<'_, C> {
     #[inline]
     fn lend(&mut self, name: &EntryName) -> VirtAddr {
-        self.go(name.root);
+        self.go(name.root());
         let address = self.own.address(name);
         self.fresh.make(self.cpu, address);
         address

@@ -62,8 +62,8 @@ impl<C: Cpu> Window<'_, C> {
 unsafe impl<C: Cpu> Lend for Window<'_, C> {
     #[inline]
     fn lend(&mut self, name: &EntryName) -> VirtAddr {
-        if self.shown != Some(name.table) {
-            self.show(name.table);
+        if self.shown != Some(name.table()) {
+            self.show(name.table());
         }
         self.page + ENTRY_BYTES * u64::from(name.index())
     }

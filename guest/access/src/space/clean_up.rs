@@ -81,7 +81,7 @@ impl<C: Cpu, M: Method<C>, D: TableDeeds, F: FrameDeallocator<Size4KiB>>
             for (index, entry) in (start..).zip(self.load(first, start)?) {
                 is_empty &= entry.is_empty() || self.is_freed(nth(first, index), entry)?;
             }
-            if !is_empty && first.level == PageTableLevel::One {
+            if !is_empty && first.level() == PageTableLevel::One {
                 break;
             }
         }
@@ -91,17 +91,17 @@ impl<C: Cpu, M: Method<C>, D: TableDeeds, F: FrameDeallocator<Size4KiB>>
     /// Cleans what an entry leads to; says whether that was a table which is unlinked now.
     fn is_freed(&mut self, name: EntryName, entry: Entry) -> Result<bool, Stopped> {
         let Ok(below) = walk::below(&name, entry) else { return Ok(false) };
-        if below.table == self.space.root || !self.is_in_range(&name) || !self.clean(below)? {
+        if below.table() == self.space.root || !self.is_in_range(&name) || !self.clean(below)? {
             return Ok(false);
         }
-        self.unlink(name, below.table)
+        self.unlink(name, below.table())
     }
 
     /// Takes away what leads to a table that is empty. The walker may set Accessed meanwhile; if it is not this table any
     /// more, it is left alone.
     fn unlink(&mut self, entry: EntryName, table: PhysFrame) -> Result<bool, Stopped> {
         let empty = |seen| match walk::below(&entry, seen) {
-            Ok(below) if below.table == table => Ok(Entry::EMPTY),
+            Ok(below) if below.table() == table => Ok(Entry::EMPTY),
             _ => Err(EditError::Occupied(entry, seen)),
         };
         match self.space.edit(entry, empty) {
@@ -140,8 +140,8 @@ impl<C: Cpu, M: Method<C>, D: TableDeeds, F: FrameDeallocator<Size4KiB>>
     /// Whether an entry takes part in translating pages of the range.
     fn is_in_range(&self, name: &EntryName) -> bool {
         let (first, last) = (self.range.start.start_address(), self.range.end.start_address());
-        let end = name.page.as_u64() + (walk::bytes_per_entry(name.level) - 1);
-        name.page <= last && end >= first.as_u64()
+        let end = name.page().as_u64() + (walk::bytes_per_entry(name.level()) - 1);
+        name.page() <= last && end >= first.as_u64()
     }
 
     /// Loads successive entries of a table, from `start`.
@@ -155,6 +155,6 @@ impl<C: Cpu, M: Method<C>, D: TableDeeds, F: FrameDeallocator<Size4KiB>>
 
 /// An entry of the table whose first is named. From the middle of a root on the sign is repeated.
 fn nth(first: EntryName, index: usize) -> EntryName {
-    let page = first.page.as_u64() + index as u64 * walk::bytes_per_entry(first.level);
-    EntryName { page: VirtAddr::new_truncate(page), ..first }
+    let page = first.page().as_u64() + index as u64 * walk::bytes_per_entry(first.level());
+    first.of_page(VirtAddr::new_truncate(page))
 }

@@ -28,7 +28,7 @@ pub unsafe trait TableDeeds {
     /// translating ([`walk::bytes_per_entry`](crate::walk::bytes_per_entry)). Only then are the tables released and
     /// their frames given back.
     ///
-    /// On each CPU that has the space loaded, INVLPG of `entry.page` is enough, if what the pages' own entries held was
+    /// On each CPU that has the space loaded, INVLPG of `entry.page()` is enough, if what the pages' own entries held was
     /// flushed when it was taken away. Where the space may be cached under a PCID without being loaded, that must be
     /// flushed, or noted for when it is loaded. On every CPU but this one, [`Method::detach`](crate::Method::detach)
     /// belongs to it.

@@ -69,7 +69,7 @@ impl fmt::Display for EditError {
             Self::Occupied(name, entry) => ("is not empty", name, entry),
             Self::Misaligned(name, entry) => ("has a misaligned address", name, entry),
         };
-        write!(f, "{entry:?} of level {} for {:?} {what}", name.level as u8, name.page)
+        write!(f, "{entry:?} of level {} for {:?} {what}", name.level() as u8, name.page())
     }
 }
 

@@ -41,7 +41,7 @@ impl<C: Cpu, M: Method<C>, D: TableDeeds> ForeignSpace<'_, C, M, D> {
     ) -> Result<(), EditError> {
         let table_flags = for_tables(table_flags)? | LINK;
         let mut name = walk::top(self.root, page.start_address());
-        while name.level != S::LEVEL {
+        while name.level() != S::LEVEL {
             name = self.table_below(name, table_flags, frames)?;
         }
         let new = pages::mapping(frame, flags);
@@ -98,7 +98,7 @@ impl<C: Cpu, M: Method<C>, D: TableDeeds> ForeignSpace<'_, C, M, D> {
         // It leads to a table: `name` is above the level of pages, and the flags are those of a link.
         let below = walk::below(&name, link)?;
         self.deeds.zero(frame);
-        self.method.get_mut().adopt(self.cpu, frame, below.level).map_err(new_table)?;
+        self.method.get_mut().adopt(self.cpu, frame, below.level()).map_err(new_table)?;
         let occupied = |seen| EditError::Occupied(name, seen);
         self.edit(name, |seen| seen.is_empty().then_some(link).ok_or(occupied(seen)))
             .map_err(|why| self.unmake(frame, why))?;

@@ -43,7 +43,7 @@ impl<S: PageLevel, C: Cpu, M: Method<C>, D: TableDeeds> Mapper<S> for ForeignSpa
             Ok(()) => Ok(MapperFlush::new(page)),
             Err(EditError::NoFrame) => Err(MapToError::FrameAllocationFailed),
             Err(EditError::NoEntry(NoEntry::Large(..))) => Err(MapToError::ParentEntryHugePage),
-            Err(EditError::Occupied(name, _)) if name.level == S::LEVEL => {
+            Err(EditError::Occupied(name, _)) if name.level() == S::LEVEL => {
                 Err(MapToError::PageAlreadyMapped(frame))
             }
             Err(other) => panic!("{other}"),
@@ -181,7 +181,7 @@ impl Word {
             EditError::NoEntry(NoEntry::Absent(..)) => Self::NotMapped,
             EditError::NoEntry(NoEntry::Large(..)) | EditError::Table(..) => Self::OtherSize,
             EditError::Misaligned(name, entry) => {
-                Self::Misaligned(pages::address(entry, name.level))
+                Self::Misaligned(pages::address(entry, name.level()))
             }
             EditError::NoEntry(NoEntry::Stopped(stopped)) => refused(stopped.refusal),
             other => panic!("{other}"),

@@ -44,7 +44,7 @@ impl<C: Cpu, M: Method<C>, D> Translate for ForeignSpace<'_, C, M, D> {
     #[inline]
     fn translate(&self, address: VirtAddr) -> TranslateResult {
         match self.leaf(address) {
-            Ok((name, entry)) => mapped(name.level, entry, address),
+            Ok((name, entry)) => mapped(name.level(), entry, address),
             Err(NoEntry::Absent(..) | NoEntry::Large(..)) => TranslateResult::NotMapped,
             Err(NoEntry::Stopped(stopped)) => panic!("the method refused: {:?}", stopped.refusal),
         }

@@ -123,7 +123,7 @@ fn tables_are_not_found_by_way_of_the_root_itself() {
         // SAFETY: every table is used once.
         unsafe { space.clean_up_addr_range(Page::range_inclusive(page(0), high), &mut &memory) };
     });
-    let below = |name: &EntryName| (name.level as u64, u64::from(name.page.p4_index()));
+    let below = |name: &EntryName| (name.level() as u64, u64::from(name.page().p4_index()));
     assert_eq!(deeds.entries.iter().map(below).collect::<Vec<_>>(), [(3, 511), (4, 511)]);
     assert_eq!(memory.back.take(), [frame(2), frame(1)]);
 }

@@ -50,7 +50,7 @@ fn as_table_of(trial: &mut Trial<'_>, number: usize, frame: PhysFrame) -> Result
     let upper = upper_entry(trial, number)?;
     let link = |entry| [Operation::new(upper, Action::Exchange(entry))];
     trial.batch(&mut link(Entry::new(frame, LEADS_TO_TABLE)))?;
-    let leaf = EntryName { table: frame, level: PageTableLevel::One, ..upper };
+    let leaf = upper.in_table(frame, PageTableLevel::One);
     trial.batch(&mut edits(leaf))?;
     let mut unlink = link(Entry::EMPTY);
     trial.batch(&mut unlink)?;
@@ -66,7 +66,7 @@ fn upper_entry(trial: &mut Trial<'_>, number: usize) -> Result<EntryName, Failur
     drop(core);
     built.map_err(|why| Failure::new(format_args!("no tables: {why:?}")))?;
     let names = trial.walk(root, SPARE_PAGE)?;
-    Ok(EntryName { page: SPARE_PAGE + SERVED, ..names[2] })
+    Ok(names[2].of_page(SPARE_PAGE + SERVED))
 }
 
 /// All actions on an entry that is empty before and after.
@@ -89,7 +89,7 @@ fn refused(trial: &mut Trial<'_>, frame: PhysFrame) -> Result<(), Failure> {
     }
     for number in [HOME, FOREIGN] {
         let low = upper_entry(trial, number)?;
-        let high = EntryName { table: frame, level: PageTableLevel::One, ..low };
+        let high = low.in_table(frame, PageTableLevel::One);
         let full = Action::Exchange(Entry(SOFTWARE));
         trial.batch(&mut [low, high, low].map(|name| Operation::new(name, full)))?;
         trial.batch(&mut [Operation::new(low, Action::Exchange(Entry::EMPTY))])?;

@@ -50,7 +50,7 @@ fn loads(trial: &mut Trial<'_>) -> Result<(u64, u64), Failure> {
         }
     };
     let names = trial.names.clone();
-    let foreign = names.iter().filter(|name| name.root == root);
+    let foreign = names.iter().filter(|name| name.root() == root);
     let mut operations: Vec<_> = foreign.map(|name| Operation::new(*name, Action::Load)).collect();
     trial.batch_on(&Observed::by(look, hardware), &mut operations)?;
     Ok((steps.get(), redirected.get()))

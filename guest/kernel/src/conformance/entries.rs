@@ -86,7 +86,7 @@ fn action(number: usize, entry: &mut Entry) -> Action {
 /// The entries of level one and what they hold, in an order that goes to and fro between spaces.
 pub fn leaves(trial: &mut Trial<'_>) -> Vec<(EntryName, Entry)> {
     let all = trial.names.clone();
-    let leaves: Vec<_> = all.iter().filter(|name| name.level == PageTableLevel::One).collect();
+    let leaves: Vec<_> = all.iter().filter(|name| name.level() == PageTableLevel::One).collect();
     let in_turn = (0..leaves.len()).map(|number| leaves[number * STRIDE % leaves.len()]);
     in_turn.map(|name| (*name, trial.look(name))).collect()
 }

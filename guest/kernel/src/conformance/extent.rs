@@ -82,7 +82,7 @@ fn windows_used(trial: &mut Trial<'_>) -> Result<u64, Failure> {
     let most = Cell::new(0);
     let look = |_: Step| most.set(most.get().max(open_windows(&hardware, first, USED_WINDOWS)));
     let root = trial.root(FOREIGN);
-    let names = trial.names.iter().filter(|name| name.root == root);
+    let names = trial.names.iter().filter(|name| name.root() == root);
     let mut operations: Vec<_> = names.map(|name| Operation::new(*name, Action::Load)).collect();
     trial.batch_on(&Observed::by(look, hardware), &mut operations)?;
     Ok(most.get())

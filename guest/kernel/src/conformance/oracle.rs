@@ -87,7 +87,7 @@ fn must_be_marked(trial: &mut Trial<'_>, leaf: &EntryName, edits: usize) -> Resu
     }
     Err(Failure::new(format_args!(
         "after the flush of {edits} edits the TLB still answers for page {:#x}",
-        leaf.page.as_u64()
+        leaf.page().as_u64()
     )))
 }
 

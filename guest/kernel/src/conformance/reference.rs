@@ -99,7 +99,7 @@ fn alike(one: Entry, other: Entry) -> bool {
 }
 
 fn differs(what: &str, name: &EntryName, wanted: Entry, got: Entry) -> Failure {
-    let (level, page) = (name.level as u8, name.page.as_u64());
+    let (level, page) = (name.level() as u8, name.page().as_u64());
     Failure::new(format_args!(
         "level {level} of page {page:#x}: {what} {:#x}, not {:#x}",
         got.0, wanted.0

@@ -61,7 +61,7 @@ fn edit(trial: &mut Trial<'_>, root: PhysFrame) -> Result<Tables, Failure> {
     trial.batch(&mut names.map(|name| Operation::new(name, Action::Load)))?;
     let leaf = |entry| Operation::new(names[3], Action::Exchange(entry));
     trial.batch(&mut [leaf(Entry(SOFTWARE)), leaf(Entry::EMPTY)])?;
-    Ok(names.map(|name| name.table))
+    Ok(names.map(|name| name.table()))
 }
 
 fn failed(why: &tables::TableError) -> Failure {

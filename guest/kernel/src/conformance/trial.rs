@@ -89,7 +89,7 @@ impl<'k> Trial<'k> {
     /// What an entry holds, by the kernel's window and not by the method.
     pub fn look(&mut self, name: &EntryName) -> Entry {
         let index = usize::from(name.index());
-        self.kernel.machine.show(name.table, |words| Entry(words[index]))
+        self.kernel.machine.show(name.table(), |words| Entry(words[index]))
     }
 
     /// The names of the entries that translate a page, from the root down, by the window too.

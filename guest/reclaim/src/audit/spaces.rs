@@ -50,14 +50,16 @@ impl Space<'_, '_> {
     /// Looks at an entry that is not empty. Entries come in order of address, each before those
     /// below it: another entry of this level means that the table below the last one is done.
     fn entry(&mut self, name: &EntryName, entry: Entry) -> Result<(), Wrong> {
-        if let Some(below) = name.level.next_lower_level() {
+        if let Some(below) = name.level().next_lower_level() {
             self.leave(below)?;
         }
-        if let Some((_, live)) = &mut self.open[name.level as usize - 1] {
+        if let Some((_, live)) = &mut self.open[name.level() as usize - 1] {
             *live += 1;
         }
-        match (name.level.next_lower_level(), entry.frame()) {
-            (Some(level), Some(table)) if !entry.is_large() => self.enter(table, name.page, level),
+        match (name.level().next_lower_level(), entry.frame()) {
+            (Some(level), Some(table)) if !entry.is_large() => {
+                self.enter(table, name.page(), level)
+            }
             (None, Some(frame)) => self.leaf(name, entry, frame),
             (None, None) => self.swap_entry(name, entry),
             _ => Err(Wrong::Unknown(*name, entry)),
@@ -101,7 +103,7 @@ impl Space<'_, '_> {
         let Some(State::Data { mappings, .. }) = self.memory.frames.record(number) else {
             return Err(Wrong::MapsNoPage(*name, entry));
         };
-        let table = FrameNumber::of(name.table).ok_or(Wrong::TableRecord(name.table))?;
+        let table = FrameNumber::of(name.table()).ok_or(Wrong::TableRecord(name.table()))?;
         let sought = Mapping::new(table, u64::from(name.index()), Rights::of(entry));
         let mut ring = self.memory.reverse.ring(mappings);
         let known = ring.find(|mapping| mapping.same_entry(sought));

@@ -39,7 +39,7 @@ pub fn begin(
         let Some(page) = pages.get_mut(begun.pages) else { break };
         let Some((frame, slot)) = prepare(memory, *victim, page, tally) else { continue };
         (page.frame, page.number, page.slot) = (*victim, frame, slot);
-        (page.outcome, page.fate) = (Err(DeviceError), Fate::Write);
+        (page.laid, page.outcome, page.fate) = (0, Err(DeviceError), Fate::Write);
         begun.pages += 1;
         begun.slots_ascend &= slot.number() > last_slot;
         last_slot = slot.number();
@@ -147,28 +147,28 @@ fn lay_out(
     (pages, from): (&mut [Write], Option<Node>),
     room: &mut [Operation],
 ) -> (usize, Option<(usize, Option<Node>)>) {
-    let (all, mut room, mut from) = (room.len(), room.iter_mut(), from);
+    let (all, mut room, mut from) = (room.len(), room, from);
     for (number, page) in pages.iter_mut().enumerate() {
-        page.laid = 0;
         let Some(last) = page.last else { continue };
+        let (before, action) = (room.len(), Action::Exchange(swap_entry(page.slot)));
         let mut next = from.take().map_or_else(|| reverse.after(last), Node::number);
-        let (left, action) = (room.len(), Action::Exchange(swap_entry(page.slot)));
-        loop {
-            let Some(operation) = room.next() else {
-                page.laid = left as u32;
-                swap.refer(page.slot, page.laid);
-                return (all, Some((number, Node::new(next))));
-            };
+        let mut rest = true;
+        while let Some((operation, others)) = core::mem::take(&mut room).split_first_mut() {
+            room = others;
             let (mapping, after) = reverse.at_number(next);
             operation.name = frames.leaf_name(mapping);
             operation.action = action;
             if next == last.number() {
+                rest = false;
                 break;
             }
             next = after;
         }
-        page.laid = (left - room.len()) as u32;
+        page.laid = (before - room.len()) as u32;
         swap.refer(page.slot, page.laid);
+        if rest {
+            return (all, Some((number, Node::new(next))));
+        }
     }
     (all - room.len(), None)
 }

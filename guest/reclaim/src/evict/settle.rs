@@ -31,7 +31,8 @@ pub fn settle<M: Machine>(
     let (done, unfinished) = pages.split_at_mut(round.finished);
     let (mut rest, mut writes) = (operations, 0);
     for page in &mut done[round.first..] {
-        let mine = rest.split_off(..page.laid as usize).unwrap_or_default();
+        let (mine, others) = rest.split_at(page.laid as usize);
+        rest = others;
         let marks = memory.frames.page_in(page.number).marks;
         gather(machine, page, mine, marks, &mut memory.swap, tally);
         writes += usize::from(settled(page, marks));
@@ -54,8 +55,9 @@ fn gather<M: Machine>(
     tally: &mut Evicted,
 ) {
     let expected = page.frame.start_address().as_u64() | PRESENT;
-    let (mut found, mut wrong) = (0, 0);
-    for operation in operations {
+    let [first, others @ ..] = operations else { return };
+    let (mut found, mut wrong) = (first.found.0, first.found.0 ^ expected);
+    for operation in others {
         found |= operation.found.0;
         wrong |= operation.found.0 ^ expected;
     }

@@ -62,8 +62,8 @@ impl Round {
         }
         let mut roots = Roots::default();
         for name in edits(operations) {
-            shared.generations.raise(name.root);
-            roots.add(name.root);
+            shared.generations.raise(name.root());
+            roots.add(name.root());
         }
         look();
         let count = self.find_users(shared.cpus(), roots);
@@ -102,7 +102,7 @@ impl Round {
     /// Puts the edited pages of the first so many users' roots into the request.
     fn gather(&mut self, request: &Request, users: usize, operations: &[Operation]) {
         let users = &mut self.users[..users];
-        for EntryName { root, page, .. } in edits(operations) {
+        for (root, page) in edits(operations).map(|name| (name.root(), name.page())) {
             let Some(user) = users.iter_mut().find(|user| user.root == root) else { continue };
             user.edits += 1;
             if self.pages < MOST_PAGES {

@@ -204,6 +204,6 @@ fn number(page: VirtAddr) -> usize {
 fn operation(space: usize, page: usize) -> Operation {
     let root = root(space);
     let page = VirtAddr::new((page as u64) << 12);
-    let name = EntryName { table: root, root, page, level: PageTableLevel::One };
+    let name = EntryName::new(root, root, page, PageTableLevel::One);
     Operation::new(name, Action::Exchange(Entry::EMPTY))
 }

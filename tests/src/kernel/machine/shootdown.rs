@@ -38,12 +38,12 @@ impl<C: Cpu, M: Method<C>> ModelMachine<'_, C, M> {
     }
 
     fn forget(&mut self, cpu: usize, name: &EntryName) {
-        if name.root == self.model.root(cpu) {
+        if name.root() == self.model.root(cpu) {
             if self.flushes.asks(Kind::Invlpg) {
-                self.model.invlpg(cpu, name.page);
+                self.model.invlpg(cpu, name.page());
             }
         } else if let Some(pcids) = &mut self.pcids {
-            pcids.edited(cpu, name.root, self.flushes);
+            pcids.edited(cpu, name.root(), self.flushes);
         }
     }
 
