@@ -141,6 +141,30 @@ fn a_new_sharer_rescues_a_page_too() {
     }
 }
 
+/// A clean page is rescued, and perhaps written then; it is written to swap if it was, and only then.
+#[test]
+fn a_clean_page_that_is_rescued_keeps_its_copy_unless_it_is_written() {
+    for (at, value) in [(Moment::Flushed, None), (Moment::Written, Some(79))] {
+        with_every_method(64, |kernel| {
+            let frame = share(kernel);
+            assert_eq!(kernel.evict(&[frame]).written, 1);
+            kernel.touch(THERE, SHARER, PAGE, None).unwrap();
+            let frame = kernel.frame_of(SHARER, PAGE).unwrap();
+            let found = kernel.evict_while(&[frame], |moment, others| {
+                if moment == at {
+                    assert_eq!(others.fault(THERE, SHARER, PAGE), Ok(BroughtIn::FromCache));
+                    assert!(others.machine.touch(THERE, SHARER, PAGE, value));
+                }
+            });
+            assert_eq!((found.rescued, found.clean), (1, 0));
+            kernel.audit().unwrap();
+            let found = kernel.evict(&[frame]);
+            assert_eq!((found.written, found.clean), if value.is_some() { (1, 0) } else { (0, 1) });
+            all_read(kernel);
+        });
+    }
+}
+
 /// A sharer that was left in swap by an earlier eviction has a swap entry, but none in the ring.
 #[test]
 fn a_sharer_that_was_in_swap_all_the_time_is_mapped_once() {

@@ -19,7 +19,7 @@
 //!   stays its own, and nothing is taken out of its ring in the reverse map. So what was laid out stays true.
 //! - Until it is SETTLED a fault on it is answered with [`crate::FaultError::Busy`]: its entries are about to change. From then
 //!   on a fault maps it again, and marks it as WANTED; then release puts all its mappings back and keeps
-//!   the frame. It counts as dirty, since it may have been written while its slot was.
+//!   the frame. What was written to its slot is of no use, since the page may have been written meanwhile.
 //! - The ring of a victim may grow, at its front: find goes from the front to the last mapping, in several rounds if
 //!   there is little room, and comes by the front only once. What is added there was mapped after find, so there is nothing to
 //!   exchange; and it is added to settled pages only. ([`crate::Reverse`] adds to the front of every ring.)

@@ -10,20 +10,20 @@ use crate::reverse::Mapping;
 use crate::swap_entry::swap_entry;
 
 /// Maps a page again wherever an entry holds its swap entry. The reverse map still knows where and
-/// with which rights; what was mapped again already holds something else. The page counts as dirty from now on: its
-/// slot may hold anything, be it that the write failed, or that somebody wrote the page meanwhile.
+/// with which rights; what was mapped again already holds something else. A clean page keeps its slot, which was not
+/// touched. The slot of any other may hold anything, be it that the write failed, or that somebody wrote the page
+/// meanwhile.
 ///
 /// The records are held all the time. It happens seldom, and nobody can fault on the page in between.
 #[cold]
 pub fn put_back<M: Machine>(
     memory: &mut Memory<'_>,
     machine: &mut M,
-    frame: FrameNumber,
+    (frame, is_clean): (FrameNumber, bool),
     room: &mut [Operation],
 ) {
     let page = memory.page(frame);
     page.marks.clear(Marks::PASSING);
-    page.marks.clear(Marks::COPY);
     let (slot, mappings) = (*page.slot, *page.mappings);
     let Some(slot) = slot else { return };
     let mut ring = memory.reverse.ring(mappings).peekable();
@@ -33,7 +33,9 @@ pub fn put_back<M: Machine>(
         memory.swap.release(slot, restored);
     }
     drop(ring);
-    give_slot_back(memory, frame, slot);
+    if !is_clean {
+        give_slot_back(memory, frame, slot);
+    }
 }
 
 /// Makes operations for the next mappings; gives back how many.
@@ -67,6 +69,7 @@ fn restore<M: Machine>(machine: &mut M, operations: &mut [Operation]) -> u32 {
 
 /// The slot holds nothing of use. If only the frame refers to it, it becomes free.
 fn give_slot_back(memory: &mut Memory<'_>, frame: FrameNumber, slot: Slot) {
+    memory.page(frame).marks.clear(Marks::COPY);
     if memory.swap.references(slot) == 1 {
         *memory.page(frame).slot = None;
         memory.swap.set_cached(slot, None);

@@ -75,7 +75,7 @@ fn keep<M: Machine>(
         }
         (Fate::Write, Ok(_)) | (Fate::Clean, _) => tally.rescued += 1,
     }
-    put_back(memory, machine, page.number, room);
+    put_back(memory, machine, (page.number, page.fate == Fate::Clean), room);
 }
 
 /// The mistake that tests must find: the frames are given away while CPUs can still reach them
