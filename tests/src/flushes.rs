@@ -15,10 +15,10 @@ pub enum Kind {
     Invlpg,
     /// A write of CR3 with bit 63 clear.
     RootWrite,
-    /// The same, the first time that a new space is loaded under the PCID of one that ended.
+    /// The same, the first time that a new space is loaded under the PCID of another.
     FirstLoad,
-    /// A note that a space must be flushed when it is loaded next.
-    Note,
+    /// The same as the root of the kernel is loaded.
+    KernelLoad,
     /// [`page_reclaim::Machine::flush`].
     Flush,
     /// [`page_reclaim::Machine::let_go`].
@@ -111,7 +111,7 @@ impl Kind {
             Self::Invlpg => "invlpg",
             Self::RootWrite => "root-write",
             Self::FirstLoad => "first-load",
-            Self::Note => "note",
+            Self::KernelLoad => "kernel-load",
             Self::Flush => "flush",
             Self::LetGo => "let-go",
             Self::Detach => "detach",

@@ -24,7 +24,7 @@ pub use layout::{
     BOOT_ROOT, CPUS, FOREIGN_SLOTS, MOST_CPUS, SELF_SLOT, alias_window, boot, fill_root, place_of,
     places, shown, window_of, windows,
 };
-pub use machine::{Device, Happened, Intruder, ModelMachine, Pcids};
+pub use machine::{Device, Happened, Intruder, ModelMachine, Protocol, protocol};
 pub use meddling::{Meddler, Moment};
 pub use plain::Plain;
 pub use records::Records;
@@ -130,7 +130,7 @@ impl<'r, 'm, C: Cpu, M: Method<C>> Kernel<'r, 'm, C, M> {
                 });
             let root = root.unwrap_or(Err(TableError::NoFrame)).map_err(Mistake::Tables)?;
             self.machine.world.spaces[space] = Some(root);
-            self.machine.pcids.iter_mut().for_each(|pcids| pcids.renew(space));
+            self.machine.known.renew(space);
         }
         Ok(())
     }

@@ -12,7 +12,9 @@ use loadphys_abi::batch::Item;
 use loadphys_rules::Tables;
 
 use crate::flushes::Flushes;
-use crate::kernel::{BOOT_ROOT, CPUS, Kernel, ModelMachine, PAGES, Plain, Records, SPACES, chosen};
+use crate::kernel::{
+    BOOT_ROOT, CPUS, Kernel, ModelMachine, PAGES, Plain, Records, SPACES, chosen, protocol,
+};
 use crate::model::{Model, Random, Seen, Violation};
 use crate::scenario::{Setup, booted, cpus};
 
@@ -102,14 +104,15 @@ pub fn run(setup: &Setup, flushes: bool, steps: &[Step]) -> Outcome {
     let rules = Tables::new(&states);
     let model = Model::new(FRAMES, CPUS, BOOT_ROOT, rules, setup.seed);
     let (asked, mut items) = (Flushes::new(setup.flushing), vec![Item::default(); setup.room]);
-    let cpus = cpus(&model, |cpu| cpu);
+    let (cpus, protocol) = (cpus(&model, |cpu| cpu), protocol(CPUS));
     match setup.method {
         "plain" => {
-            let machine = ModelMachine::new(&model, &asked, cpus, Plain(&model));
+            let machine = ModelMachine::new(&model, &asked, &protocol, cpus, Plain(&model));
             booted(setup, rules, machine, |kernel| life(kernel, flushes, steps))
         }
         name => {
-            let machine = ModelMachine::new(&model, &asked, cpus, chosen(name, &mut items));
+            let machine =
+                ModelMachine::new(&model, &asked, &protocol, cpus, chosen(name, &mut items));
             booted(setup, rules, machine, |kernel| life(kernel, flushes, steps))
         }
     }

@@ -12,7 +12,8 @@ use loadphys_rules::Tables;
 
 use crate::flushes::Flushes;
 use crate::kernel::{
-    BOOT_ROOT, CPUS, Intruder, Kernel, METHODS, ModelMachine, Pcids, Plain, Records, boot, chosen,
+    BOOT_ROOT, CPUS, Intruder, Kernel, METHODS, ModelMachine, Plain, Protocol, Records, boot,
+    chosen, protocol,
 };
 use crate::model::{Model, ModelCpu, Random};
 
@@ -33,27 +34,27 @@ pub fn with_kernel<T>(
     setup: &Setup,
     work: impl for<'r, 'm, 'i> FnOnce(&mut Tested<'r, 'm, 'i>) -> T,
 ) -> T {
-    with_model(setup, |model, rules, flushes| {
+    with_model(setup, |model, rules, (flushes, protocol)| {
         let mut items = vec![Item::default(); setup.room];
         let method = chosen(setup.method, &mut items);
         let cpus = cpus(model, Counted::new);
-        booted(setup, rules, ModelMachine::new(model, flushes, cpus, method), work)
+        booted(setup, rules, ModelMachine::new(model, flushes, protocol, cpus, method), work)
     })
 }
 
 /// Does the steps, with a method of the list or `plain`.
 pub fn run(setup: &Setup, steps: &[Step]) -> Outcome {
-    with_model(setup, |model, rules, flushes| {
+    with_model(setup, |model, rules, (flushes, protocol)| {
         let mut items = vec![Item::default(); setup.room];
         let cpus = cpus(model, |cpu| cpu.asking(flushes));
         match setup.method {
             "plain" => {
-                let machine = ModelMachine::new(model, flushes, cpus, Plain(model));
+                let machine = ModelMachine::new(model, flushes, protocol, cpus, Plain(model));
                 booted(setup, rules, machine, |kernel| life(kernel, setup, steps))
             }
             name => {
                 let method = chosen(name, &mut items);
-                let machine = ModelMachine::new(model, flushes, cpus, method);
+                let machine = ModelMachine::new(model, flushes, protocol, cpus, method);
                 let outcome = booted(setup, rules, machine, |kernel| life(kernel, setup, steps));
                 Outcome { sites: flushes.asked(), ..outcome }
             }
@@ -61,11 +62,14 @@ pub fn run(setup: &Setup, steps: &[Step]) -> Outcome {
     })
 }
 
-fn with_model<T>(setup: &Setup, work: impl FnOnce(&Model<'_>, Tables<'_>, &Flushes) -> T) -> T {
+fn with_model<T>(
+    setup: &Setup,
+    work: impl FnOnce(&Model<'_>, Tables<'_>, (&Flushes, &Protocol)) -> T,
+) -> T {
     let states = Records::for_rules(setup.frames);
     let rules = Tables::new(&states);
     let model = Model::new(setup.frames, CPUS, BOOT_ROOT, rules, setup.seed);
-    work(&model, rules, &Flushes::new(setup.flushing))
+    work(&model, rules, (&Flushes::new(setup.flushing), &protocol(CPUS)))
 }
 
 /// The CPUs of a model, as the method sees them.
@@ -86,7 +90,9 @@ pub(crate) fn booted<'m, C: Cpu, M: Method<C>, T>(
     if setup.intruder {
         machine.intruder = Intruder::Somebody(Random::new(setup.seed + 1));
     }
-    machine.pcids = setup.pcids.then(Pcids::new);
+    if setup.pcids {
+        machine.use_pcids();
+    }
     work(&mut Kernel::new(memory, machine, setup.room))
 }
 

@@ -23,7 +23,7 @@ impl Flushed {
     ///
     /// Its edits need no flush. Where loading another root flushes, nothing of the space is cached; with
     /// PCIDs something may be, but the PCID is flushed before another space is loaded under it
-    /// ([`crate::stale::Tag::new`]). Both hold only because no page of a space is mapped global: neither a load of
+    /// ([`crate::shootdown::Identity`]). Both hold only because no page of a space is mapped global: neither a load of
     /// CR3 nor the flush of a PCID drops global translations, and they are used under every PCID. The entries made here
     /// never have Global (see `Rights::leaf`, which makes them all). What is left are slots that lead to its tables.
     #[track_caller]

@@ -18,7 +18,6 @@
 #![forbid(unsafe_code)]
 
 pub mod shootdown;
-pub mod stale;
 pub mod tables;
 pub mod victims;
 

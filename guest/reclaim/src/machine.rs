@@ -67,7 +67,7 @@ pub trait Machine {
     ///
     /// What was in the space is not flushed. No CPU uses what it may still know of it: without PCIDs
     /// that went when another root was loaded; with them, the kernel must flush the PCID before
-    /// another space is loaded under it ([`crate::stale::Tag::new`]). Neither reaches global translations, so no
+    /// another space is loaded under it ([`crate::shootdown::Identity`]). Neither reaches global translations, so no
     /// page of a space may be mapped global; this crate maps none so.
     #[track_caller]
     fn let_go(&mut self);

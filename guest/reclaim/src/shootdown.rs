@@ -53,15 +53,19 @@ pub const MOST_PAGES: usize = if cfg!(loom) { 2 } else { 64 };
 /// What the protocol asks of the CPU that it runs on.
 pub trait Local {
     /// Writes CR3.
+    #[track_caller]
     fn load(&mut self, root: PhysFrame, how: Loading);
 
     /// Forgets a page under the loaded PCID, and what leads to any page (INVLPG).
+    #[track_caller]
     fn invlpg(&mut self, page: VirtAddr);
 
     /// Forgets everything under the loaded PCID.
+    #[track_caller]
     fn flush_loaded(&mut self);
 
     /// The method lets go of foreign roots.
+    #[track_caller]
     fn let_go(&mut self);
 
     /// Interrupts another CPU, which then [answers](Shared::answer).

@@ -14,7 +14,9 @@ use super::interrupts::{Interrupts, Spaces};
 use super::job::{Job, Mistake, Step};
 use super::shootdown::Shootdowns;
 use crate::flushes::Flushes;
-use crate::kernel::{BOOT_ROOT, CPUS, Kernel, ModelMachine, Plain, Records, SHARED, chosen, shown};
+use crate::kernel::{
+    BOOT_ROOT, CPUS, Kernel, ModelMachine, Plain, Records, SHARED, chosen, protocol, shown,
+};
 use crate::model::{Model, ModelCpu, Random, Seen, Violation};
 use crate::scenario::{Setup, booted, cpus};
 
@@ -73,13 +75,14 @@ pub fn run(method: &'static str, scene: &Scene) -> Outcome {
     let mut items = vec![[Item::default(); ROOM]; scene.cpus + 1];
     let [first, items @ ..] = &mut items[..] else { unreachable!("one more than CPUs") };
     let (asked, cpus) = (Flushes::new(setup.flushing), cpus(&model, |cpu| cpu));
+    let protocol = protocol(CPUS);
     let roots = match method {
         "plain" => {
-            let machine = ModelMachine::new(&model, &asked, cpus, Plain(&model));
+            let machine = ModelMachine::new(&model, &asked, &protocol, cpus, Plain(&model));
             booted(&setup, rules, machine, spaces)
         }
         name => {
-            let machine = ModelMachine::new(&model, &asked, cpus, chosen(name, first));
+            let machine = ModelMachine::new(&model, &asked, &protocol, cpus, chosen(name, first));
             booted(&setup, rules, machine, spaces)
         }
     };

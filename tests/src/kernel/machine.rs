@@ -2,18 +2,19 @@
 #![expect(unsafe_code, reason = "calls methods; no address here is a real one")]
 
 mod device;
-mod pcids;
 mod shootdown;
 mod world;
 
-use foreign_access::{Cpu, Entry, EntryName, Method, Operation, Refusal, Stopped};
+use foreign_access::{Cpu, Method, Operation, Refusal, Stopped};
 use page_reclaim::{Checksum, DeviceError, Machine, Slot, Write};
 use x86_64::structures::paging::PhysFrame;
 use x86_64::structures::paging::page_table::PageTableLevel;
 
 pub use device::Device;
-pub use pcids::Pcids;
+pub use shootdown::{Protocol, protocol};
 pub use world::{Happened, Intruder, World};
+
+use shootdown::{Known, Tlb, tlb};
 
 use super::layout::{fill_root, place_of, window_of};
 use crate::flushes::{Flushes, Kind};
@@ -31,29 +32,37 @@ pub struct ModelMachine<'m, C, M> {
     pub cpus: Vec<C>,
     /// Who accesses memory while the logic is at work.
     pub intruder: Intruder,
-    /// The PCIDs of the spaces, if each has its own and is loaded without a flush where nothing is stale.
-    pub pcids: Option<Pcids>,
+    /// Who the spaces are.
+    pub known: Known,
     flushes: &'m Flushes,
+    protocol: &'m Protocol,
+    tlbs: Vec<Tlb<'m>>,
     /// The method.
     pub method: M,
     current: usize,
-    noted: Vec<EntryName>,
 }
 
 impl<'m, C: Cpu, M: Method<C>> ModelMachine<'m, C, M> {
     /// A machine whose swap device is empty; nobody intrudes, and there are no PCIDs.
-    pub fn new(model: &'m Model<'m>, flushes: &'m Flushes, cpus: Vec<C>, method: M) -> Self {
+    pub fn new(
+        model: &'m Model<'m>,
+        flushes: &'m Flushes,
+        protocol: &'m Protocol,
+        cpus: Vec<C>,
+        method: M,
+    ) -> Self {
         Self {
+            tlbs: (0..cpus.len()).map(|cpu| tlb(protocol, cpu, false)).collect(),
             model,
             world: World::default(),
             device: Device::default(),
             cpus,
             intruder: Intruder::Nobody,
-            pcids: None,
+            known: Known::default(),
             flushes,
+            protocol,
             method,
             current: 0,
-            noted: Vec::new(),
         }
     }
 
@@ -107,14 +116,12 @@ impl<C: Cpu, M: Method<C>> Machine for ModelMachine<'_, C, M> {
     }
 
     fn edited(&mut self, operations: &[Operation]) {
-        let changed = operations.iter().filter(|operation| operation.found != Entry::EMPTY);
-        self.noted.extend(changed.map(|operation| operation.name));
+        self.tlbs[self.current].edited(operations);
     }
 
     fn flush(&mut self) {
-        let noted = std::mem::take(&mut self.noted);
         let flushes = self.flushes;
-        flushes.all_of(Kind::Flush, || self.shoot_down(&noted));
+        flushes.all_of(Kind::Flush, || self.shoot_down());
     }
 
     fn let_go(&mut self) {

@@ -140,6 +140,11 @@ impl Model<'_> {
         self.speculate_again(cpu);
     }
 
+    /// A CPU has nothing to do for a while.
+    pub fn idle(&self, cpu: usize) {
+        (0..64).for_each(|_| self.speculate_again(cpu));
+    }
+
     /// It may do so whatever it is doing.
     pub(super) fn speculate_again(&self, cpu: usize) {
         if self.random.chance(1, 4) {

@@ -27,6 +27,8 @@ pub enum Step {
     FailWrites(u32),
     /// A space ends.
     Exit(usize),
+    /// This CPU does nothing, but translates on its own account what it used before.
+    Idle(usize),
     /// On this CPU, tables of this space change places and are looked at.
     ExchangeTables(usize, usize),
 }
@@ -73,6 +75,7 @@ impl Step {
                 let victim = kernel.frame_of(space, page);
                 *evicted += kernel.evict(victim.as_slice()).evicted;
             }
+            Self::Idle(cpu) => kernel.model().idle(cpu),
             Self::ExchangeTables(cpu, space) => kernel.exchange_tables(cpu, space),
             Self::FailWrites(count) => kernel.machine.device.failures = count,
             Self::Exit(space) => return kernel.exit(space),

@@ -27,9 +27,9 @@ const BROKEN: bool = cfg!(any(feature = "broken-skip-flush", feature = "broken-f
 
 /// What is not needed under a method, and why.
 const NOT_NEEDED: [(&str, Kind, &str); 2] =
-    [("hypercall", Kind::FirstLoad, HIDDEN), ("alias", Kind::FirstLoad, HIDDEN)];
+    [("hypercall", Kind::KernelLoad, HIDDEN), ("alias", Kind::KernelLoad, HIDDEN)];
 const HIDDEN: &str =
-    "when the space before released its tables, the INVEPT that hides them made every CPU forget";
+    "when the space before releases its tables, the INVEPT that hides them makes every CPU forget";
 
 /// What became of the mutants: a line for each that was caught, how many there were, and those that do no harm.
 #[derive(Default)]

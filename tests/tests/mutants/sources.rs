@@ -11,8 +11,10 @@ const FOLDERS: [&str; 2] = ["guest/access/src", "guest/reclaim/src"];
 const CPUS: &str = "guest/access/src/cpu/";
 
 /// What asks for a flush.
-const CALLS: [&str; 8] = [
+const CALLS: [&str; 10] = [
     ".invlpg(",
+    ".flush_loaded(",
+    "local.load(",
     ".set_root_register(",
     "fresh.make(",
     "self.go(",

@@ -3,7 +3,7 @@
 use std::panic::catch_unwind;
 
 use loadphys_tests::flushes::Flushing;
-use loadphys_tests::kernel::{APART, SHARED};
+use loadphys_tests::kernel::{APART, PAGES, SHARED};
 use loadphys_tests::scenario::{Outcome, Setup, Step, run};
 
 /// How many times all work is tried.
@@ -18,10 +18,11 @@ const PRIVATE: [usize; 2] = [SHARED, SHARED + 1];
 /// What is done, for a seed; each piece of work is done with PCIDs and without.
 type Work = fn(u64) -> Vec<Step>;
 
-const ALL: [(&str, Work); 5] = [
+const ALL: [(&str, Work); 6] = [
     ("random work", random),
     ("tables of the loaded space change places", tables_change_places),
     ("a foreign space is edited", foreign_space_is_edited),
+    ("the loaded space ends", loaded_space_ends),
     ("a foreign space ends", foreign_space_ends),
     ("a foreign space ends while another is loaded", foreign_space_ends_elsewhere),
 ];
@@ -87,6 +88,13 @@ fn foreign_space_is_edited(_: u64) -> Vec<Step> {
         steps.extend([write(1, 1, PRIVATE[1]), touch(0, 0, PRIVATE[0])]);
         steps.extend([Step::EvictPage(1, PRIVATE[1]), touch(0, 0, PRIVATE[0])]);
     }
+    steps
+}
+
+/// CPU 1 ends the space that CPU 0 has loaded, which idles from then on.
+fn loaded_space_ends(_: u64) -> Vec<Step> {
+    let mut steps: Vec<_> = (0..PAGES.len()).map(|page| touch(0, 0, page)).collect();
+    steps.extend([touch(1, 1, PRIVATE[0]), Step::Exit(0), Step::Idle(0)]);
     steps
 }
 

@@ -4,6 +4,7 @@ use x86_64::structures::paging::PhysFrame;
 
 use super::atomics::{AtomicU64, Ordering};
 use super::frame_number;
+use super::twin::{Twin, is_broken};
 
 /// How often spaces were edited whose roots have this place in the table.
 #[derive(Debug, Default)]
@@ -40,7 +41,8 @@ impl<T: AsRef<[Generation]>> Generations<T> {
     /// Release: who reads this number finds the exchanged entry when it walks the tables after that.
     #[inline]
     pub fn raise(&self, root: PhysFrame) {
-        self.of(root).fetch_add(1, Ordering::Release);
+        let one = u64::from(!is_broken(Twin::NothingIsRaised));
+        self.of(root).fetch_add(one, Ordering::Release);
     }
 
     /// The generation of a space.

@@ -128,7 +128,10 @@ impl Round {
         request: &Request,
         generations: &Generations<G>,
     ) -> (Kind, u64) {
-        if !core::mem::take(&mut self.begun) || self.concerned == 0 {
+        if !core::mem::take(&mut self.begun)
+            || self.concerned == 0
+            || is_broken(Twin::NobodyIsAsked)
+        {
             return (Kind::Pages(0), 0);
         }
         for cpu in bits(self.concerned) {

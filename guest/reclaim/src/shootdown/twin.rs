@@ -5,6 +5,10 @@
 /// A mistake that is easily made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Twin {
+    /// Edits leave generations as they are.
+    NothingIsRaised,
+    /// No CPU is asked, not even the editor's own.
+    NobodyIsAsked,
     /// Between announcing a root and reading its generation.
     LoaderHasNoFence,
     /// Between raising generations and looking who has announced what.

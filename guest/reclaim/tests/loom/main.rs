@@ -59,6 +59,8 @@ fn nothing_stale_is_used() {
 
 /// A twin, a scene in which it goes wrong, and what loom says.
 const TWINS: &[(Twin, &Scene, &str)] = &[
+    (Twin::NothingIsRaised, &EDIT_AND_LOAD, STALE),
+    (Twin::NobodyIsAsked, &EDIT_AND_LOAD, STALE),
     (Twin::LoaderHasNoFence, &EDIT_AND_LOAD, STALE),
     (Twin::EditorHasNoFence, &EDIT_AND_LOAD, STALE),
     (Twin::OldRootIsOverlooked, &FROM_ONE_TO_THE_NEXT, STALE),
