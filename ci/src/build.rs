@@ -50,6 +50,12 @@ pub fn guest(features: &[&str]) -> Result<PathBuf> {
     executable("loadphys-guest", features, Some(&apps))
 }
 
+/// Builds the guest of the tests that tries what several CPUs can do.
+pub fn cpus_guest() -> Result<PathBuf> {
+    tools::rust_target(BARE_METAL)?;
+    executable("loadphys-cpus", &[], None)
+}
+
 /// Builds the ring-3 programs, which the build of the guest needs.
 pub fn apps() -> Result<PathBuf> {
     tools::rust_target(BARE_METAL)?;

@@ -3,8 +3,11 @@
 
 mod cpus;
 mod devices;
+mod firmware;
 mod guest;
+mod low_page;
 mod memory;
+mod others;
 mod problem;
 
 use core::arch::naked_asm;
@@ -12,12 +15,15 @@ use core::convert::Infallible;
 
 use loadphys_boot::handoff::Handoff;
 
+use crate::descriptors::Descriptors;
 use crate::ending::{self, fatal};
 use crate::image::STACK;
 use crate::say::{self, say};
 use crate::vmx::capability::Capabilities;
 use crate::vmx::{controls, support};
 use crate::{command_line, descriptors};
+use cpus::Boot;
+use firmware::Firmware;
 use problem::Problem;
 
 /// Where [`loadphys_boot::entry!`] goes: leaves the boot stack for one with a guard.
@@ -60,8 +66,12 @@ fn boot(
         say!("{absent}");
     }
     let file = guest::find(&handoff)?;
-    let mut memory = memory::set_up(&handoff, &file, cpu, controls.gib_pages)?;
-    let descriptors = descriptors::load();
+    // SAFETY: the entry code's tables are still in use, and nothing of the loader's has been touched.
+    let firmware = unsafe { Firmware::read(handoff.rsdp) }?;
+    let mut memory = memory::set_up(&handoff, &file, cpu, controls.gib_pages, firmware.cpus())?;
+    let place = memory.pool.take_one::<Descriptors>().ok_or(cpus::NO_FRAME)?;
+    let descriptors = descriptors::load(place, descriptors::boot_tops());
     let guest = guest::load(&handoff, file, &mut memory, line)?;
-    cpus::run(memory, &capabilities, controls, cpu, descriptors, &guest)
+    let boot = Boot { memory, capabilities, controls, machine: cpu, firmware };
+    cpus::run(boot, descriptors, &guest)
 }

@@ -5,6 +5,7 @@ use loadphys_abi::counters::Counters;
 use loadphys_abi::discovery::Features;
 use loadphys_rules::Tables;
 
+use crate::descriptors::Descriptors;
 use crate::ept::alias::Alias;
 use crate::vmx::controls::Controls;
 use crate::vmx::vmcs::Vmcs;
@@ -29,9 +30,24 @@ pub struct Shared {
     pub xcr0: u64,
 }
 
+/// What the guest has made of a CPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// Nothing, or it was reset by an INIT: only a SIPI is of interest to it.
+    WaitsForSipi,
+    /// It runs code of the guest.
+    Runs,
+}
+
 /// What belongs to one CPU; nobody else touches it.
 #[derive(Debug)]
 pub struct Cpu {
+    /// Its place among the CPUs; 0 is the boot CPU.
+    pub number: usize,
+    /// What the guest has made of it.
+    pub life: Life,
+    /// What this CPU's registers point to while the stub runs.
+    pub descriptors: &'static Descriptors,
     /// The guest's VMCS on this CPU.
     pub vmcs: Vmcs,
     /// What all CPUs share.
@@ -47,9 +63,17 @@ pub struct Cpu {
 }
 
 impl Cpu {
-    /// A CPU that has counted nothing.
-    pub const fn new(vmcs: Vmcs, shared: &'static Shared) -> Self {
+    /// A CPU that has counted nothing. The guest begins on the boot CPU; it has to start the others.
+    pub const fn new(
+        number: usize,
+        vmcs: Vmcs,
+        descriptors: &'static Descriptors,
+        shared: &'static Shared,
+    ) -> Self {
         Self {
+            number,
+            life: if number == 0 { Life::Runs } else { Life::WaitsForSipi },
+            descriptors,
             vmcs,
             shared,
             counters: Counters::ZERO,

@@ -1,11 +1,15 @@
 //! The stub's GDT, TSS and IDT.
 #![expect(unsafe_code, reason = "loads descriptor tables")]
 
+use core::mem::MaybeUninit;
+use core::sync::atomic::{AtomicBool, Ordering};
+
 use spin::Once;
 use x86_64::PrivilegeLevel;
 use x86_64::VirtAddr;
 use x86_64::instructions::segmentation::{CS, DS, ES, SS, Segment};
 use x86_64::instructions::tables::{lidt, load_tss};
+use x86_64::registers::model_specific::GsBase;
 use x86_64::structures::DescriptorTablePointer;
 use x86_64::structures::gdt::{Descriptor, GlobalDescriptorTable, SegmentSelector};
 use x86_64::structures::tss::TaskStateSegment;
@@ -28,12 +32,13 @@ const NMI_IST: u8 = 2;
 #[derive(Debug)]
 pub struct Descriptors {
     gdt: GlobalDescriptorTable,
-    idt: [Gate; VECTORS],
+    tss: TaskStateSegment,
+    /// An NMI came while the stub ran; GS points here. The assembly that enters the guest looks at it.
+    nmi: AtomicBool,
 }
 
-/// The one CPU's.
-static DESCRIPTORS: Once<Descriptors> = Once::new();
-static TSS: Once<TaskStateSegment> = Once::new();
+/// The same for all CPUs: gates name no CPU.
+static IDT: Once<[Gate; VECTORS]> = Once::new();
 
 /// An interrupt gate in 64-bit mode (SDM volume 3, figure "64-Bit IDT Gate Descriptors").
 #[derive(Clone, Copy, Debug)]
@@ -63,34 +68,65 @@ const fn stack_of(vector: usize) -> u8 {
     }
 }
 
-fn tss() -> TaskStateSegment {
+/// The tops of the stacks for faults and for NMIs.
+#[derive(Clone, Copy, Debug)]
+pub struct Tops {
+    /// For double faults, page faults and machine checks.
+    pub fault: *const u8,
+    /// For NMIs.
+    pub nmi: *const u8,
+}
+
+/// Those of the boot CPU.
+pub const fn boot_tops() -> Tops {
+    Tops { fault: FAULT_STACK.top(), nmi: NMI_STACK.top() }
+}
+
+fn tss(tops: Tops) -> TaskStateSegment {
     let mut tss = TaskStateSegment::new();
-    tss.interrupt_stack_table[FAULT_IST as usize - 1] = VirtAddr::from_ptr(FAULT_STACK.top());
-    tss.interrupt_stack_table[NMI_IST as usize - 1] = VirtAddr::from_ptr(NMI_STACK.top());
+    tss.interrupt_stack_table[FAULT_IST as usize - 1] = VirtAddr::from_ptr(tops.fault);
+    tss.interrupt_stack_table[NMI_IST as usize - 1] = VirtAddr::from_ptr(tops.nmi);
     tss
 }
 
-/// Builds them, loads them, and returns them for the host state.
-pub fn load() -> &'static Descriptors {
-    let tss = TSS.call_once(tss);
-    let descriptors = DESCRIPTORS.call_once(|| {
-        let mut gdt = GlobalDescriptorTable::new();
-        gdt.append(Descriptor::kernel_code_segment());
-        gdt.append(Descriptor::kernel_data_segment());
-        gdt.append(Descriptor::tss_segment(tss));
+fn idt() -> &'static [Gate; VECTORS] {
+    IDT.call_once(|| {
         let handlers = exceptions::handlers();
-        let idt = core::array::from_fn(|vector| Gate::new(handlers[vector], stack_of(vector)));
-        Descriptors { gdt, idt }
+        core::array::from_fn(|vector| Gate::new(handlers[vector], stack_of(vector)))
+    })
+}
+
+/// Where the IDT is.
+pub fn idt_base() -> u64 {
+    idt().as_ptr() as u64
+}
+
+/// Builds a CPU's own and loads them on this CPU, and returns them for the host state.
+pub fn load(place: &'static mut MaybeUninit<Descriptors>, tops: Tops) -> &'static Descriptors {
+    let descriptors = place.write(Descriptors {
+        gdt: GlobalDescriptorTable::new(),
+        tss: tss(tops),
+        nmi: AtomicBool::new(false),
     });
+    descriptors.gdt.append(Descriptor::kernel_code_segment());
+    descriptors.gdt.append(Descriptor::kernel_data_segment());
+    // SAFETY: both stay where they are for good.
+    let task = unsafe { Descriptor::tss_segment_unchecked(&raw const descriptors.tss) };
+    descriptors.gdt.append(task);
+    let descriptors = &*descriptors;
     descriptors.gdt.load();
-    // SAFETY: the selectors are those of the GDT above, which lives for ever, as does the IDT.
+    let limit = (size_of_val(idt()) - 1) as u16;
+    let pointer = DescriptorTablePointer { limit, base: VirtAddr::new(idt_base()) };
+    // SAFETY: the selectors are those of the GDT above, which lives for ever, as does the IDT. GS is used for the flag
+    // of NMIs alone; writing its selector would clear its base.
     unsafe {
         CS::set_reg(CODE);
         SS::set_reg(DATA);
         DS::set_reg(DATA);
         ES::set_reg(DATA);
+        GsBase::write(VirtAddr::new(descriptors.nmi_flag()));
         load_tss(TASK);
-        lidt(&descriptors.idt_pointer());
+        lidt(&pointer);
     }
     descriptors
 }
@@ -101,18 +137,18 @@ impl Descriptors {
         self.gdt.entries().as_ptr() as u64
     }
 
-    /// Where the IDT is.
-    pub fn idt_base(&self) -> u64 {
-        self.idt.as_ptr() as u64
-    }
-
     /// Where the TSS is.
-    pub fn tss_base() -> u64 {
-        TSS.get().map_or(0, |tss| core::ptr::from_ref(tss) as u64)
+    pub fn tss_base(&self) -> u64 {
+        &raw const self.tss as u64
     }
 
-    fn idt_pointer(&self) -> DescriptorTablePointer {
-        let limit = (size_of_val(&self.idt) - 1) as u16;
-        DescriptorTablePointer { limit, base: VirtAddr::new(self.idt_base()) }
+    /// Where the flag of NMIs is.
+    pub fn nmi_flag(&self) -> u64 {
+        &raw const self.nmi as u64
+    }
+
+    /// Whether an NMI came since this was asked last.
+    pub fn take_nmi(&self) -> bool {
+        self.nmi.swap(false, Ordering::Relaxed)
     }
 }

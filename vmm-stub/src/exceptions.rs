@@ -2,8 +2,6 @@
 //! guest's and is handed on.
 
 use core::arch::naked_asm;
-use core::sync::atomic::{AtomicBool, Ordering};
-
 use x86_64::registers::control::Cr2;
 
 use crate::ending::fatal;
@@ -89,22 +87,14 @@ extern "C" fn entry<const VECTOR: u64, const PUSHED: bool>() -> ! {
     )
 }
 
-/// An NMI came while the stub ran; the assembly that enters the guest looks at it.
-pub static NMI: AtomicBool = AtomicBool::new(false);
-
-/// Whether an NMI came since this was asked last.
-pub fn take_nmi() -> bool {
-    NMI.swap(false, Ordering::Relaxed)
-}
-
-/// Sets the flag. If the guest was about to be entered and the flag was looked at already, goes back to where it
+/// Sets this CPU's flag, which is where GS points (see [`crate::descriptors`]). If the guest was about to be entered and the flag was looked at already, goes back to where it
 /// is looked at; between the two places nothing is done that cannot be done twice.
 #[unsafe(naked)]
 extern "C" fn nmi() -> ! {
     naked_asm!(
         "push rax",
         "push rdx",
-        "mov byte ptr [rip + {flag}], 1",
+        "mov byte ptr gs:[0], 1",
         "mov rax, [rsp + 16]",
         "lea rdx, [rip + {look}]",
         "cmp rax, rdx",
@@ -118,7 +108,6 @@ extern "C" fn nmi() -> ! {
         "pop rdx",
         "pop rax",
         "iretq",
-        flag = sym NMI,
         look = sym enter::stub_look_for_nmi,
         entered = sym enter::stub_entered,
     )

@@ -1,4 +1,4 @@
-//! The stub's own image in memory, as `link.ld` laid it out, and the stacks in it.
+//! The stub's own image in memory, as `link.ld` laid it out, and the stacks of its CPUs.
 #![expect(unsafe_code, reason = "symbols that the linker script sets")]
 
 use core::cell::UnsafeCell;
@@ -74,7 +74,26 @@ pub static FAULT_STACK: Stack<0x4000> = Stack::new();
 /// For NMIs, which may come anywhere.
 pub static NMI_STACK: Stack<0x1000> = Stack::new();
 
-/// The pages below all stacks.
+/// The pages below the boot CPU's stacks.
 pub fn guards() -> [Range<u64>; 3] {
     [STACK.guard(), FAULT_STACK.guard(), NMI_STACK.guard()]
+}
+
+/// The stacks of a CPU that is not the boot CPU: the same three. They come from the pool.
+#[derive(Debug)]
+#[repr(C)]
+pub struct Stacks {
+    /// Where the stub runs.
+    pub run: Stack<0x1_0000>,
+    /// For double faults and machine checks.
+    pub fault: Stack<0x4000>,
+    /// For NMIs.
+    pub nmi: Stack<0x1000>,
+}
+
+impl Stacks {
+    /// The pages below them.
+    pub fn guards(&self) -> [Range<u64>; 3] {
+        [self.run.guard(), self.fault.guard(), self.nmi.guard()]
+    }
 }

@@ -11,8 +11,9 @@
 //! 2. The stub takes one range: its image and, behind it, a pool for all whose size depends on the machine. It
 //!    switches to tables of its own, builds the nested tables ([`ept`]), loads the guest, moves further modules
 //!    out of the way, and writes a start info in which its range is reserved ([`guest`]).
-//! 3. It switches VT-x on and enters the guest at its PVH entry. From then on it runs only at exits, which are
-//!    those that VT-x makes unavoidable, and the guest's calls.
+//! 3. It switches VT-x on, starts the CPUs that ACPI lists, each of which waits in the guest for the guest's SIPI
+//!    (`vmx::start_up`), and enters the guest at its PVH entry. From then on it runs only at exits, which are those that
+//!    VT-x makes unavoidable, and the guest's calls.
 //!
 //! # What the guest cannot do
 //! It cannot read, write or execute the stub's range: that is not mapped, whoever asks, and an attempt is a line
@@ -21,10 +22,8 @@
 //!
 //! # What it still can do
 //! - Devices write to memory as their drivers tell them, the stub's included: no IOMMU is set up.
-//! - Only the boot CPU is under the stub. The others stay as the firmware left them, and ACPI's tables still list
-//!   them. Nothing stops the guest from starting one, by INIT and SIPI through its local APIC: that CPU runs outside
-//!   VT-x and EPT, and all memory is open to it, the stub's included. What is said above holds for a guest that
-//!   starts none.
+//! - A CPU that ACPI does not list, or that did not answer the stub, is not under the stub; should the guest make it run,
+//!   then outside of VT-x.
 //! - Two writes of model-specific registers are not yet refused: one that moves the local APIC's page over the stub's range
 //!   (IA32_APIC_BASE), and one that turns no-execute off (IA32_MISC_ENABLE bit 34). Either can stop the stub.
 //! - Memory types are those of the MTRRs when the stub started; a guest that changes MTRRs later changes nothing.
@@ -39,6 +38,7 @@ pub mod command_line;
 pub mod cpuid;
 pub mod ept;
 pub mod guest;
+pub mod madt;
 pub mod mtrr;
 pub mod needs;
 pub mod paging;
@@ -62,6 +62,8 @@ pub mod ending;
 mod exceptions;
 #[cfg(target_os = "none")]
 mod image;
+#[cfg(target_os = "none")]
+mod local_apic;
 #[cfg(target_os = "none")]
 mod physical;
 #[cfg(target_os = "none")]

@@ -21,8 +21,12 @@ pub struct Needs {
     pub frames: usize,
     /// Whether there is an alias, with an entry for each frame.
     pub alias: bool,
+    /// How many CPUs there are.
+    pub cpus: usize,
     /// Bytes of a CPU's own state.
     pub cpu_bytes: usize,
+    /// Bytes of the stacks of every CPU but the first.
+    pub stack_bytes: usize,
     /// Bytes of a copy of the guest's file; 0 without one.
     pub file_bytes: u64,
 }
@@ -37,7 +41,8 @@ impl Needs {
     pub fn bytes(&self) -> u64 {
         let parts = [
             (self.frames + self.alias_tables()) as u64 * FRAME_BYTES,
-            self.cpu_bytes as u64,
+            self.cpu_bytes.next_multiple_of(FRAME_BYTES as usize) as u64 * self.cpus as u64,
+            self.stack_bytes as u64 * self.cpus.saturating_sub(1) as u64,
             self.top / FRAME_BYTES,
             self.file_bytes,
         ];
@@ -101,9 +106,18 @@ mod tests {
 
     #[test]
     fn needs_are_counted_in_whole_frames() {
-        let needs =
-            Needs { top: 0x40_0001, frames: 2, alias: true, cpu_bytes: 1, file_bytes: 0x1001 };
+        let needs = Needs {
+            top: 0x40_0001,
+            frames: 2,
+            alias: true,
+            cpus: 1,
+            cpu_bytes: 1,
+            stack_bytes: 0x3000,
+            file_bytes: 0x1001,
+        };
         assert_eq!(needs.bytes(), (2 + 3 + 1 + 1 + 2) * 0x1000);
         assert_eq!(Needs { alias: false, ..needs }.bytes(), (2 + 1 + 1 + 2) * 0x1000);
+        let three = Needs { cpus: 3, ..needs };
+        assert_eq!(three.bytes(), (2 + 3 + 3 + 2 * 3 + 1 + 2) * 0x1000);
     }
 }

@@ -3,6 +3,9 @@
 
 use core::ops::Range;
 
+use heapless::Vec;
+
+use crate::madt::MOST_CPUS;
 use crate::places::overlap;
 use crate::tree::{Shape, Slot};
 
@@ -11,6 +14,9 @@ const PRESENT: u64 = 1 << 0;
 const WRITABLE: u64 = 1 << 1;
 const LARGE: u64 = 1 << 7;
 const NO_EXECUTE: u64 = 1 << 63;
+
+/// Pages below stacks.
+pub type Guards = Vec<Range<u64>, { 3 * MOST_CPUS }>;
 
 /// What the stub maps for itself.
 #[derive(Clone, Debug)]
@@ -22,7 +28,7 @@ pub struct OwnMemory {
     /// Constants: read.
     pub rodata: Range<u64>,
     /// Below stacks: not at all.
-    pub guards: [Range<u64>; 3],
+    pub guards: Guards,
     /// Where memory, or the devices below 4 GiB, end.
     pub end: u64,
     /// The highest level whose entries may map pages: 3 with 1 GiB pages, else 2.
@@ -30,9 +36,13 @@ pub struct OwnMemory {
 }
 
 impl OwnMemory {
+    fn guarded(&self, page: &Range<u64>) -> bool {
+        self.guards.iter().any(|guard| overlap(page, guard))
+    }
+
     /// The rights of a page that is not cut by the border of a part of the image.
     fn rights(&self, page: &Range<u64>) -> Option<u64> {
-        if self.guards.iter().any(|guard| overlap(page, guard)) {
+        if self.guarded(page) {
             None
         } else if overlap(page, &self.text) {
             Some(PRESENT)
@@ -46,7 +56,7 @@ impl OwnMemory {
 
 impl Shape for OwnMemory {
     fn slot(&self, page: &Range<u64>, level: u8) -> Slot {
-        let cut = level > 1 && overlap(page, &self.image);
+        let cut = level > 1 && (overlap(page, &self.image) || self.guarded(page));
         if page.start >= self.end {
             Slot::Nothing
         } else if level > self.largest || cut {

@@ -8,7 +8,7 @@ use core::sync::atomic::{AtomicU8, AtomicU64};
 
 use loadphys_abi::FRAME_BYTES;
 
-use crate::cpu::Cpu;
+use crate::image::Stacks;
 use crate::tree::Table;
 
 /// What all zeroes are a value of, and what begins at a frame's start without harm.
@@ -23,8 +23,10 @@ unsafe impl Zeroable for u8 {}
 unsafe impl Zeroable for AtomicU8 {}
 // SAFETY: as above.
 unsafe impl Zeroable for AtomicU64 {}
-// SAFETY: anything is a value of it; a CPU's state is aligned to words.
-unsafe impl Zeroable for MaybeUninit<Cpu> {}
+// SAFETY: anything is a value of it; `take` looks at the alignment.
+unsafe impl<T: 'static> Zeroable for MaybeUninit<T> {}
+// SAFETY: arrays of bytes, aligned to a frame.
+unsafe impl Zeroable for Stacks {}
 // SAFETY: an array of numbers, aligned to a frame.
 unsafe impl Zeroable for Table {}
 
@@ -41,8 +43,14 @@ impl Pool {
         Self { left: range }
     }
 
+    /// Takes room for one.
+    pub fn take_one<T>(&mut self) -> Option<&'static mut MaybeUninit<T>> {
+        self.take::<MaybeUninit<T>>(1)?.first_mut()
+    }
+
     /// Takes a zeroed array that begins at a frame; `None` if there is no room for it.
     pub fn take<T: Zeroable>(&mut self, count: usize) -> Option<&'static mut [T]> {
+        const { assert!(align_of::<T>() <= FRAME_BYTES as usize) };
         let start = self.left.start.next_multiple_of(FRAME_BYTES);
         let end = start + (count * size_of::<T>()) as u64;
         if end > self.left.end {

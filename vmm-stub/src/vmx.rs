@@ -4,6 +4,7 @@
 pub mod capability;
 pub mod controls;
 pub mod cr0;
+pub mod reset;
 
 #[cfg(target_os = "none")]
 pub(crate) mod enter;
@@ -21,6 +22,8 @@ pub(crate) mod instructions;
 pub(crate) mod msrs;
 #[cfg(target_os = "none")]
 pub(crate) mod report;
+#[cfg(target_os = "none")]
+pub(crate) mod start_up;
 #[cfg(target_os = "none")]
 pub(crate) mod support;
 #[cfg(target_os = "none")]

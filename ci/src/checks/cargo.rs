@@ -8,7 +8,8 @@ use crate::build::BARE_METAL;
 use crate::workspace;
 
 /// Crates that are built for the machine itself.
-const BARE: [&str; 4] = ["loadphys-apps", "loadphys-boot", "loadphys-guest", "loadphys-stub"];
+const BARE: [&str; 5] =
+    ["loadphys-apps", "loadphys-boot", "loadphys-cpus", "loadphys-guest", "loadphys-stub"];
 
 /// Crates of which Miri can run every test.
 const PURE: [&str; 4] = ["loadphys-abi", "loadphys-plan", "loadphys-rules", "page-reclaim"];

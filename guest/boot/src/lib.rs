@@ -11,6 +11,8 @@ mod entry;
 pub mod handoff;
 #[cfg(target_os = "none")]
 pub mod power;
+#[cfg(target_os = "none")]
+pub mod trampoline;
 
 /// What lies on each side of the identity map that [`entry!`] leaves: physical memory below this
 /// address is mapped at its own address.

@@ -11,7 +11,7 @@ use xtask::machines::choose::emulator;
 use xtask::machines::{MachineName, Path};
 
 use crate::case::{Case, Expected, LIMIT, of_plan};
-use crate::programs::programs;
+use crate::programs::{self, programs};
 
 /// All of them.
 pub fn cases() -> Vec<Case> {
@@ -32,6 +32,7 @@ pub fn cases() -> Vec<Case> {
         comparison(Path::Bare, "4-cpus", several::<4>),
         comparison_on(MachineName::Bochs, Path::Bare, "4-cpus-bochs", several::<4>),
         Case::new("bare/power-off", power_off, Expected::good(powered_off)),
+        Case::new("vmx/cpus", cpus, Expected::good(|_| Ok(()))),
         Case::new("vmx/image", image, Expected::good(|report| is(report, "vmx", "pvh"))),
     ];
     for path in Path::ALL {
@@ -103,6 +104,14 @@ fn power_off() -> Result<Job> {
     let mut job = Job::probe(Path::Bare, MachineName::QemuTcg, programs(Path::Bare)?, LIMIT);
     job.line = Plan { plan: PlanName::Probe, exit: Exit::Acpi, ..Plan::default() }.to_string();
     Ok(job)
+}
+
+/// Four CPUs under the stub, and a guest that starts them all and ends well only if all that it tries goes well.
+fn cpus() -> Result<Job> {
+    let machine = MachineName::Bochs;
+    let mut job = Job::probe(Path::Vmx, machine, programs(Path::Vmx)?, LIMIT);
+    job.module.as_mut().context("the stub has a guest")?.file = programs::cpus()?;
+    Ok(Job { cpus: 4, ..job })
 }
 
 /// The disc that `cargo xtask image` writes, of which the entry with the stub is chosen.

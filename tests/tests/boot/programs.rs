@@ -28,6 +28,12 @@ pub fn programs(path: Path) -> Result<&'static Programs> {
     programs.as_ref().map_err(|error| anyhow!("{error}"))
 }
 
+/// The guest that tries what several CPUs can do.
+pub fn cpus() -> Result<PathBuf> {
+    let _one_at_a_time = BUILDING.lock();
+    build::cpus_guest()
+}
+
 /// A guest that is broken on purpose by a cargo feature.
 pub fn broken(feature: &str) -> Result<PathBuf> {
     let _one_at_a_time = BUILDING.lock();

@@ -1,4 +1,5 @@
-//! VT-x is switched on and the guest entered. Only the boot CPU runs it; the others stay as the firmware left them.
+//! VT-x is switched on and the guest entered on the boot CPU; the others ([`super::others`]) go the same way as far as they
+//! can.
 #![expect(unsafe_code, reason = "switches VT-x on and enters the guest")]
 
 use core::convert::Infallible;
@@ -11,11 +12,14 @@ use raw_cpuid::cpuid;
 use spin::Once;
 use x86::vmx::vmcs::{control, guest as guest_fields};
 
+use super::firmware::Firmware;
 use super::guest::Guest;
 use super::memory::Memory;
+use super::others;
 use super::problem::Problem;
 use crate::cpu::{Cpu, Shared, VPID};
 use crate::descriptors::Descriptors;
+use crate::pool::Pool;
 use crate::say::{self, say};
 use crate::vmx::capability::Capabilities;
 use crate::vmx::controls::Controls;
@@ -29,45 +33,110 @@ static SHARED: Once<Shared> = Once::new();
 /// CR4.VMXE.
 const VMXE: u64 = 1 << 13;
 
+/// What the boot has found and set up.
+pub struct Boot {
+    /// The stub's memory.
+    pub memory: Memory,
+    /// What the boot CPU's VT-x offers.
+    pub capabilities: Capabilities,
+    /// What was chosen of it.
+    pub controls: Controls,
+    /// What the boot CPU is.
+    pub machine: support::Cpu,
+    /// The CPUs that there are.
+    pub firmware: Firmware,
+}
+
 /// Runs the guest. It comes back only with a problem.
 pub fn run(
-    mut memory: Memory,
-    capabilities: &Capabilities,
-    controls: Controls,
-    machine: support::Cpu,
-    descriptors: &Descriptors,
+    mut boot: Boot,
+    descriptors: &'static Descriptors,
     guest: &Guest,
 ) -> Result<Infallible, Problem> {
-    let vmxon = frame(&mut memory, capabilities.revision())?;
-    let region = frame(&mut memory, capabilities.revision())?;
+    let memory = &mut boot.memory;
     let bitmap = memory.pool.take::<u8>(FRAME_BYTES as usize).ok_or(NO_FRAME)?;
     msrs::fill(bitmap);
-    // SAFETY: `support::check` was passed before anything else; the frame is from the pool.
-    let on = unsafe { support::vmxon(vmxon, capabilities, machine) };
-    on.map_err(|failure| Problem::Vmx("VMXON", failure))?;
-    // SAFETY: as above.
-    let mut vmcs =
-        unsafe { Vmcs::load(region) }.map_err(|failure| Problem::Vmx("VMPTRLD", failure))?;
-    let shared = SHARED.call_once(|| shared(&memory, controls, machine, guest));
-    write_controls(&mut vmcs, shared, bitmap.as_ptr() as u64);
-    host_state::write(&mut vmcs, descriptors);
-    guest_state::write(&mut vmcs, guest.entry);
-    let place = memory.pool.take::<MaybeUninit<Cpu>>(1).ok_or(NO_FRAME)?;
-    let cpu = place[0].write(Cpu::new(vmcs, shared));
-    tell(&memory, shared, guest);
+    let (capabilities, machine) = (boot.capabilities, boot.machine);
+    let shared = SHARED.call_once(|| shared(memory, boot.controls, machine, guest));
+    let common = Common { capabilities, machine, shared, bitmap: bitmap.as_ptr() as u64 };
+    let on = Parts::take(&mut memory.pool)?.enter_vmx(&capabilities, descriptors, &common)?;
+    let cpu = on.with_vmcs(0, common)?;
+    guest_state::write(&mut cpu.vmcs, guest.entry);
+    let cpus = others::start(&mut boot.firmware, memory, guest, &common)?;
+    tell(memory, shared, guest, cpus);
     let registers = Registers { rbx: guest.start_info, ..Registers::default() };
     // SAFETY: all fields are written, from what was built for this guest; the EPT maps nothing of the stub.
     let failure = unsafe { enter::run(&registers, cpu) };
     Err(Problem::Vmx("entering the guest", failure))
 }
 
-const NO_FRAME: Problem = Problem::NoPlace("the frames of VT-x");
+/// There is no room for what a CPU needs.
+pub const NO_FRAME: Problem = Problem::NoPlace("the frames of VT-x");
 
-/// A frame that begins with the revision of VMXON regions and VMCSs (section "Format of the VMCS Region").
-fn frame(memory: &mut Memory, revision: u32) -> Result<u64, Problem> {
-    let frame = memory.pool.take::<u8>(FRAME_BYTES as usize).ok_or(NO_FRAME)?;
-    frame[..4].copy_from_slice(&revision.to_le_bytes());
-    Ok(frame.as_ptr() as u64)
+/// What is the same for all CPUs.
+#[derive(Clone, Copy)]
+pub struct Common {
+    /// What the boot CPU's VT-x offers.
+    pub capabilities: Capabilities,
+    /// What the boot CPU is.
+    pub machine: support::Cpu,
+    /// What all share for good.
+    pub shared: &'static Shared,
+    bitmap: u64,
+}
+
+/// What one CPU gets from the pool.
+pub struct Parts {
+    vmxon: &'static mut [u8],
+    vmcs: &'static mut [u8],
+    cpu: &'static mut MaybeUninit<Cpu>,
+}
+
+/// The parts of a CPU that is in VMX operation.
+pub struct On {
+    vmcs: &'static mut [u8],
+    cpu: &'static mut MaybeUninit<Cpu>,
+    descriptors: &'static Descriptors,
+}
+
+impl Parts {
+    /// Takes them.
+    pub fn take(pool: &mut Pool) -> Result<Self, Problem> {
+        let mut frame = || pool.take::<u8>(FRAME_BYTES as usize).ok_or(NO_FRAME);
+        let (vmxon, vmcs) = (frame()?, frame()?);
+        let cpu = pool.take_one::<Cpu>().ok_or(NO_FRAME)?;
+        Ok(Self { vmxon, vmcs, cpu })
+    }
+
+    /// Brings this CPU, which offers this, into VMX operation. (Section "Format of the VMCS Region": the revision comes
+    /// first, in a VMXON region too.)
+    pub fn enter_vmx(
+        self,
+        own: &Capabilities,
+        descriptors: &'static Descriptors,
+        common: &Common,
+    ) -> Result<On, Problem> {
+        let Self { vmxon, vmcs, cpu } = self;
+        for frame in [&mut *vmxon, &mut *vmcs] {
+            frame[..4].copy_from_slice(&own.revision().to_le_bytes());
+        }
+        // SAFETY: `support::check` was passed by this CPU before; the frame is from the pool.
+        let on = unsafe { support::vmxon(vmxon.as_ptr() as u64, own, common.machine) };
+        on.map_err(|failure| Problem::Vmx("VMXON", failure))?;
+        Ok(On { vmcs, cpu, descriptors })
+    }
+}
+
+impl On {
+    /// Gives this CPU a VMCS with all that is not the guest's state.
+    pub fn with_vmcs(self, number: usize, common: Common) -> Result<&'static mut Cpu, Problem> {
+        // SAFETY: this CPU is in VMX operation; the frame is from the pool.
+        let vmcs = unsafe { Vmcs::load(self.vmcs.as_ptr() as u64) };
+        let mut vmcs = vmcs.map_err(|failure| Problem::Vmx("VMPTRLD", failure))?;
+        write_controls(&mut vmcs, common.shared, common.bitmap);
+        host_state::write(&mut vmcs, self.descriptors);
+        Ok(self.cpu.write(Cpu::new(number, vmcs, self.descriptors, common.shared)))
+    }
 }
 
 fn shared(memory: &Memory, controls: Controls, machine: support::Cpu, guest: &Guest) -> Shared {
@@ -119,11 +188,14 @@ fn write_controls(vmcs: &mut Vmcs, shared: &Shared, bitmap: u64) {
 }
 
 /// What was set up, in a few lines, before COM1 is the guest's too.
-fn tell(memory: &Memory, shared: &Shared, guest: &Guest) {
+fn tell(memory: &Memory, shared: &Shared, guest: &Guest, cpus: usize) {
     let (start, end) = (memory.stub.start, memory.stub.end);
     say!("its memory is {start:#x}..{end:#x}, {} KiB", (end - start) >> 10);
     if let Some(base) = shared.features.alias_base() {
         say!("alias at {base:#x}");
+    }
+    if cpus > 1 {
+        say!("{cpus} CPUs, each in VT-x");
     }
     say!("guest entered at {:#x}", guest.entry);
     say::share_with_guest();

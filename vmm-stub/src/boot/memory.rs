@@ -19,18 +19,21 @@ use crate::cpu::Cpu;
 use crate::ept::alias::{Alias, Window};
 use crate::ept::entry;
 use crate::ept::layout::{self, Layout};
-use crate::image;
+use crate::image::{self, Stacks};
 use crate::mtrr::Mtrrs;
 use crate::needs::{self, Needs};
 use crate::paging::OwnMemory;
 use crate::places;
 use crate::pool::Pool;
 use crate::say::say;
-use crate::tree::{ENTRIES, Shape, Storage, Table, tables_needed};
+use crate::tree::{ENTRIES, Shape, Storage, Table, page_bytes, tables_needed};
 use crate::vmx::support::{self, msr};
 
-/// Frames that a CPU's VT-x takes: VMXON region, VMCS, MSR bitmap.
-pub const VMX_FRAMES: usize = 3;
+/// Frames that each CPU takes: VMXON region, VMCS, descriptors, what it is told when it is started.
+const CPU_FRAMES: usize = 4;
+
+/// Frames that all CPUs share: the MSR bitmap.
+const SHARED_FRAMES: usize = 1;
 
 /// Tables more than were counted, since the count does not know yet where the range ends.
 const SPARE_TABLES: usize = 4;
@@ -41,6 +44,10 @@ pub struct Memory {
     pub stub: Range<u64>,
     /// What is left of the pool.
     pub pool: Pool,
+    /// The root of the stub's own tables.
+    pub root: u64,
+    /// Stacks for the CPUs that are not the boot CPU.
+    pub stacks: &'static mut [Stacks],
     /// The rules' bytes.
     pub frames: &'static [AtomicU8],
     /// The alias and its place.
@@ -49,17 +56,25 @@ pub struct Memory {
     pub ept_pointer: u64,
 }
 
+impl Memory {
+    /// Stacks for one more CPU.
+    pub fn take_stacks(&mut self) -> Option<&'static Stacks> {
+        self.stacks.split_off_first_mut().map(|stacks| &*stacks)
+    }
+}
+
 /// Chooses the range, switches to the stub's own tables and builds the nested ones.
 pub fn set_up(
     handoff: &Handoff,
     file: &File,
     cpu: support::Cpu,
     gib_pages: bool,
+    cpus: usize,
 ) -> Result<Memory, Problem> {
     let top = places::top(&handoff.memory);
     let mtrrs = Mtrrs::read(|number| if cpu.mtrrs { msr(number) } else { 0 }, cpu.width);
     let image = image::image();
-    let own = own_memory(&image, top, cpu);
+    let mut own = own_memory(&image, top, cpu);
     let mut nested = Layout {
         stub: image.all.clone(),
         end: layout::end(cpu.width, gib_pages, top),
@@ -68,25 +83,39 @@ pub fn set_up(
         mtrrs: &mtrrs,
     };
     let file_bytes = file.bytes_to_copy();
-    let needs = Needs { file_bytes, ..needs(top, &own, &nested) };
+    let needs = Needs { file_bytes, ..needs(top, cpus, &own, &nested) };
     let (range, needs) = choose(handoff, &image.all, needs)?;
     nested.stub = image.all.start..range.end;
     // SAFETY: the range is usable memory behind the image; what the loader left there is avoided, and the guest will
     // not have it. The entry code maps all below 4 GiB, the stub's own tables all memory.
     let mut pool = unsafe { Pool::new(range) };
-    switch_to(build(&mut pool, &own)?);
-    fill(pool, nested, needs)
+    let stacks = pool.take::<Stacks>(cpus - 1).ok_or(FULL)?;
+    for guard in stacks.iter().flat_map(Stacks::guards) {
+        // Room for those of as many CPUs as there can be.
+        let _ = own.guards.push(guard);
+    }
+    let root = build(&mut pool, &own)?;
+    switch_to(root);
+    fill(Taken { pool, root, stacks }, nested, needs)
+}
+
+/// What came first from the pool.
+struct Taken {
+    pool: Pool,
+    root: u64,
+    stacks: &'static mut [Stacks],
 }
 
 /// Takes what is needed from the pool, with the nested tables built.
-fn fill(mut pool: Pool, mut nested: Layout<'_>, needs: Needs) -> Result<Memory, Problem> {
+fn fill(taken: Taken, mut nested: Layout<'_>, needs: Needs) -> Result<Memory, Problem> {
+    let Taken { mut pool, root, stacks } = taken;
     let pages = pool.take::<AtomicU64>(needs.alias_tables() * ENTRIES).ok_or(FULL)?;
     let at = pages.as_ptr() as u64;
     nested.alias = nested.alias.filter(|_| needs.alias).map(|window| window.with_tables_at(at));
     let frames = pool.take::<AtomicU8>((needs.top / FRAME_BYTES) as usize).ok_or(FULL)?;
     let ept_pointer = entry::pointer(build(&mut pool, &nested)?);
     let alias = nested.alias.map(|window| (Alias::new(pages), window));
-    Ok(Memory { stub: nested.stub, pool, frames, alias, ept_pointer })
+    Ok(Memory { stub: nested.stub, pool, root, stacks, frames, alias, ept_pointer })
 }
 
 fn own_memory(image: &image::Image, top: u64, cpu: support::Cpu) -> OwnMemory {
@@ -94,19 +123,23 @@ fn own_memory(image: &image::Image, top: u64, cpu: support::Cpu) -> OwnMemory {
         image: image.all.clone(),
         text: image.text.clone(),
         rodata: image.rodata.clone(),
-        guards: image::guards(),
+        guards: image::guards().into_iter().collect(),
         end: top.max(4 << 30),
         largest: if cpu.gib_pages { 3 } else { 2 },
     }
 }
 
-fn needs(top: u64, own: &OwnMemory, nested: &Layout<'_>) -> Needs {
-    let tables = tables_needed(own) + tables_needed(nested) + SPARE_TABLES;
+fn needs(top: u64, cpus: usize, own: &OwnMemory, nested: &Layout<'_>) -> Needs {
+    // Pages with a guard in them are mapped by tables of level 1; each side of the stacks may be in such a page.
+    let guarded = (cpus - 1) * size_of::<Stacks>() / page_bytes(2) as usize + 2;
+    let tables = tables_needed(own) + guarded + tables_needed(nested) + SPARE_TABLES;
     Needs {
         top,
-        frames: VMX_FRAMES + tables,
+        frames: CPU_FRAMES * cpus + SHARED_FRAMES + tables,
         alias: nested.alias.is_some(),
+        cpus,
         cpu_bytes: size_of::<Cpu>(),
+        stack_bytes: size_of::<Stacks>(),
         file_bytes: 0,
     }
 }
@@ -143,7 +176,7 @@ fn build(pool: &mut Pool, shape: &impl Shape) -> Result<u64, Problem> {
 }
 
 /// Leaves the entry code's tables, with write protection and no-execute on.
-fn switch_to(root: u64) {
+pub fn switch_to(root: u64) {
     let frame = PhysFrame::containing_address(PhysAddr::new(root));
     // SAFETY: the new tables map the image and the stack where they are, with the rights they need, and all memory.
     unsafe {

@@ -5,6 +5,7 @@ use core::fmt;
 use loadphys_boot::handoff::HandoffError;
 
 use crate::guest::image::BadImage;
+use crate::madt::BadMadt;
 use crate::needs::TooSmall;
 use crate::vmx::controls::Missing;
 use crate::vmx::instructions::Failure;
@@ -19,6 +20,12 @@ pub enum Problem {
     NoVmx(NoVmx),
     /// VT-x without something that is needed.
     Control(Missing),
+    /// ACPI's list of CPUs cannot be read.
+    Madt(BadMadt),
+    /// A CPU's VT-x is not the boot CPU's.
+    OtherCapabilities,
+    /// This CPU is not in VMX operation.
+    Outside(u32),
     /// There is nothing to run.
     NoModule,
     /// The first module is no guest.
@@ -37,6 +44,11 @@ impl fmt::Display for Problem {
             Self::Handoff(error) => write!(f, "{error}"),
             Self::NoVmx(error) => write!(f, "{error}"),
             Self::Control(missing) => write!(f, "{missing}"),
+            Self::Madt(why) => write!(f, "ACPI's list of CPUs cannot be read: {why}"),
+            Self::OtherCapabilities => f.write_str("its VT-x differs from the boot CPU's"),
+            Self::Outside(id) => {
+                write!(f, "the guest could start CPU {id} outside of VT-x: no guest is run")
+            }
             Self::NoModule => {
                 f.write_str("no guest: the first module has to be the guest's ELF file")
             }

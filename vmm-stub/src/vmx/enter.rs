@@ -136,9 +136,9 @@ global_asm!(
     "mov rdi, rsp",
     "mov rsi, [rsp + {size}]",
     "call {on_exit}",
-    // From here to the entry an NMI comes back to here, see `exceptions`.
+    // From here to the entry an NMI comes back to here, see `exceptions`; this CPU's flag is where GS points.
     "stub_look_for_nmi:",
-    "cmp byte ptr [rip + {nmi}], 0",
+    "cmp byte ptr gs:[0], 0",
     "jne 2f",
     "STUB_LOAD_GUEST",
     "vmresume",
@@ -175,7 +175,6 @@ global_asm!(
     r8 = const offset_of!(Registers, r8_to_r15),
     on_exit = sym exits::on_exit,
     on_nmi = sym events::on_nmi,
-    nmi = sym crate::exceptions::NMI,
 );
 
 impl Registers {

@@ -3,7 +3,6 @@
 use x86::vmx::vmcs::ro;
 
 use crate::cpu::Cpu;
-use crate::exceptions;
 use crate::vmx::report;
 use crate::vmx::vmcs::{GuestField, Vmcs};
 
@@ -23,8 +22,24 @@ const GENERAL_PROTECTION: u64 = 13;
 /// #PF.
 const PAGE_FAULT: u64 = 14;
 
-/// Blocking by STI, by MOV SS, by NMI (section "Guest Non-Register State").
-const NO_NMI_NOW: u64 = 0b1011;
+/// Blocking (section "Guest Non-Register State"), which STI and MOV SS leave for one instruction.
+pub const BY_STI_OR_MOV_SS: u64 = 0b11;
+/// Blocking by SMI.
+pub const BY_SMI: u64 = 0b100;
+/// Blocking by NMI, until IRET.
+const BY_NMI: u64 = 0b1000;
+
+/// What keeps an NMI from being delivered.
+const NO_NMI_NOW: u64 = BY_STI_OR_MOV_SS | BY_NMI;
+
+/// Exits outside of SMM save blocking by SMI as 0 (section "Saving Non-Register State"), and no entry takes 1. Bochs 2.7
+/// saves 1 on every CPU that has waited for a SIPI.
+pub fn outside_of_smm(vmcs: &mut Vmcs) {
+    let blocking = vmcs.get(GuestField::INTERRUPTIBILITY);
+    if blocking & BY_SMI != 0 {
+        vmcs.set(GuestField::INTERRUPTIBILITY, blocking & !BY_SMI);
+    }
+}
 
 /// Raises #UD at the instruction that exited.
 pub fn invalid_opcode(vmcs: &mut Vmcs) {
@@ -61,7 +76,7 @@ fn raise_with_error(vmcs: &mut Vmcs, vector: u64) {
 
 /// An NMI came while the stub ran.
 pub extern "C" fn on_nmi(cpu: &mut Cpu) {
-    if exceptions::take_nmi() {
+    if cpu.descriptors.take_nmi() {
         cpu.nmi_held = true;
     }
     deliver_nmi(cpu);

@@ -11,13 +11,14 @@ use crate::cpu::{Cpu, VPID};
 use crate::ending::fatal;
 use crate::vmx::enter::Registers;
 use crate::vmx::vmcs::{GuestField, Vmcs};
-use crate::vmx::{cr0, events, instructions, report};
+use crate::vmx::{cr0, events, instructions, report, start_up};
 use crate::{calls, cpuid, xcr0};
 
 /// Basic exit reasons.
 mod reason {
     pub const TRIPLE_FAULT: u64 = 2;
     pub const INIT: u64 = 3;
+    pub const SIPI: u64 = 4;
     pub const TASK_SWITCH: u64 = 9;
     pub const CPUID: u64 = 10;
     pub const GETSEC: u64 = 11;
@@ -60,11 +61,14 @@ fn count(cpu: &mut Cpu, reason: u64) {
 
 #[inline(never)]
 fn dispatch(reason: u64, registers: &mut Registers, cpu: &mut Cpu) {
+    events::outside_of_smm(&mut cpu.vmcs);
     match reason {
         reason::CPUID => on_cpuid(registers, cpu),
         reason::CR_ACCESS => on_cr_access(registers, cpu),
         reason::XSETBV => on_xsetbv(registers, cpu),
         reason::INVD => on_invd(&mut cpu.vmcs),
+        reason::INIT => start_up::on_init(registers, cpu),
+        reason::SIPI => start_up::on_sipi(registers, cpu),
         reason::EPT_VIOLATION => {
             report::stray_access(cpu);
             events::general_protection_at_access(cpu);
@@ -84,7 +88,6 @@ fn end(reason: u64, cpu: &Cpu) -> ! {
     // Bit 31: the entry failed.
     let what = match reason & 0xffff {
         reason::TRIPLE_FAULT => report::triple_fault(cpu),
-        reason::INIT => "the guest asked for a reset by INIT",
         reason::INVALID_GUEST_STATE => "the guest's state cannot be entered",
         reason::MACHINE_CHECK_AT_ENTRY => "machine check while entering the guest",
         reason::EPT_MISCONFIGURATION => "the nested tables are broken",
@@ -96,14 +99,14 @@ fn end(reason: u64, cpu: &Cpu) -> ! {
 /// Goes on behind the instruction that exited, as if it had been executed.
 #[inline]
 fn next_instruction(vmcs: &mut Vmcs) {
-    const BY_STI_OR_MOV_SS: u64 = 0b11;
     const TRAP_FLAG: u64 = 1 << 8;
     const SINGLE_STEP: u64 = 1 << 14;
     let rip = vmcs.get(GuestField::RIP) + vmcs.field(ro::VMEXIT_INSTRUCTION_LEN);
     vmcs.set(GuestField::RIP, if long_code(vmcs) { rip } else { rip & 0xffff_ffff });
     let blocking = vmcs.get(GuestField::INTERRUPTIBILITY);
-    if blocking & BY_STI_OR_MOV_SS != 0 {
-        vmcs.set(GuestField::INTERRUPTIBILITY, blocking & !BY_STI_OR_MOV_SS);
+    let over = events::BY_STI_OR_MOV_SS | events::BY_SMI;
+    if blocking & over != 0 {
+        vmcs.set(GuestField::INTERRUPTIBILITY, blocking & !over);
     }
     if vmcs.get(GuestField::RFLAGS) & TRAP_FLAG != 0 {
         let due = vmcs.get(GuestField::PENDING_DEBUG) | SINGLE_STEP;

@@ -39,6 +39,11 @@ pub fn triple_fault(cpu: &Cpu) -> ! {
     fatal!("triple fault of the guest: {} exits={exits} calls={calls}", State(&cpu.vmcs))
 }
 
+/// An INIT reached the boot CPU: on bare metal the machine would start anew.
+pub fn reset(cpu: &Cpu) -> ! {
+    fatal!("the guest asked for a reset by INIT: {}", State(&cpu.vmcs))
+}
+
 /// An exit that the stub did not ask for or cannot answer.
 pub fn unexpected(cpu: &Cpu, reason: u64, what: &str) -> ! {
     let qualification = cpu.vmcs.field(ro::EXIT_QUALIFICATION);

@@ -1,0 +1,67 @@
+//! INIT and SIPI: how the guest starts and stops its CPUs, through its local APIC as on bare metal.
+//!
+//! Both exit, and neither changes anything by itself (section "Other Causes of VM Exits"); what they would do is done
+//! here. Every CPU but the boot CPU begins in the activity state wait-for-SIPI, so a SIPI starts it, in real mode, and no
+//! INIT is needed before the first. An INIT to a CPU that runs puts it back there.
+//!
+//! To a CPU that waits an INIT is blocked. Where it is remembered it comes right after the SIPI, before the first
+//! instruction, and takes the CPU back once; the guest's second SIPI starts it. Bochs 2.7 never forgets an INIT that
+//! reached a CPU in the guest, not even when it has made it exit: that CPU cannot be started any more. A guest that
+//! leaves out the INIT under the stub starts everywhere.
+
+use raw_cpuid::cpuid;
+use x86::vmx::vmcs::ro;
+
+use crate::cpu::{Cpu, Life, VPID};
+use crate::ending::fatal;
+use crate::local_apic::LocalApic;
+use crate::vmx::enter::Registers;
+use crate::vmx::vmcs::GuestField;
+use crate::vmx::{guest_state, instructions, report};
+
+/// Activity states (section "Guest Non-Register State").
+const ACTIVE: u64 = 0;
+const WAITS_FOR_SIPI: u64 = 3;
+
+/// The state of a CPU that the guest has not used yet.
+pub fn unused(cpu: &mut Cpu) {
+    guest_state::write(&mut cpu.vmcs, 0);
+    become_reset(cpu, 0);
+    cpu.vmcs.set(GuestField::ACTIVITY, WAITS_FOR_SIPI);
+}
+
+/// An INIT. The boot CPU would start its firmware again: to the guest that is a reset of the machine.
+pub fn on_init(registers: &mut Registers, cpu: &mut Cpu) {
+    if cpu.number == 0 {
+        report::reset(cpu);
+    }
+    cpu.life = Life::WaitsForSipi;
+    if let Some(apic) = LocalApic::of_this_cpu() {
+        apic.reset();
+    }
+    *registers = Registers::default();
+    become_reset(cpu, 0);
+    cpu.vmcs.set(GuestField::ACTIVITY, WAITS_FOR_SIPI);
+}
+
+/// A SIPI: its vector is the exit qualification.
+pub fn on_sipi(registers: &mut Registers, cpu: &mut Cpu) {
+    let vector = cpu.vmcs.field(ro::EXIT_QUALIFICATION) as u8;
+    // EDX: the CPU's family, model and stepping.
+    *registers = Registers { rdx: u64::from(cpuid!(1).eax), ..Registers::default() };
+    become_reset(cpu, vector);
+    cpu.vmcs.set(GuestField::ACTIVITY, ACTIVE);
+    cpu.life = Life::Runs;
+}
+
+/// All that INIT resets, and where a SIPI starts. Nothing of before is left to be delivered, or in the TLB.
+fn become_reset(cpu: &mut Cpu, vector: u8) {
+    cpu.nmi_held = false;
+    guest_state::write_reset(&mut cpu.vmcs, vector);
+    guest_state::reset_debug_registers();
+    if cpu.shared.controls.vpid
+        && let Err(failure) = instructions::invvpid(VPID)
+    {
+        fatal!("INVVPID failed: {failure}");
+    }
+}
