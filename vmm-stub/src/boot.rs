@@ -61,13 +61,14 @@ fn boot(
     support::check().map_err(Problem::NoVmx)?;
     let cpu = support::cpu();
     let capabilities = Capabilities::read(support::msr);
-    let controls = controls::negotiate(&capabilities).map_err(Problem::Control)?;
+    // SAFETY: the entry code's tables are still in use, and nothing of the loader's has been touched.
+    let firmware = unsafe { Firmware::read(handoff.rsdp) }?;
+    let controls = controls::negotiate(&capabilities, firmware.cpus() > 1);
+    let controls = controls.map_err(Problem::Control)?;
     for absent in &controls.absent {
         say!("{absent}");
     }
     let file = guest::find(&handoff)?;
-    // SAFETY: the entry code's tables are still in use, and nothing of the loader's has been touched.
-    let firmware = unsafe { Firmware::read(handoff.rsdp) }?;
     let mut memory = memory::set_up(&handoff, &file, cpu, controls.gib_pages, firmware.cpus())?;
     let place = memory.pool.take_one::<Descriptors>().ok_or(cpus::NO_FRAME)?;
     let descriptors = descriptors::load(place, descriptors::boot_tops());

@@ -8,12 +8,12 @@ mod batch;
 use loadphys_abi::counters::Counters;
 use loadphys_abi::{Call, Status};
 use loadphys_rules::{MemoryAt, Tables, Wish};
+use spin::Mutex;
 
 use crate::cpu::Cpu;
-use crate::ending::fatal;
+use crate::flush;
 use crate::physical;
 use crate::vmx::enter::Registers;
-use crate::vmx::instructions;
 use crate::vmx::vmcs::{GuestField, Vmcs};
 
 /// What goes back to the guest.
@@ -86,9 +86,11 @@ fn one(tables: &Tables<'_>, address: u64, wish: Wish) -> Answer {
 }
 
 fn register(frame: u64, level: u64, cpu: &Cpu) -> Answer {
-    match cpu.shared.tables.register(frame, level) {
+    let shared = cpu.shared;
+    let alias = shared.alias.as_ref().map(Mutex::lock);
+    match shared.tables.register(frame, level) {
         Ok(table) => {
-            if let Some(alias) = &cpu.shared.alias {
+            if let Some(alias) = &alias {
                 alias.show(table);
             }
             Answer::done(0)
@@ -97,20 +99,18 @@ fn register(frame: u64, level: u64, cpu: &Cpu) -> Answer {
     }
 }
 
-/// The alias forgets the table before the guest hears that it is released.
+/// The alias forgets the table, on all CPUs, before the guest hears that it is released.
 fn release(frame: u64, cpu: &mut Cpu) -> Answer {
     let shared = cpu.shared;
+    let alias = shared.alias.as_ref().map(Mutex::lock);
     let table = match shared.tables.release(frame) {
         Ok(table) => table,
         Err(status) => return Answer::refused(status),
     };
-    if let Some(alias) = &shared.alias {
-        let stale = alias.hide(table);
-        if let Err(failure) =
-            instructions::invept(shared.controls.invept, shared.ept_pointer, stale)
-        {
-            fatal!("INVEPT failed: {failure}");
-        }
+    let stale = alias.as_ref().map(|alias| alias.hide(table));
+    drop(alias);
+    if let Some(stale) = stale {
+        flush::forget(stale, cpu);
         cpu.counters.alias_flushes += 1;
     }
     Answer::done(0)

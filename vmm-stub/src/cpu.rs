@@ -1,12 +1,16 @@
 //! What the stub keeps for each CPU, and what all CPUs share.
 
+use core::sync::atomic::AtomicU32;
+
 use loadphys_abi::batch::{Item, MOST_ITEMS};
 use loadphys_abi::counters::Counters;
 use loadphys_abi::discovery::Features;
 use loadphys_rules::Tables;
+use spin::Mutex;
 
 use crate::descriptors::Descriptors;
 use crate::ept::alias::Alias;
+use crate::stale::Team;
 use crate::vmx::controls::Controls;
 use crate::vmx::vmcs::Vmcs;
 
@@ -18,8 +22,14 @@ pub const VPID: u16 = 1;
 pub struct Shared {
     /// The rules.
     pub tables: Tables<'static>,
-    /// The alias, if there is one.
-    pub alias: Option<Alias<'static>>,
+    /// The alias, if there is one. Who holds the lock makes a frame a table and shows it, or makes it none and hides it:
+    /// when the lock is free the alias shows the registered tables and nothing else. Nobody waits for other CPUs while
+    /// holding it.
+    pub alias: Option<Mutex<Alias<'static>>>,
+    /// Who must forget what was hidden.
+    pub team: Team<'static>,
+    /// The numbers of the team's local APICs.
+    pub apics: &'static [AtomicU32],
     /// What discovery says.
     pub features: Features,
     /// What the guest runs with.

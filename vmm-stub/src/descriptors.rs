@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "loads descriptor tables")]
 
 use core::mem::MaybeUninit;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use spin::Once;
 use x86_64::PrivilegeLevel;
@@ -33,8 +33,8 @@ const NMI_IST: u8 = 2;
 pub struct Descriptors {
     gdt: GlobalDescriptorTable,
     tss: TaskStateSegment,
-    /// An NMI came while the stub ran; GS points here. The assembly that enters the guest looks at it.
-    nmi: AtomicBool,
+    /// NMIs that came while the stub ran; GS points here. The assembly that enters the guest looks at it.
+    nmis: AtomicU32,
 }
 
 /// The same for all CPUs: gates name no CPU.
@@ -106,7 +106,7 @@ pub fn load(place: &'static mut MaybeUninit<Descriptors>, tops: Tops) -> &'stati
     let descriptors = place.write(Descriptors {
         gdt: GlobalDescriptorTable::new(),
         tss: tss(tops),
-        nmi: AtomicBool::new(false),
+        nmis: AtomicU32::new(0),
     });
     descriptors.gdt.append(Descriptor::kernel_code_segment());
     descriptors.gdt.append(Descriptor::kernel_data_segment());
@@ -117,14 +117,14 @@ pub fn load(place: &'static mut MaybeUninit<Descriptors>, tops: Tops) -> &'stati
     descriptors.gdt.load();
     let limit = (size_of_val(idt()) - 1) as u16;
     let pointer = DescriptorTablePointer { limit, base: VirtAddr::new(idt_base()) };
-    // SAFETY: the selectors are those of the GDT above, which lives for ever, as does the IDT. GS is used for the flag
+    // SAFETY: the selectors are those of the GDT above, which lives for ever, as does the IDT. GS is used for the count
     // of NMIs alone; writing its selector would clear its base.
     unsafe {
         CS::set_reg(CODE);
         SS::set_reg(DATA);
         DS::set_reg(DATA);
         ES::set_reg(DATA);
-        GsBase::write(VirtAddr::new(descriptors.nmi_flag()));
+        GsBase::write(VirtAddr::new(descriptors.nmi_count()));
         load_tss(TASK);
         lidt(&pointer);
     }
@@ -142,13 +142,13 @@ impl Descriptors {
         &raw const self.tss as u64
     }
 
-    /// Where the flag of NMIs is.
-    pub fn nmi_flag(&self) -> u64 {
-        &raw const self.nmi as u64
+    /// Where the count of NMIs is.
+    pub fn nmi_count(&self) -> u64 {
+        &raw const self.nmis as u64
     }
 
-    /// Whether an NMI came since this was asked last.
-    pub fn take_nmi(&self) -> bool {
-        self.nmi.swap(false, Ordering::Relaxed)
+    /// How many NMIs came since this was asked last.
+    pub fn take_nmis(&self) -> u32 {
+        self.nmis.swap(0, Ordering::Relaxed)
     }
 }

@@ -24,8 +24,10 @@
 //! - Devices write to memory as their drivers tell them, the stub's included: no IOMMU is set up.
 //! - A CPU that ACPI does not list, or that did not answer the stub, is not under the stub; should the guest make it run,
 //!   then outside of VT-x.
-//! - Two writes of model-specific registers are not yet refused: one that moves the local APIC's page over the stub's range
-//!   (IA32_APIC_BASE), and one that turns no-execute off (IA32_MISC_ENABLE bit 34). Either can stop the stub.
+//! - One write of a model-specific register is not yet refused: one that turns no-execute off (IA32_MISC_ENABLE bit 34). It
+//!   can stop the stub.
+//! - With several CPUs the stub interrupts them by NMIs when a table is released ([`stale`]). An NMI of the guest's that
+//!   reaches a CPU in the same moment becomes one with the stub's, and is lost.
 //! - Memory types are those of the MTRRs when the stub started; a guest that changes MTRRs later changes nothing.
 //! - Side channels are not closed.
 //!
@@ -44,6 +46,7 @@ pub mod needs;
 pub mod paging;
 pub mod pci;
 pub mod places;
+pub mod stale;
 pub mod tree;
 pub mod vmx;
 pub mod xcr0;
@@ -60,6 +63,8 @@ mod descriptors;
 pub mod ending;
 #[cfg(target_os = "none")]
 mod exceptions;
+#[cfg(target_os = "none")]
+mod flush;
 #[cfg(target_os = "none")]
 mod image;
 #[cfg(target_os = "none")]

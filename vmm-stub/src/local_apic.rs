@@ -6,12 +6,8 @@ use core::hint::spin_loop;
 
 use x86_64::registers::model_specific::Msr;
 
+use crate::vmx::apic_base::{self, ENABLED, X2APIC};
 use crate::vmx::support::msr;
-
-/// IA32_APIC_BASE and its bits.
-const BASE: u32 = 0x1b;
-const ENABLED: u64 = 1 << 11;
-const X2APIC: u64 = 1 << 10;
 
 /// Offsets of registers, in bytes; in x2APIC mode register `r` is MSR 0x800 + r / 16.
 const ID: u64 = 0x20;
@@ -22,6 +18,7 @@ const COMMAND_HIGH: u64 = 0x310;
 const TIMER_INITIAL: u64 = 0x380;
 
 /// Interrupt-command register (section 12.6.1): delivery modes, with the level that all but INIT want asserted.
+const NMI: u32 = 0b100 << 8 | ASSERT;
 const INIT: u32 = 0b101 << 8 | ASSERT;
 const STARTUP: u32 = 0b110 << 8 | ASSERT;
 const ASSERT: u32 = 1 << 14;
@@ -44,7 +41,7 @@ impl LocalApic {
     /// This CPU's, if it is on.
     pub fn of_this_cpu() -> Option<Self> {
         // Every CPU with VT-x has one.
-        let base = msr(BASE);
+        let base = msr(apic_base::NUMBER);
         match (base & ENABLED != 0, base & X2APIC != 0) {
             (false, _) => None,
             (true, false) => Some(Self::Memory(base & 0x000f_ffff_ffff_f000)),
@@ -73,6 +70,11 @@ impl LocalApic {
     /// Starts a CPU that waits, in real mode at this page below 1 MiB.
     pub fn start_up(self, to: u32, page: u8) {
         self.send(to, STARTUP | u32::from(page));
+    }
+
+    /// Sends an NMI.
+    pub fn nmi(self, to: u32) {
+        self.send(to, NMI);
     }
 
     /// Does what an INIT would have done, as far as the guest can tell when it starts the CPU again: the APIC is off by

@@ -1,6 +1,7 @@
 //! VT-x: what the CPU offers, and how it is used. Section names are those of the SDM, volume 3, order number
 //! 325384-082US.
 
+pub mod apic_base;
 pub mod capability;
 pub mod controls;
 pub mod cr0;

@@ -7,6 +7,7 @@ const COMMAND: u64 = 0x300;
 const COMMAND_HIGH: u64 = 0x310;
 
 /// Delivery modes of the interrupt-command register, asserted.
+const NMI: u32 = 0b100 << 8 | 1 << 14;
 const INIT: u32 = 0b101 << 8 | 1 << 14;
 const STARTUP: u32 = 0b110 << 8 | 1 << 14;
 
@@ -22,6 +23,11 @@ fn send(to: u32, command: u32) {
         ((BASE + COMMAND_HIGH) as *mut u32).write_volatile(to << 24);
         ((BASE + COMMAND) as *mut u32).write_volatile(command);
     }
+}
+
+/// Sends an NMI.
+pub fn nmi(to: u32) {
+    send(to, NMI);
 }
 
 /// Resets a CPU.

@@ -1,10 +1,47 @@
-//! The stub below.
+//! The stub below, and calls of it.
+#![expect(unsafe_code, reason = "VMCALL")]
 
-use loadphys_abi::discovery::{self, SIGNATURE_LEAF};
+use core::arch::asm;
+
+use loadphys_abi::discovery::{self, FEATURES_LEAF, Features, SIGNATURE_LEAF};
+use loadphys_abi::{Call, Status};
 use raw_cpuid::cpuid;
 
 /// Whether this CPU is under the stub.
 pub fn stub_is_below() -> bool {
     let found = cpuid!(SIGNATURE_LEAF);
     [found.eax, found.ebx, found.ecx, found.edx] == discovery::signature_registers()
+}
+
+/// Where the alias begins.
+pub fn alias() -> u64 {
+    let found = cpuid!(FEATURES_LEAF);
+    let features = Features::from_registers([found.eax, found.ebx, found.ecx, found.edx]);
+    features.alias_base().expect("an alias")
+}
+
+/// Calls.
+pub fn call(call: Call, first: u64, second: u64) -> (Option<Status>, u64) {
+    let (status, answer);
+    // SAFETY: the calls made here touch frames of this guest's that nothing else uses.
+    unsafe {
+        asm!(
+            "vmcall",
+            inlateout("rax") call.number() => status,
+            in("rdi") first,
+            in("rsi") second,
+            inlateout("rdx") 0_u64 => answer,
+            options(nostack),
+        );
+    }
+    (Status::from_number(status), answer)
+}
+
+/// Makes a frame a table of level 1, or none any more.
+pub fn set_table(frame: u64, table: bool) {
+    let (status, _) = match table {
+        true => call(Call::RegisterTable, frame, 1),
+        false => call(Call::ReleaseTable, frame, 0),
+    };
+    assert_eq!(status, Some(Status::Done), "frame {frame:#x}, table: {table}");
 }

@@ -11,7 +11,11 @@ mod say;
 #[cfg(target_os = "none")]
 mod team;
 #[cfg(target_os = "none")]
+mod traps;
+#[cfg(target_os = "none")]
 mod trials;
+#[cfg(target_os = "none")]
+mod window;
 
 #[cfg(target_os = "none")]
 mod machine {
@@ -20,11 +24,12 @@ mod machine {
     use loadphys_boot::power;
 
     use crate::say::say;
-    use crate::trials;
+    use crate::{traps, trials};
 
     loadphys_boot::entry!(start);
 
     extern "C" fn start(_: u32, _: u32) -> ! {
+        traps::load();
         for (name, trial) in trials::ALL {
             trial();
             say!("passed: {name}");

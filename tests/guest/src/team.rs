@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use loadphys_boot::trampoline;
 
-use crate::apic;
+use crate::{apic, traps};
 
 /// How many CPUs there are besides the boot CPU; they have the numbers from 1.
 pub const OTHERS: usize = 3;
@@ -106,6 +106,7 @@ pub fn give(cpu: u32, work: Option<Work>) {
 }
 
 extern "C" fn arrived(post: &'static Post) -> ! {
+    traps::load();
     post.starts.fetch_add(1, Ordering::SeqCst);
     loop {
         let work = post.work.load(Ordering::SeqCst);

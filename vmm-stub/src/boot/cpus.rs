@@ -4,12 +4,13 @@
 
 use core::convert::Infallible;
 use core::mem::MaybeUninit;
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use loadphys_abi::FRAME_BYTES;
 use loadphys_abi::discovery::{ABI_VERSION, Features};
 use loadphys_rules::Tables;
 use raw_cpuid::cpuid;
-use spin::Once;
+use spin::{Mutex, Once};
 use x86::vmx::vmcs::{control, guest as guest_fields};
 
 use super::firmware::Firmware;
@@ -19,8 +20,12 @@ use super::others;
 use super::problem::Problem;
 use crate::cpu::{Cpu, Shared, VPID};
 use crate::descriptors::Descriptors;
+use crate::flush::Caches;
+use crate::local_apic::LocalApic;
+use crate::madt::MOST_CPUS;
 use crate::pool::Pool;
 use crate::say::{self, say};
+use crate::stale::{Member, Team};
 use crate::vmx::capability::Capabilities;
 use crate::vmx::controls::Controls;
 use crate::vmx::cr0::NE;
@@ -29,6 +34,10 @@ use crate::vmx::vmcs::Vmcs;
 use crate::vmx::{guest_state, host_state, msrs, support};
 
 static SHARED: Once<Shared> = Once::new();
+
+/// What [`Shared`] refers to, for as many CPUs as there can be.
+static MEMBERS: [Member; MOST_CPUS] = [const { Member::idle() }; MOST_CPUS];
+static APICS: [AtomicU32; MOST_CPUS] = [const { AtomicU32::new(0) }; MOST_CPUS];
 
 /// CR4.VMXE.
 const VMXE: u64 = 1 << 13;
@@ -57,11 +66,13 @@ pub fn run(
     let bitmap = memory.pool.take::<u8>(FRAME_BYTES as usize).ok_or(NO_FRAME)?;
     msrs::fill(bitmap);
     let (capabilities, machine) = (boot.capabilities, boot.machine);
-    let shared = SHARED.call_once(|| shared(memory, boot.controls, machine, guest));
+    let cpus = boot.firmware.cpus();
+    let shared = SHARED.call_once(|| shared(memory, boot.controls, machine, guest, cpus));
     let common = Common { capabilities, machine, shared, bitmap: bitmap.as_ptr() as u64 };
     let on = Parts::take(&mut memory.pool)?.enter_vmx(&capabilities, descriptors, &common)?;
     let cpu = on.with_vmcs(0, common)?;
     guest_state::write(&mut cpu.vmcs, guest.entry);
+    shared.team.begin(0, &mut Caches { shared });
     let cpus = others::start(&mut boot.firmware, memory, guest, &common)?;
     tell(memory, shared, guest, cpus);
     let registers = Registers { rbx: guest.start_info, ..Registers::default() };
@@ -135,11 +146,19 @@ impl On {
         let mut vmcs = vmcs.map_err(|failure| Problem::Vmx("VMPTRLD", failure))?;
         write_controls(&mut vmcs, common.shared, common.bitmap);
         host_state::write(&mut vmcs, self.descriptors);
+        let apic = LocalApic::of_this_cpu().map_or(0, LocalApic::id);
+        common.shared.apics[number].store(apic, Ordering::Relaxed);
         Ok(self.cpu.write(Cpu::new(number, vmcs, self.descriptors, common.shared)))
     }
 }
 
-fn shared(memory: &Memory, controls: Controls, machine: support::Cpu, guest: &Guest) -> Shared {
+fn shared(
+    memory: &Memory,
+    controls: Controls,
+    machine: support::Cpu,
+    guest: &Guest,
+    cpus: usize,
+) -> Shared {
     let tables = Tables::new(memory.frames);
     for region in guest.memory.iter().filter(|region| region.usable) {
         tables.grant(region.start..region.end);
@@ -149,7 +168,9 @@ fn shared(memory: &Memory, controls: Controls, machine: support::Cpu, guest: &Gu
     let xcr0 = u64::from(components.edx) << 32 | u64::from(components.eax);
     Shared {
         tables,
-        alias: memory.alias.as_ref().map(|(alias, _)| *alias),
+        alias: memory.alias.as_ref().map(|(alias, _)| Mutex::new(*alias)),
+        team: Team::new(&MEMBERS[..cpus]),
+        apics: &APICS[..cpus],
         features: Features { version: ABI_VERSION, alias_shift, views: 1 },
         controls,
         ept_pointer: memory.ept_pointer,

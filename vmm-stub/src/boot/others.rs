@@ -183,6 +183,9 @@ fn join(start: &Start) -> Result<&'static mut Cpu, (u8, Problem)> {
     let capabilities = Capabilities::read(support::msr);
     let on =
         parts.enter_vmx(&capabilities, descriptors, &start.common).map_err(|why| (OUTSIDE, why))?;
+    if !start.common.shared.controls.several {
+        return Err((KEPT, Problem::OneCpu));
+    }
     if capabilities != start.common.capabilities {
         return Err((KEPT, Problem::OtherCapabilities));
     }

@@ -24,6 +24,8 @@ pub enum Problem {
     Madt(BadMadt),
     /// A CPU's VT-x is not the boot CPU's.
     OtherCapabilities,
+    /// VT-x lacks what a second CPU needs; which control, was said.
+    OneCpu,
     /// This CPU is not in VMX operation.
     Outside(u32),
     /// There is nothing to run.
@@ -46,6 +48,7 @@ impl fmt::Display for Problem {
             Self::Control(missing) => write!(f, "{missing}"),
             Self::Madt(why) => write!(f, "ACPI's list of CPUs cannot be read: {why}"),
             Self::OtherCapabilities => f.write_str("its VT-x differs from the boot CPU's"),
+            Self::OneCpu => f.write_str("VT-x cannot run the guest on several CPUs, see above"),
             Self::Outside(id) => {
                 write!(f, "the guest could start CPU {id} outside of VT-x: no guest is run")
             }

@@ -12,6 +12,8 @@ pub mod msr {
     pub const EXIT: u32 = 0x483;
     /// IA32_VMX_ENTRY_CTLS.
     pub const ENTRY: u32 = 0x484;
+    /// IA32_VMX_MISC.
+    pub const MISC: u32 = 0x485;
     /// IA32_VMX_CR0_FIXED0.
     pub const CR0_FIXED0: u32 = 0x486;
     /// IA32_VMX_CR0_FIXED1.
@@ -50,6 +52,8 @@ pub struct Capabilities {
     pub entry: u64,
     /// IA32_VMX_EPT_VPID_CAP.
     pub ept_vpid: u64,
+    /// IA32_VMX_MISC.
+    pub misc: u64,
     /// IA32_VMX_CR0_FIXED0: bits that must be set.
     pub cr0_fixed0: u64,
     /// IA32_VMX_CR0_FIXED1: bits that may be set.
@@ -76,6 +80,7 @@ impl Capabilities {
             exit: read(msr::EXIT + to_true),
             entry: read(msr::ENTRY + to_true),
             ept_vpid: if ept_or_vpid { read(msr::EPT_VPID) } else { 0 },
+            misc: read(msr::MISC),
             cr0_fixed0: read(msr::CR0_FIXED0),
             cr0_fixed1: read(msr::CR0_FIXED1),
             cr4_fixed0: read(msr::CR4_FIXED0),

@@ -12,8 +12,11 @@ use crate::vmx::capability::{Capabilities, may_be_off, may_be_on};
 
 mod offers;
 
-use offers::{ACCESSED_DIRTY, GIB_PAGES, INVEPT_ALL, INVEPT_SINGLE, INVVPID, INVVPID_SINGLE, VPID};
-pub use offers::{Control, INSTRUCTIONS, NEEDED, NEEDED_ABILITIES, NEEDED_OFF, Offer};
+use offers::{
+    ACCESSED_DIRTY, GIB_PAGES, INVEPT_ALL, INVEPT_SINGLE, INVVPID, INVVPID_SINGLE, ON_WITH_SEVERAL,
+    VPID,
+};
+pub use offers::{Control, INSTRUCTIONS, NEEDED, NEEDED_ABILITIES, NEEDED_OFF, Offer, SEVERAL};
 
 /// A needed control that the CPU does not offer as it is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +82,8 @@ pub struct Controls {
     pub vpid: bool,
     /// Whether EPT maps 1 GiB pages.
     pub gib_pages: bool,
+    /// Whether the guest has several CPUs.
+    pub several: bool,
     /// Whether the guest has XSAVES.
     pub xsaves: bool,
     /// CPUID bits of instructions that cannot be given to the guest.
@@ -87,11 +92,11 @@ pub struct Controls {
     pub absent: Vec<Absent, 8>,
 }
 
-/// Chooses the controls.
+/// Chooses the controls, for a machine with several CPUs or one.
 ///
 /// # Errors
 /// The first [`Missing`] control.
-pub fn negotiate(cpu: &Capabilities) -> Result<Controls, Missing> {
+pub fn negotiate(cpu: &Capabilities, several: bool) -> Result<Controls, Missing> {
     check(cpu)?;
     let mut absent = Vec::new();
     let mut without = |control, consequence| {
@@ -109,8 +114,10 @@ pub fn negotiate(cpu: &Capabilities) -> Result<Controls, Missing> {
     without(ACCESSED_DIRTY, "nothing here reads them");
     let lacks = |(control, _): &&(Control, cpuid::Bit)| !without(*control, "hidden from the guest");
     let hidden: Vec<_, 4> = INSTRUCTIONS.iter().filter(lacks).map(|(_, bit)| *bit).collect();
+    let several =
+        several && SEVERAL.into_iter().all(|control| without(control, "the guest gets one CPU"));
     let invept = if on(cpu, INVEPT_SINGLE) { Invept::SingleContext } else { Invept::AllContexts };
-    let value = |offer| value(cpu, offer, vpid);
+    let value = |offer| value(cpu, offer, vpid, several);
     Ok(Controls {
         pin: value(Offer::Pin),
         primary: value(Offer::Primary),
@@ -120,6 +127,7 @@ pub fn negotiate(cpu: &Capabilities) -> Result<Controls, Missing> {
         invept,
         vpid,
         gib_pages,
+        several,
         xsaves: !hidden.contains(&cpuid::XSAVES),
         hidden,
         absent,
@@ -129,7 +137,7 @@ pub fn negotiate(cpu: &Capabilities) -> Result<Controls, Missing> {
 /// Whether a control or ability is offered. Abilities and CR4 have one bit each, no two halves.
 const fn on(cpu: &Capabilities, (offer, bit, _): Control) -> bool {
     match offer {
-        Offer::EptVpid | Offer::Cr4 => offer.of(cpu) & 1 << bit != 0,
+        Offer::EptVpid | Offer::Cr4 | Offer::Misc => offer.of(cpu) & 1 << bit != 0,
         _ => may_be_on(offer.of(cpu), bit),
     }
 }
@@ -151,11 +159,12 @@ fn check(cpu: &Capabilities) -> Result<(), Missing> {
 }
 
 /// What must be on, and what is wanted on.
-fn value(cpu: &Capabilities, offer: Offer, vpid: bool) -> u32 {
+fn value(cpu: &Capabilities, offer: Offer, vpid: bool, several: bool) -> u32 {
     let optional = INSTRUCTIONS.iter().map(|(control, _)| *control);
     let optional = optional.filter(|control| on(cpu, *control));
     let vpid = vpid.then_some(VPID);
-    let wanted = NEEDED.into_iter().chain(optional).chain(vpid);
+    let several = ON_WITH_SEVERAL.into_iter().filter(|_| several);
+    let wanted = NEEDED.into_iter().chain(optional).chain(vpid).chain(several);
     let bits = wanted.filter(|(of, ..)| *of == offer);
     bits.fold(offer.of(cpu) as u32, |value, (_, bit, _)| value | 1 << bit)
 }

@@ -136,9 +136,9 @@ global_asm!(
     "mov rdi, rsp",
     "mov rsi, [rsp + {size}]",
     "call {on_exit}",
-    // From here to the entry an NMI comes back to here, see `exceptions`; this CPU's flag is where GS points.
+    // From here to the entry an NMI comes back to here, see `exceptions`; this CPU's count is where GS points.
     "stub_look_for_nmi:",
-    "cmp byte ptr gs:[0], 0",
+    "cmp dword ptr gs:[0], 0",
     "jne 2f",
     "STUB_LOAD_GUEST",
     "vmresume",

@@ -2,7 +2,8 @@
 
 use x86::vmx::vmcs::ro;
 
-use crate::cpu::Cpu;
+use crate::cpu::{Cpu, Life};
+use crate::flush::Caches;
 use crate::vmx::report;
 use crate::vmx::vmcs::{GuestField, Vmcs};
 
@@ -74,21 +75,39 @@ fn raise_with_error(vmcs: &mut Vmcs, vector: u64) {
     vmcs.set(GuestField::EVENT, VALID | EXCEPTION | with_error | vector);
 }
 
-/// An NMI came while the stub ran.
+/// NMIs came while the stub ran.
 pub extern "C" fn on_nmi(cpu: &mut Cpu) {
-    if cpu.descriptors.take_nmi() {
-        cpu.nmi_held = true;
+    let nmis = cpu.descriptors.take_nmis();
+    if nmis > 0 {
+        nmis_came(nmis, cpu);
     }
     deliver_nmi(cpu);
 }
 
-/// Delivers an NMI that is held, if the guest can take it now; else after a later exit.
+/// NMIs came, here or in the guest. One of them is another CPU's question ([`crate::stale`]) if there is one; any other
+/// is the guest's, unless the guest has not started this CPU.
+pub fn nmis_came(nmis: u32, cpu: &mut Cpu) {
+    let team = &cpu.shared.team;
+    let asked = team.was_asked(cpu.number);
+    if asked {
+        team.catch_up(cpu.number, &mut Caches { shared: cpu.shared });
+    }
+    if nmis > u32::from(asked) && cpu.life == Life::Runs {
+        cpu.nmi_held = true;
+    }
+}
+
+/// Delivers an NMI that is held, if the guest can take it now; else as soon as it can where that makes an exit, or after
+/// a later one.
 pub fn deliver_nmi(cpu: &mut Cpu) {
+    let several = cpu.shared.controls.several;
     let vmcs = &mut cpu.vmcs;
     let blocked = vmcs.get(GuestField::INTERRUPTIBILITY) & NO_NMI_NOW != 0;
     let taken = vmcs.get(GuestField::EVENT) & VALID != 0;
     if cpu.nmi_held && !blocked && !taken {
         vmcs.set(GuestField::EVENT, VALID | NMI | 2);
         cpu.nmi_held = false;
+    } else if cpu.nmi_held && several {
+        vmcs.nmi_window(true);
     }
 }

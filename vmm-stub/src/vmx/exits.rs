@@ -1,24 +1,27 @@
 //! What is done at each exit (SDM volume 3, appendix C "VMX Basic Exit Reasons").
-#![expect(unsafe_code, reason = "executes WBINVD and XSETBV for the guest")]
+#![expect(unsafe_code, reason = "executes WBINVD, XSETBV and WRMSR for the guest")]
 
 use core::arch::asm;
 
 use loadphys_abi::counters::REASONS;
 use raw_cpuid::cpuid;
 use x86::vmx::vmcs::ro;
+use x86_64::registers::model_specific::Msr;
 
 use crate::cpu::{Cpu, VPID};
 use crate::ending::fatal;
 use crate::vmx::enter::Registers;
 use crate::vmx::vmcs::{GuestField, Vmcs};
-use crate::vmx::{cr0, events, instructions, report, start_up};
-use crate::{calls, cpuid, xcr0};
+use crate::vmx::{apic_base, cr0, events, instructions, report, start_up, support};
+use crate::{calls, cpuid, exceptions, xcr0};
 
 /// Basic exit reasons.
 mod reason {
+    pub const NMI: u64 = 0;
     pub const TRIPLE_FAULT: u64 = 2;
     pub const INIT: u64 = 3;
     pub const SIPI: u64 = 4;
+    pub const NMI_WINDOW: u64 = 8;
     pub const TASK_SWITCH: u64 = 9;
     pub const CPUID: u64 = 10;
     pub const GETSEC: u64 = 11;
@@ -73,7 +76,15 @@ fn dispatch(reason: u64, registers: &mut Registers, cpu: &mut Cpu) {
             report::stray_access(cpu);
             events::general_protection_at_access(cpu);
         }
-        reason::RDMSR | reason::WRMSR | reason::TASK_SWITCH => {
+        // No exception exits, so it is one.
+        reason::NMI => {
+            exceptions::unblock_nmis();
+            events::nmis_came(1, cpu);
+        }
+        // Delivered by `on_exit`.
+        reason::NMI_WINDOW => cpu.vmcs.nmi_window(false),
+        reason::WRMSR => on_wrmsr(registers, cpu),
+        reason::RDMSR | reason::TASK_SWITCH => {
             events::general_protection(&mut cpu.vmcs);
         }
         reason::VMCLEAR..=reason::VMXON | reason::INVEPT | reason::INVVPID | reason::GETSEC => {
@@ -143,6 +154,19 @@ fn on_invd(vmcs: &mut Vmcs) {
     // SAFETY: writes caches back, which changes no memory that anyone can see.
     unsafe { asm!("wbinvd", options(nostack)) };
     next_instruction(vmcs);
+}
+
+/// Of the MSRs whose writes exit one can be written, in one way.
+fn on_wrmsr(registers: &Registers, cpu: &mut Cpu) {
+    let value = registers.rdx << 32 | registers.rax & 0xffff_ffff;
+    let allowed = registers.rcx as u32 == apic_base::NUMBER
+        && apic_base::allows(support::msr(apic_base::NUMBER), value, cpuid!(1).ecx);
+    if !allowed {
+        return events::general_protection(&mut cpu.vmcs);
+    }
+    // SAFETY: the page of registers stays where it is, and the CPU takes the value.
+    unsafe { Msr::new(apic_base::NUMBER).write(value) };
+    next_instruction(&mut cpu.vmcs);
 }
 
 fn on_xsetbv(registers: &Registers, cpu: &mut Cpu) {

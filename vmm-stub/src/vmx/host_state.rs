@@ -30,7 +30,7 @@ pub fn write(vmcs: &mut Vmcs, descriptors: &Descriptors) {
         (host::GS_SELECTOR, 0),
         (host::TR_SELECTOR, u64::from(descriptors::TASK.0)),
         (host::FS_BASE, 0),
-        (host::GS_BASE, descriptors.nmi_flag()),
+        (host::GS_BASE, descriptors.nmi_count()),
         (host::TR_BASE, descriptors.tss_base()),
         (host::GDTR_BASE, descriptors.gdt_base()),
         (host::IDTR_BASE, descriptors::idt_base()),

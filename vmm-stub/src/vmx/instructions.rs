@@ -7,7 +7,6 @@ use core::fmt;
 
 use x86::vmx::vmcs::ro;
 
-use crate::ept::alias::Stale;
 use crate::vmx::controls::Invept;
 
 /// Why an instruction did not work.
@@ -180,12 +179,12 @@ fn write_failure() -> Failure {
     read(ro::VM_INSTRUCTION_ERROR).map_or(Failure::Invalid, Failure::Valid)
 }
 
-/// Makes this CPU forget what it remembers of the nested tables below an EPT pointer; with that, a table that was
-/// hidden from the alias is out of reach (section "Operations that Invalidate Cached Mappings").
+/// Makes this CPU forget what it remembers of the nested tables below an EPT pointer (section "Operations that Invalidate
+/// Cached Mappings").
 ///
 /// # Errors
 /// [`Failure`].
-pub fn invept(kind: Invept, pointer: u64, _: Stale) -> Result<(), Failure> {
+pub fn invept(kind: Invept, pointer: u64) -> Result<(), Failure> {
     let descriptor = [pointer, 0_u64];
     let (carry, zero): (u8, u8);
     // SAFETY: forgetting cached translations changes no memory.

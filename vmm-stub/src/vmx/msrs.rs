@@ -1,5 +1,7 @@
 //! The MSR bitmap: the guest has the machine's MSRs, except a few.
 
+use crate::vmx::apic_base;
+
 /// MSRs that the guest can neither read nor write: #GP, as on a CPU without what they belong to. CPUID hides it too.
 const DENIED: [(u32, u32); 5] = [
     (0x3a, 0x3a),   // IA32_FEATURE_CONTROL
@@ -9,8 +11,8 @@ const DENIED: [(u32, u32); 5] = [
     (0x600, 0x600), // IA32_DS_AREA: as IA32_PEBS_ENABLE
 ];
 
-/// MSRs that the guest cannot write: IA32_BIOS_UPDT_TRIG.
-const READ_ONLY: [u32; 1] = [0x79];
+/// MSRs whose writes exit: IA32_BIOS_UPDT_TRIG, never written; IA32_APIC_BASE, as far as [`apic_base`] allows.
+const WRITES_EXIT: [u32; 2] = [0x79, apic_base::NUMBER];
 
 /// Bytes of each of the four parts: reads of low and high MSRs, writes of low and high MSRs (section "MSR-Bitmap
 /// Address").
@@ -27,7 +29,7 @@ pub fn fill(bitmap: &mut [u8]) {
             exits(LOW_WRITES, msr);
         }
     }
-    for msr in READ_ONLY {
+    for msr in WRITES_EXIT {
         exits(LOW_WRITES, msr);
     }
 }

@@ -14,6 +14,8 @@ use x86::vmx::vmcs::ro;
 
 use crate::cpu::{Cpu, Life, VPID};
 use crate::ending::fatal;
+use crate::exceptions;
+use crate::flush::Caches;
 use crate::local_apic::LocalApic;
 use crate::vmx::enter::Registers;
 use crate::vmx::vmcs::GuestField;
@@ -36,6 +38,7 @@ pub fn on_init(registers: &mut Registers, cpu: &mut Cpu) {
         report::reset(cpu);
     }
     cpu.life = Life::WaitsForSipi;
+    cpu.shared.team.end(cpu.number);
     if let Some(apic) = LocalApic::of_this_cpu() {
         apic.reset();
     }
@@ -46,17 +49,22 @@ pub fn on_init(registers: &mut Registers, cpu: &mut Cpu) {
 
 /// A SIPI: its vector is the exit qualification.
 pub fn on_sipi(registers: &mut Registers, cpu: &mut Cpu) {
+    exceptions::unblock_nmis();
     let vector = cpu.vmcs.field(ro::EXIT_QUALIFICATION) as u8;
     // EDX: the CPU's family, model and stepping.
     *registers = Registers { rdx: u64::from(cpuid!(1).eax), ..Registers::default() };
     become_reset(cpu, vector);
     cpu.vmcs.set(GuestField::ACTIVITY, ACTIVE);
     cpu.life = Life::Runs;
+    cpu.shared.team.begin(cpu.number, &mut Caches { shared: cpu.shared });
 }
 
 /// All that INIT resets, and where a SIPI starts. Nothing of before is left to be delivered, or in the TLB.
 fn become_reset(cpu: &mut Cpu, vector: u8) {
     cpu.nmi_held = false;
+    if cpu.shared.controls.several {
+        cpu.vmcs.nmi_window(false);
+    }
     guest_state::write_reset(&mut cpu.vmcs, vector);
     guest_state::reset_debug_registers();
     if cpu.shared.controls.vpid

@@ -136,6 +136,15 @@ impl Vmcs {
         }
     }
 
+    /// Whether the guest exits as soon as it can take an NMI.
+    pub fn nmi_window(&mut self, on: bool) {
+        const EXITING: u64 = 1 << 22;
+        let controls = self.field(control::PRIMARY_PROCBASED_EXEC_CONTROLS) & !EXITING;
+        let bit = if on { EXITING } else { 0 };
+        // SAFETY: an exit more or less; the control was negotiated.
+        unsafe { self.set_any(control::PRIMARY_PROCBASED_EXEC_CONTROLS, controls | bit) };
+    }
+
     /// Writes any field.
     ///
     /// # Safety

@@ -22,6 +22,8 @@ pub enum Offer {
     EptVpid,
     /// Bits of CR4.
     Cr4,
+    /// Among others, activity states.
+    Misc,
 }
 
 impl Offer {
@@ -34,6 +36,7 @@ impl Offer {
             Self::Entry => cpu.entry,
             Self::EptVpid => cpu.ept_vpid,
             Self::Cr4 => cpu.cr4_fixed1,
+            Self::Misc => cpu.misc,
         }
     }
 
@@ -51,6 +54,7 @@ impl Offer {
             (Self::Entry, true) => "IA32_VMX_TRUE_ENTRY_CTLS",
             (Self::EptVpid, _) => "IA32_VMX_EPT_VPID_CAP",
             (Self::Cr4, _) => "IA32_VMX_CR4_FIXED1",
+            (Self::Misc, _) => "IA32_VMX_MISC",
         }
     }
 }
@@ -84,6 +88,18 @@ pub const NEEDED_ABILITIES: [Control; 5] = [
     (Offer::EptVpid, 20, "INVEPT"),
     (Offer::Cr4, 13, "CR4.VMXE"),
 ];
+
+/// What a guest on several CPUs needs besides: a CPU waits for a SIPI in it, and an NMI of the stub's gets through to the
+/// stub at any time while the guest's own are blocked as on bare metal.
+pub const SEVERAL: [Control; 4] = [
+    (Offer::Misc, 8, "activity state wait-for-SIPI"),
+    (Offer::Pin, 3, "NMI exiting"),
+    (Offer::Pin, 5, "virtual NMIs"),
+    (Offer::Primary, 22, "NMI-window exiting"),
+];
+
+/// Controls that are switched on with several CPUs; NMI-window exiting comes and goes.
+pub(super) const ON_WITH_SEVERAL: [Control; 2] = [SEVERAL[1], SEVERAL[2]];
 
 /// Controls that would make the guest exit for what is its own business; a CPU that cannot leave them off is
 /// not good enough.

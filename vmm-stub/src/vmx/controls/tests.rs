@@ -1,7 +1,7 @@
 use super::fixtures::{ALL, BOCHS_HASWELL, BOCHS_SKYLAKE_X, LIKE_NESTED_KVM, Msrs};
 use super::{
     Control, Controls, INSTRUCTIONS, INVEPT_ALL, INVEPT_SINGLE, Invept, NEEDED, NEEDED_ABILITIES,
-    NEEDED_OFF, Offer, negotiate, on,
+    NEEDED_OFF, ON_WITH_SEVERAL, Offer, SEVERAL, negotiate, on,
 };
 use crate::cpuid;
 use crate::vmx::capability::Capabilities;
@@ -22,12 +22,13 @@ fn field(cpu: &mut Capabilities, offer: Offer) -> &mut u64 {
         Offer::Entry => &mut cpu.entry,
         Offer::EptVpid => &mut cpu.ept_vpid,
         Offer::Cr4 => &mut cpu.cr4_fixed1,
+        Offer::Misc => &mut cpu.misc,
     }
 }
 
 /// The same CPU without this control.
 fn without(cpu: &Capabilities, (offer, bit, _): Control) -> Capabilities {
-    let halves = if matches!(offer, Offer::EptVpid | Offer::Cr4) { 0 } else { 32 };
+    let halves = if matches!(offer, Offer::EptVpid | Offer::Cr4 | Offer::Misc) { 0 } else { 32 };
     let mut cpu = *cpu;
     *field(&mut cpu, offer) &= !(1 << (bit + halves));
     cpu
@@ -48,7 +49,7 @@ fn words(cpu: &Capabilities, controls: &Controls) -> [(u32, u64); 5] {
 fn recorded_cpus_get_what_they_allow() {
     for msrs in ALL {
         let cpu = capabilities(msrs);
-        let controls = negotiate(&cpu).unwrap();
+        let controls = negotiate(&cpu, true).unwrap();
         for (value, msr) in words(&cpu, &controls) {
             assert_eq!(value & msr as u32, msr as u32, "a bit that must be 1");
             assert_eq!(value & !((msr >> 32) as u32), 0, "a bit that must be 0");
@@ -59,7 +60,7 @@ fn recorded_cpus_get_what_they_allow() {
 
 #[test]
 fn skylake_lacks_user_wait_only() {
-    let controls = negotiate(&capabilities(BOCHS_SKYLAKE_X)).unwrap();
+    let controls = negotiate(&capabilities(BOCHS_SKYLAKE_X), false).unwrap();
     assert_eq!(controls.secondary, 1 << 1 | 1 << 3 | 1 << 5 | 1 << 7 | 1 << 12 | 1 << 20);
     assert_eq!(controls.pin, 0x16);
     assert_eq!(controls.primary, 0x0400_6172 | 1 << 28 | 1 << 31);
@@ -68,7 +69,7 @@ fn skylake_lacks_user_wait_only() {
 
 #[test]
 fn haswell_lacks_xsaves_too() {
-    let controls = negotiate(&capabilities(BOCHS_HASWELL)).unwrap();
+    let controls = negotiate(&capabilities(BOCHS_HASWELL), false).unwrap();
     assert_eq!(controls.hidden, [cpuid::XSAVES, cpuid::WAITPKG]);
     assert!(!controls.xsaves);
 }
@@ -78,7 +79,7 @@ fn each_needed_control_is_named_when_it_is_missing() {
     for msrs in ALL {
         let cpu = capabilities(msrs);
         for control in NEEDED.into_iter().chain(NEEDED_ABILITIES) {
-            let missing = negotiate(&without(&cpu, control)).unwrap_err();
+            let missing = negotiate(&without(&cpu, control), true).unwrap_err();
             assert_eq!((missing.control, missing.on), (control, true));
             let (offer, bit, name) = control;
             let line = missing.to_string();
@@ -94,7 +95,7 @@ fn each_control_that_cannot_be_off_is_named() {
     for control in NEEDED_OFF {
         let mut stuck = cpu;
         *field(&mut stuck, control.0) |= 1 << control.1;
-        let missing = negotiate(&stuck).unwrap_err();
+        let missing = negotiate(&stuck, false).unwrap_err();
         assert_eq!((missing.control, missing.on), (control, false));
         assert!(missing.to_string().ends_with("cannot be switched off"));
     }
@@ -105,7 +106,7 @@ fn an_old_cpu_without_true_msrs_cannot_leave_cr3_alone() {
     let mut old = LIKE_NESTED_KVM.to_vec();
     old[0].1 &= !(1 << 55);
     let cpu = capabilities(old.leak());
-    let line = negotiate(&cpu).unwrap_err().to_string();
+    let line = negotiate(&cpu, true).unwrap_err().to_string();
     assert!(line.contains("IA32_VMX_PROCBASED_CTLS bit 15, 'CR3-load exiting'"), "{line}");
 }
 
@@ -115,20 +116,20 @@ fn a_cpu_without_secondary_controls_is_not_asked_for_them() {
     old.retain(|(msr, _)| ![0x48b, 0x48c].contains(msr));
     let primary = old.iter_mut().find(|(msr, _)| *msr == 0x48e).unwrap();
     primary.1 &= !(1 << 63);
-    let missing = negotiate(&capabilities(old.leak())).unwrap_err();
+    let missing = negotiate(&capabilities(old.leak()), false).unwrap_err();
     assert_eq!(missing.control.2, "activate secondary controls");
 }
 
 #[test]
 fn what_is_optional_is_switched_off_with_a_reason() {
     let cpu = capabilities(BOCHS_SKYLAKE_X);
-    let before = negotiate(&cpu).unwrap();
+    let before = negotiate(&cpu, true).unwrap();
     for bit in [5, 3, 12, 20, 117, 121, 132, 141] {
         let (offer, bit) =
             if bit < 100 { (Offer::Secondary, bit) } else { (Offer::EptVpid, bit - 100) };
         let lesser = without(&cpu, (offer, bit, ""));
         assert!(!on(&lesser, (offer, bit, "")));
-        let controls = negotiate(&lesser).unwrap();
+        let controls = negotiate(&lesser, true).unwrap();
         assert_eq!(controls.absent.len(), before.absent.len() + 1, "{offer:?} {bit}");
         let told = |a: &super::Absent| (a.control.0, a.control.1) == (offer, bit);
         assert!(controls.absent.iter().any(told), "{offer:?} {bit}");
@@ -143,10 +144,27 @@ fn all_that_is_optional_may_be_absent_at_once() {
     let mut cpu = capabilities(BOCHS_SKYLAKE_X);
     cpu.ept_vpid = 1 << 6 | 1 << 14 | 1 << 16 | 1 << 20 | 1 << 26;
     cpu.secondary = (1 << 1 | 1 << 7) << 32;
-    let controls = negotiate(&cpu).unwrap();
+    cpu.misc = 0;
+    let controls = negotiate(&cpu, true).unwrap();
     assert_eq!(controls.hidden.len(), INSTRUCTIONS.len());
-    assert_eq!(controls.absent.len(), 3 + INSTRUCTIONS.len());
+    assert_eq!(controls.absent.len(), 4 + INSTRUCTIONS.len());
     assert_eq!(controls.invept, Invept::AllContexts);
     cpu.ept_vpid &= !(1 << INVEPT_ALL.1);
-    assert_eq!(negotiate(&cpu).unwrap_err().control, INVEPT_SINGLE);
+    assert_eq!(negotiate(&cpu, true).unwrap_err().control, INVEPT_SINGLE);
+}
+
+#[test]
+fn several_cpus_need_each_of_their_controls() {
+    for msrs in ALL {
+        let cpu = capabilities(msrs);
+        let (one, several) = (negotiate(&cpu, false).unwrap(), negotiate(&cpu, true).unwrap());
+        assert!(several.several && !one.several);
+        let added = ON_WITH_SEVERAL.iter().fold(0, |bits, (_, bit, _)| bits | 1 << bit);
+        assert_eq!((several.pin, several.primary), (one.pin | added, one.primary));
+        for control in SEVERAL {
+            let lesser = negotiate(&without(&cpu, control), true).unwrap();
+            assert!(!lesser.several && lesser.pin == one.pin, "{control:?}");
+            assert!(lesser.absent.iter().any(|absent| absent.control == control));
+        }
+    }
 }
