@@ -7,6 +7,7 @@
 //! deliberately broken twins can ask for it.
 
 pub mod flushes;
+pub mod hit_rates;
 // Miri cannot switch stacks.
 #[cfg(not(miri))]
 pub mod interleave;

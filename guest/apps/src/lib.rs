@@ -1,10 +1,11 @@
 //! What the kernel and the ring-3 programs agree on: which programs there are ([`Program`]), what
 //! they are told at the start ([`Start`]), what they may call ([`calls`]), where their memory lies
-//! ([`places`]) and what they write there ([`pattern`]).
+//! ([`places`]), in which order they may touch it ([`course`]) and what they write there ([`pattern`]).
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
 pub mod calls;
+pub mod course;
 pub mod pattern;
 pub mod places;
 

@@ -17,6 +17,9 @@ use crate::shared::Place;
 use crate::swap_entry::slot_of;
 use crate::tables::load;
 
+/// A page that comes back before a share of the pages in memory went (one in so many) is not on trial again.
+const COMES_BACK: u32 = 2;
+
 /// Whose a page is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backing {
@@ -196,7 +199,15 @@ fn read<M: Machine>(
     slot: Slot,
     share: Option<Share>,
 ) -> Result<FrameNumber, FaultError> {
-    let page = State::page(Marks::COPY, Some(slot), share);
+    let mut marks = Marks::COPY;
+    if memory
+        .swap
+        .gone_for(slot)
+        .is_some_and(|others| others < memory.frames.page_count() / COMES_BACK)
+    {
+        marks.set(Marks::KEPT);
+    }
+    let page = State::page(marks, Some(slot), share);
     let frame = memory.frames.allocate(page).ok_or(FaultError::NoFrame)?;
     let read = machine.read_in(slot, frame.frame()).map_err(|DeviceError| FaultError::Device(slot));
     let wrong = read.map(|found| found != memory.swap.checksum(slot));

@@ -9,6 +9,7 @@ use x86_64::structures::paging::page_table::PageTableLevel;
 use crate::flushed::Flushed;
 use crate::number::{FrameNumber, Node, Share, Slot};
 use crate::reverse::Mapping;
+use crate::victims::Hands;
 
 mod far;
 mod state;
@@ -33,6 +34,10 @@ pub struct Frames<'a> {
     records: &'a mut [FrameRecord],
     free: Option<FrameNumber>,
     free_count: u32,
+    /// Pages, and those of them that are on trial.
+    pages: (u32, u32),
+    /// Whose turn it is to go.
+    pub(crate) hands: Hands,
 }
 
 impl<'a> Frames<'a> {
@@ -43,7 +48,7 @@ impl<'a> Frames<'a> {
     pub fn new(records: &'a mut [FrameRecord]) -> Self {
         assert!(records.len() <= 1 << FrameNumber::BITS, "at most 512 GiB of memory");
         records.fill(FrameRecord::default());
-        Self { records, free: None, free_count: 0 }
+        Self { records, free: None, free_count: 0, pages: (0, 0), hands: Hands::default() }
     }
 
     /// How many frames have records, reserved ones included.
@@ -113,7 +118,28 @@ impl<'a> Frames<'a> {
     }
 
     pub(crate) fn set(&mut self, number: FrameNumber, state: State) {
-        self.records[number.index()].0 = state;
+        let before = core::mem::replace(&mut self.records[number.index()].0, state).counts();
+        let after = state.counts();
+        self.pages.0 = self.pages.0 - before.0 + after.0;
+        self.pages.1 = self.pages.1 - before.1 + after.1;
+    }
+
+    /// A page is no longer on trial.
+    pub(crate) fn keep(&mut self, number: FrameNumber) {
+        let Some(page) = self.page(number) else { return };
+        let was_kept = page.marks.has(Marks::KEPT);
+        page.marks.set(Marks::KEPT);
+        self.pages.1 -= u32::from(!was_kept);
+    }
+
+    /// How many frames hold a page.
+    pub(crate) const fn page_count(&self) -> u32 {
+        self.pages.0
+    }
+
+    /// How many frames hold a page that is on trial.
+    pub(crate) const fn trial_count(&self) -> u32 {
+        self.pages.1
     }
 
     /// So many more (or, if negative, fewer) entries of a table are not empty.

@@ -54,6 +54,9 @@ impl FrameNumber {
     /// Bits that the numbers of managed frames have at most: 512 GiB of memory.
     pub const BITS: u32 = 27;
 
+    /// The lowest that can be managed.
+    pub const FIRST: Self = Self(NonZeroU32::MIN);
+
     /// The number of a frame, if it is one that could be managed.
     #[inline]
     pub fn of(frame: PhysFrame) -> Option<Self> {

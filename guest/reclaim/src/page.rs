@@ -11,11 +11,12 @@ use crate::reverse::Mapping;
 pub(crate) const DIRTY: u64 = 1 << 6;
 
 impl Memory<'_> {
-    /// Notes that an entry maps a page now. There must be room in the reverse map.
+    /// Notes that an entry maps a page now. Whoever maps what others have mapped uses it; the first brings it in. There
+    /// must be room in the reverse map.
     pub(crate) fn add_mapping(&mut self, frame: FrameNumber, mapping: Mapping) {
         let page = self.page(frame);
         let head = *page.mappings;
-        page.marks.set(Marks::RECENT);
+        page.marks.set(if head.is_some() { Marks::USED } else { Marks::RECENT });
         let head = self.reverse.add(head, mapping);
         assert!(head.is_some(), "room was looked for before the entry was made");
         *self.page(frame).mappings = head;

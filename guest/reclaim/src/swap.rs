@@ -20,13 +20,17 @@ const BAD: u32 = 1 << 31;
 pub struct SlotRecord {
     /// How many do; the highest bit is [`BAD`].
     references: u32,
-    /// The frame that holds the page too.
+    /// The frame that holds the page too, or when it went ([`WENT`]).
     cached: u32,
     /// Of the page that was written last.
     checksum: Checksum,
 }
 
 const _: () = assert!(size_of::<SlotRecord>() == 16);
+
+/// Bit of [`SlotRecord::cached`] that says: no frame does, and the rest is when it went, counted in pages that went. Frames
+/// have smaller numbers.
+const WENT: u32 = 1 << 31;
 
 /// Who refers to which slot, and which slots are free.
 #[derive(Debug)]
@@ -35,6 +39,8 @@ pub struct SwapMap<'a> {
     free: Groups<'a>,
     free_count: u32,
     bad_count: u32,
+    /// Pages that went so far, modulo [`WENT`].
+    time: u32,
 }
 
 impl<'a> SwapMap<'a> {
@@ -47,7 +53,7 @@ impl<'a> SwapMap<'a> {
         records.fill(SlotRecord::default());
         let slots = records.len() as u32;
         let free = Groups::new(groups, slots);
-        Self { records, free, free_count: slots.saturating_sub(1), bad_count: 0 }
+        Self { records, free, free_count: slots.saturating_sub(1), bad_count: 0, time: 0 }
     }
 
     /// How many groups so many records need.
@@ -95,13 +101,27 @@ impl<'a> SwapMap<'a> {
     pub(crate) fn cached(&self, slot: Slot) -> Option<FrameNumber> {
         let record =
             self.records.get(slot.index()).filter(|record| record.references & !BAD > 0)?;
-        FrameNumber::new(record.cached)
+        FrameNumber::new(record.cached).filter(|_| record.cached & WENT == 0)
+    }
+
+    /// How many pages went since the page of a slot did, modulo 2^31. Nothing is known if it is in a frame.
+    pub(crate) fn gone_for(&self, slot: Slot) -> Option<u32> {
+        let cached = self.records.get(slot.index())?.cached;
+        (cached & WENT != 0).then(|| self.time.wrapping_sub(cached) & !WENT)
+    }
+
+    /// What a slot notes whose page goes now.
+    #[inline(always)]
+    fn went(&mut self) -> u32 {
+        self.time = self.time.wrapping_add(1) & !WENT;
+        WENT | self.time
     }
 
     /// Notes which frame holds the page of a slot too, or that none does any more.
     #[inline]
     pub(crate) fn set_cached(&mut self, slot: Slot, frame: Option<FrameNumber>) {
-        self.records[slot.index()].cached = frame.map_or(0, FrameNumber::number);
+        let cached = frame.map_or_else(|| self.went(), FrameNumber::number);
+        self.records[slot.index()].cached = cached;
     }
 
     /// What was written to a slot.
@@ -113,8 +133,9 @@ impl<'a> SwapMap<'a> {
     /// over.
     #[inline(always)]
     pub(crate) fn keep(&mut self, slot: Slot, checksum: Checksum, is_taken_over: bool) {
+        let went = self.went();
         let record = &mut self.records[slot.index()];
-        (record.cached, record.checksum) = (0, checksum);
+        (record.cached, record.checksum) = (went, checksum);
         if !is_taken_over {
             self.release(slot, 1);
         }
@@ -155,6 +176,21 @@ impl<'a> SwapMap<'a> {
 mod tests {
     use super::{SlotGroup, SlotRecord, SwapMap};
     use crate::number::FrameNumber;
+
+    #[test]
+    fn a_slot_knows_how_many_pages_went_since_its_own() {
+        let frame = FrameNumber::new(9).unwrap();
+        let (mut records, mut groups) = ([SlotRecord::default(); 4], [SlotGroup::default(); 1]);
+        let mut map = SwapMap::new(&mut records, &mut groups);
+        let slots = [(); 3].map(|()| map.allocate(frame).unwrap());
+        assert_eq!(map.gone_for(slots[0]), None, "it is still in a frame");
+        map.time = super::WENT - 2;
+        slots.iter().for_each(|slot| map.set_cached(*slot, None));
+        assert_eq!(slots.map(|slot| map.gone_for(slot)), [Some(2), Some(1), Some(0)]);
+        assert_eq!(slots.map(|slot| map.cached(slot)), [None; 3]);
+        map.set_cached(slots[0], Some(frame));
+        assert_eq!((map.gone_for(slots[0]), map.cached(slots[0])), (None, Some(frame)));
+    }
 
     #[test]
     fn a_slot_is_free_again_when_nobody_refers_to_it() {

@@ -1,91 +1,44 @@
-//! The choice of victims: a clock whose hand passes over the frame table and gives each page a
-//! second chance.
+//! The choice of victims: which pages go when memory is short.
+//!
+//! [`choose`] is what kernels use. It resists scans: a page that is touched once, or read in passing by a program that
+//! reads everything, goes before one that is touched again and again. [`Clock`] knows nothing of touches; it is for
+//! comparison, and for tests in which the choice must not depend on what the processor does with Accessed.
+//!
+//! # How it chooses
+//! A page is on *trial* or *kept*. Both kinds lie in the same frame table, and each has a hand that passes over it and sees
+//! its own kind only, so no list is needed: all of it costs two bits of a page's record. While more than a tenth of the
+//! pages are on trial the victim comes from there, else from the kept ones.
+//! ```text
+//!               first seen: what was noted so far does not count
+//! brought in -> on trial -- touched since --> kept -- touched since the hand passed last --> kept
+//!     ^             \                          |  \
+//!     |              not touched -> victim     |   not touched -> victim
+//!     |                                        |
+//!     +-- it went not long ago (the slot knows): kept at once
+//! ```
+//! - The access that brings a page in sets Accessed, which would make every page look wanted. So what is noted the first
+//!   time does not count; the pages of the last batch are looked at once more when the next one is chosen.
+//! - A slot whose page is in no frame remembers when it went ([`crate::SwapMap`]); a page that comes back before as many
+//!   others went as half of the pages in memory is kept at once.
+//! - The hand of the trial passes ten pages for each of its own on the average, since it moves only while a tenth is on
+//!   trial: what a victim costs does not grow with memory.
+//! - Of a page with many sharers sixty-four are looked at, and the next time the next ones. So the work is bounded; a page of
+//!   thousands that only a few use may go.
+//!
+//! # Accessed
+//! `gather` clears Accessed in the entries of several pages at a time, through whatever method there is, and
+//! notes who was touched. No TLB is flushed. A page whose translation is still in a TLB is therefore not seen as touched
+//! again until that is gone, and may be chosen though it is in use: it costs a fault, never a page. Linux does the same on
+//! x86, for the same reason: a flush for each look would cost more than the few wrong victims. Emulators are no
+//! different (QEMU's TCG keeps translations of its own until CR3 is loaded), only that their TLBs are larger.
+//!
+//! # Figures
+//! `cargo run --release -p loadphys-tests --bin hit_rates` prints them; they stand in `guest/reclaim/VICTIMS.md`.
 
-use x86_64::structures::paging::PhysFrame;
+mod clock;
+mod gather;
+mod two_hands;
 
-use crate::frames::{Frames, Marks};
-use crate::number::FrameNumber;
-
-/// The hand of the clock.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Clock {
-    hand: u32,
-}
-
-impl Clock {
-    /// Chooses pages that were not brought in since the hand was there last; gives back how many
-    /// were found. The hand goes round twice at most, so that it finds something if there is
-    /// anything at all.
-    pub fn choose(&mut self, frames: &mut Frames<'_>, victims: &mut [PhysFrame]) -> usize {
-        let mut chosen = 0;
-        for _ in 0..2 * frames.len() {
-            if chosen == victims.len() {
-                break;
-            }
-            if let Some(frame) =
-                self.step(frames).filter(|frame| !victims[..chosen].contains(frame))
-            {
-                victims[chosen] = frame;
-                chosen += 1;
-            }
-        }
-        chosen
-    }
-
-    /// Moves the hand by one frame; gives back what was there if its time has come.
-    fn step(&mut self, frames: &mut Frames<'_>) -> Option<PhysFrame> {
-        self.hand = (self.hand + 1) % frames.len() as u32;
-        let number = FrameNumber::new(self.hand)?;
-        let page = frames.page(number)?;
-        if page.marks.has(Marks::RECENT) {
-            page.marks.clear(Marks::RECENT);
-            return None;
-        }
-        Some(number.frame())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Clock, FrameNumber, Frames, Marks, PhysFrame};
-    use crate::frames::{FrameRecord, State};
-
-    /// Frames 1 to 4 hold pages, of which those are recent.
-    fn with_pages<'a>(records: &'a mut [FrameRecord], recent: &[u32]) -> Frames<'a> {
-        let mut frames = Frames::new(records);
-        for number in 1..5 {
-            let mut marks = Marks::default();
-            if recent.contains(&number) {
-                marks.set(Marks::RECENT);
-            }
-            let page = State::page(marks, None, None);
-            frames.set(FrameNumber::new(number).unwrap(), page);
-        }
-        frames
-    }
-
-    fn choose(clock: &mut Clock, frames: &mut Frames<'_>, most: usize) -> Vec<u64> {
-        let mut victims = vec![FrameNumber::new(1).unwrap().frame(); most];
-        let chosen = clock.choose(frames, &mut victims);
-        victims[..chosen]
-            .iter()
-            .map(|frame: &PhysFrame| frame.start_address().as_u64() >> 12)
-            .collect()
-    }
-
-    #[test]
-    fn recent_pages_get_a_second_chance() {
-        let mut records = [FrameRecord::default(); 6];
-        let mut frames = with_pages(&mut records, &[1, 3]);
-        let mut clock = Clock::default();
-        assert_eq!(choose(&mut clock, &mut frames, 2), [2, 4]);
-        assert_eq!(choose(&mut clock, &mut frames, 2), [1, 2]);
-    }
-
-    #[test]
-    fn no_page_is_chosen_twice() {
-        let mut records = [FrameRecord::default(); 6];
-        let mut frames = with_pages(&mut records, &[1, 2, 3, 4]);
-        assert_eq!(choose(&mut Clock::default(), &mut frames, 9), [1, 2, 3, 4]);
-    }
-}
+pub use clock::Clock;
+pub(crate) use two_hands::Hands;
+pub use two_hands::choose;

@@ -1,19 +1,23 @@
-//! Eviction, by choice of the clock or of a plan.
+//! Eviction, by choice of who was not touched or of a plan.
 
+use page_reclaim::victims::choose;
 use page_reclaim::{Evicted, Memory, Records, Room, evict};
 use x86_64::PhysAddr;
 use x86_64::structures::paging::PhysFrame;
 
-use super::{Core, Kernel, Shared};
+use super::{Kernel, Shared};
 
 /// Pages that are evicted together where memory is short.
 const BATCH: usize = 32;
 
 impl Kernel {
-    /// Evicts some pages of the clock's choice; gives how many frames became free.
+    /// Evicts some pages that were not touched lately; gives how many frames became free.
     pub fn make_room(&mut self) -> u32 {
         let mut victims = [PhysFrame::containing_address(PhysAddr::zero()); BATCH];
-        let chosen = self.core().choose(&mut victims);
+        let mut records = Steps(self.shared);
+        let evicting = self.shared.evicting();
+        let chosen = choose(&mut records, &mut self.machine, &mut victims, &mut self.room);
+        drop(evicting);
         self.evict(&victims[..chosen]).evicted
     }
 
@@ -38,12 +42,5 @@ impl Records for Steps {
     #[inline]
     fn with<R>(&mut self, work: impl FnOnce(&mut Memory<'_>) -> R) -> R {
         work(&mut self.0.core().memory)
-    }
-}
-
-impl Core {
-    /// Fills the room with victims of the clock's choice; gives how many they are.
-    fn choose(&mut self, room: &mut [PhysFrame]) -> usize {
-        self.clock.choose(&mut self.memory.frames, room)
     }
 }

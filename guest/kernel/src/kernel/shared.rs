@@ -13,7 +13,6 @@ use heapless::Deque;
 use loadphys_plan::histogram::Histogram;
 use loadphys_plan::work::MOST_SPACES;
 use page_reclaim::Memory;
-use page_reclaim::victims::Clock;
 use spin::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use x86_64::instructions::interrupts;
 
@@ -78,7 +77,6 @@ pub struct Core {
     pub(super) started: u64,
     /// Programs that can run, in turn.
     pub(super) ready: Deque<u16, MOST_PROCESSES>,
-    pub(super) clock: Clock,
 }
 
 /// The lock and the gate.
@@ -98,7 +96,6 @@ impl Shared {
             shared_pages,
             started: 0,
             ready: Deque::new(),
-            clock: Clock::default(),
         });
         Box::leak(Box::new(Self { core, gate: RwLock::new(()) }))
     }

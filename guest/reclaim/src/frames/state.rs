@@ -48,6 +48,14 @@ impl State {
         Self::Data { marks, mappings: None, slot, share }
     }
 
+    /// How many pages it is, and how many of these are on trial: none or one.
+    pub const fn counts(self) -> (u32, u32) {
+        match self {
+            Self::Data { marks, .. } => (1, !marks.has(Marks::KEPT) as u32),
+            _ => (0, 0),
+        }
+    }
+
     /// Whether both are records of the same table; counts and lists aside.
     pub const fn same_table(self, other: Self) -> bool {
         match (self, other) {
@@ -65,7 +73,7 @@ impl State {
 pub(crate) struct Marks(u16);
 
 impl Marks {
-    /// It was brought in since the clock's hand was there last. That it was used is not known here.
+    /// It was brought in, or mapped, since a hand was there last.
     pub const RECENT: Self = Self(1);
     /// It was written since its slot was.
     pub const DIRTY: Self = Self(2);
@@ -77,6 +85,11 @@ impl Marks {
     pub const SETTLED: Self = Self(16);
     /// While it is being evicted: it was mapped again, so its frame stays.
     pub const WANTED: Self = Self(32);
+
+    /// It was used since a hand of [`crate::victims::choose`] was there last.
+    pub const USED: Self = Self(64);
+    /// It is no longer on trial there; see [`super::Frames::keep`].
+    pub const KEPT: Self = Self(128);
 
     /// What it is only while it is being evicted.
     pub const PASSING: Self = Self(Self::EVICTING.0 | Self::SETTLED.0 | Self::WANTED.0);

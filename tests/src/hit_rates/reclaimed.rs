@@ -1,0 +1,113 @@
+//! Memory that `page_reclaim` itself manages.
+
+use foreign_access::{Action, EntryName, Operation};
+use loadphys_apps::course::Touch;
+use page_reclaim::tables::{self, find_or_build};
+use page_reclaim::victims::{Clock, choose};
+use page_reclaim::{Backing, FaultError, Memory, Rights, Room, Write, bring_in, evict};
+use x86_64::structures::paging::PhysFrame;
+use x86_64::structures::paging::page_table::PageTableLevel;
+use x86_64::{PhysAddr, VirtAddr};
+
+use super::Cache;
+use super::walker::Walker;
+
+/// Pages that are evicted together, as in the guest.
+const BATCH: usize = 32;
+
+/// Where the pages begin.
+const BASE: u64 = 0x2000_0000_0000;
+
+/// Who chooses.
+#[derive(Debug)]
+pub enum Choice {
+    /// A clock that knows who was brought in.
+    Clock(Clock),
+    /// The two hands.
+    TwoHands,
+}
+
+/// One space, its pages in memory and in swap.
+#[derive(Debug)]
+pub struct Reclaimed<'r> {
+    memory: Memory<'r>,
+    walker: Walker,
+    root: PhysFrame,
+    choice: Choice,
+    operations: Vec<Operation>,
+    pages: Vec<Write>,
+}
+
+impl<'r> Reclaimed<'r> {
+    /// For so many pages, of which so many find a frame.
+    ///
+    /// # Panics
+    /// If the records have no room for them.
+    pub fn new(mut memory: Memory<'r>, pages: u64, frames: u32, choice: Choice) -> Self {
+        for number in 1..memory.frames.len() as u64 {
+            memory.frames.grant(frame(number)).expect("it is reserved");
+        }
+        let mut walker = Walker::default();
+        let root = tables::new_root(&mut memory, &mut walker).expect("there are frames");
+        for page in 0..pages {
+            find_or_build(&mut memory, &mut walker, root, address(page)).expect("there are frames");
+        }
+        while memory.frames.free_count() > frames {
+            memory.frames.take_for_kernel();
+        }
+        assert_eq!(memory.frames.free_count(), frames, "there are that many");
+        let name =
+            EntryName { table: root, root, page: VirtAddr::zero(), level: PageTableLevel::One };
+        let operations = vec![Operation::new(name, Action::Load); 512];
+        let pages = vec![Write::NOTHING; BATCH];
+        Self { memory, walker, root, choice, operations, pages }
+    }
+
+    /// Frames for which records are needed where so many pages are in so many frames.
+    pub const fn records_for(pages: u64, frames: u32) -> usize {
+        frames as usize + pages as usize / 512 + 8
+    }
+
+    fn fault(&mut self, page: VirtAddr) {
+        let Self { memory, walker, root, .. } = self;
+        let name = find_or_build(memory, walker, *root, page).expect("it was built");
+        while let Err(why) =
+            bring_in(&mut self.memory, &mut self.walker, name, Backing::Private, Rights::DATA)
+        {
+            assert_eq!(why, FaultError::NoFrame);
+            self.make_room();
+        }
+    }
+
+    fn make_room(&mut self) {
+        let Self { memory, walker, operations, .. } = self;
+        let mut victims = [frame(0); BATCH];
+        let chosen = match &mut self.choice {
+            Choice::Clock(clock) => clock.choose(&mut memory.frames, &mut victims),
+            Choice::TwoHands => choose(memory, walker, &mut victims, operations),
+        };
+        let mut room = Room { operations, pages: &mut self.pages };
+        let evicted = evict(memory, walker, &victims[..chosen], &mut room).evicted;
+        assert!(evicted > 0, "there is always a victim");
+    }
+}
+
+impl Cache for Reclaimed<'_> {
+    fn touch(&mut self, touch: Touch) -> bool {
+        let page = address(touch.page);
+        let hit = self.walker.touch(self.root, page, touch.write);
+        if !hit {
+            self.fault(page);
+            assert!(self.walker.touch(self.root, page, touch.write), "it was brought in");
+        }
+        hit
+    }
+}
+
+fn address(page: u64) -> VirtAddr {
+    VirtAddr::new(BASE + page * 4096)
+}
+
+fn frame(number: u64) -> PhysFrame {
+    PhysFrame::containing_address(PhysAddr::new(number << 12))
+}
