@@ -8,8 +8,14 @@ use crate::build::BARE_METAL;
 use crate::workspace;
 
 /// Crates that are built for the machine itself.
-const BARE: [&str; 5] =
-    ["loadphys-apps", "loadphys-boot", "loadphys-cpus", "loadphys-guest", "loadphys-stub"];
+const BARE: [&str; 6] = [
+    "loadphys-apps",
+    "loadphys-boot",
+    "loadphys-cpus",
+    "loadphys-guest",
+    "loadphys-peer-linux",
+    "loadphys-stub",
+];
 
 /// Crates of which Miri can run every test.
 const PURE: [&str; 4] = ["loadphys-abi", "loadphys-plan", "loadphys-rules", "page-reclaim"];
@@ -39,6 +45,13 @@ pub fn steps(apps: &Path) -> Vec<Step> {
             ..step("host tests of the stub", &["test", "-p", "loadphys-stub", "--lib"])
         },
         loom(),
+        Step {
+            live: true,
+            ..step(
+                "host tests of the peer's program",
+                &["test", "-p", "loadphys-peer-linux", "--lib"],
+            )
+        },
     ]
 }
 

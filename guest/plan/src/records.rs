@@ -5,6 +5,10 @@ use serde::Serialize;
 
 pub mod counts;
 
+mod peer;
+
+pub use peer::Peer;
+
 /// Room for the longest line.
 pub const LINE_BYTES: usize = 4096;
 
@@ -27,6 +31,8 @@ pub enum Record {
     Machine(Machine),
     /// What was measured for one method, number of sharers and batch size.
     Row(Row),
+    /// What was measured of another kernel.
+    Peer(Peer),
     /// What one method needs.
     Property(Property),
     /// What was asked for and cannot be had, and why.

@@ -1,8 +1,8 @@
 //! What the guest writes is what the host reads.
 
 use loadphys_plan::records::{
-    Count, End, Events, LINE_BYTES, Machine, Property, Record, Row, Skipped, Stages, Struck, Ticks,
-    counts,
+    Count, End, Events, LINE_BYTES, Machine, Peer, Property, Record, Row, Skipped, Stages, Struck,
+    Ticks, counts,
 };
 
 fn name<const N: usize>(text: &str) -> heapless::String<N> {
@@ -45,6 +45,21 @@ fn wide_row() -> Row {
     }
 }
 
+fn peer() -> Peer {
+    Peer {
+        peer: name("linux"),
+        release: name(&"r".repeat(32)),
+        sharers: 64,
+        batch: 32,
+        pages: u64::MAX,
+        written: u64::MAX,
+        ticks: wide_row().ticks.total,
+        fault_in: wide_row().ticks.total,
+        verified: u64::MAX,
+        lost: 1,
+    }
+}
+
 #[test]
 fn every_record_is_read_as_it_was_written() {
     let machine = Machine {
@@ -76,6 +91,7 @@ fn every_record_is_read_as_it_was_written() {
     let records = [
         Record::Machine(machine),
         Record::Row(wide_row()),
+        Record::Peer(peer()),
         Record::Property(property),
         Record::Skipped(skipped),
         Record::Count(Count { name: name(counts::SWAP_FULL_REFUSALS), count: 3 }),
