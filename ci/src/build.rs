@@ -62,6 +62,13 @@ pub fn apps() -> Result<PathBuf> {
     executable("loadphys-apps", &[], None)
 }
 
+/// Builds the one program of a Linux that is compared with the guest. It needs no C library, and so neither a linker nor a
+/// target other than the guest's.
+pub fn peer_linux() -> Result<PathBuf> {
+    tools::rust_target(BARE_METAL)?;
+    executable("loadphys-peer-linux", &[], None)
+}
+
 /// Builds a program that runs on the host by these words for cargo; `what` is for people.
 pub fn host_executable(what: &str, words: &[&str]) -> Result<PathBuf> {
     let mut cargo = Command::new("cargo");

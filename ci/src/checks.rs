@@ -21,5 +21,5 @@ pub fn run_all(tally: &mut Tally, quick: bool) -> Result<()> {
     } else {
         tally.skip("Miri: there is no nightly toolchain with it, and rustup could not add one");
     }
-    boots::step()?.run(tally)
+    boots::step(tally)?.run(tally)
 }

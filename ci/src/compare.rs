@@ -6,6 +6,7 @@ mod csv;
 mod document;
 mod flips;
 mod gather;
+mod peers;
 mod pictures;
 mod properties;
 mod ratio;
@@ -13,16 +14,19 @@ mod report;
 mod request;
 mod stages;
 mod table;
+mod targets;
 mod wrong;
 
 pub use boots::{Measured, measure};
 pub use conformance::conformance_told;
 pub use document::Document;
 pub use flips::flips_told;
-pub use gather::gather;
+pub use gather::{gather, gather_with};
+pub use peers::{MeasuredPeer, measure_peer};
 pub use properties::properties;
 pub use request::{Asked, Request};
 pub use table::{table, verdict};
+pub use targets::targets_told;
 pub use wrong::wrong;
 
 use std::fs;
@@ -30,12 +34,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use document::File;
+
 /// Writes every file of a comparison and returns where they are.
 pub fn write(document: &Document, directory: &Path) -> Result<Vec<PathBuf>> {
     let pictures = pictures::draw(&document.rows)?;
     let mut files = vec![
-        ("compare.json".to_owned(), serde_json::to_string_pretty(document)? + "\n"),
-        ("compare.csv".to_owned(), csv::csv(&document.rows)),
+        ("compare.json".to_owned(), serde_json::to_string_pretty(&File::from(document))? + "\n"),
+        ("compare.csv".to_owned(), csv::csv(document)),
         ("report.html".to_owned(), report::html(document, &pictures)),
     ];
     files.extend(pictures.into_iter().map(|picture| (picture.file, picture.svg)));

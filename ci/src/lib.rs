@@ -3,7 +3,7 @@
 //!
 //! From the top down: [`commands`], one file each; [`compare`], which turns records of boots into
 //! tables and files; [`torture`], boot after boot; [`checks`], the steps of a test run; [`boot`], which runs one emulator under a time limit; [`machines`], where all
-//! emulator arguments are; [`build`] and [`tools`], which see to it that there is something to boot
+//! emulator arguments are; [`peers`], other kernels to compare with; [`build`] and [`tools`], which see to it that there is something to boot
 //! and something to boot it with.
 #![forbid(unsafe_code)]
 
@@ -16,6 +16,7 @@ pub mod interrupt;
 pub mod iso;
 pub mod machines;
 pub mod outcome;
+pub mod peers;
 pub mod progress;
 pub mod tools;
 pub mod torture;

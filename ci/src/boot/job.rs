@@ -48,6 +48,30 @@ pub struct Job {
 pub const USUAL_MEMORY_MIB: u32 = 256;
 
 impl Job {
+    /// Boots a kernel on one CPU with the usual memory.
+    pub fn new(
+        name: String,
+        machine: MachineName,
+        kernel: PathBuf,
+        line: String,
+        module: Option<Module>,
+        time_limit: Duration,
+    ) -> Self {
+        Self {
+            name,
+            machine,
+            kernel,
+            line,
+            module,
+            image: None,
+            memory_mib: USUAL_MEMORY_MIB,
+            cpus: 1,
+            cpu: None,
+            debugger: false,
+            time_limit,
+        }
+    }
+
     /// Boots the guest on a path with this command line, on as many CPUs as it asks for.
     pub fn of_guest(
         path: Path,
@@ -65,19 +89,8 @@ impl Job {
         };
         // A line that the guest will not understand is the guest's to refuse.
         let cpus = line.parse::<Plan>().map_or(1, |plan| plan.cpus);
-        Self {
-            name: format!("{path} on {machine}"),
-            machine,
-            kernel,
-            line,
-            module,
-            image: None,
-            memory_mib: USUAL_MEMORY_MIB,
-            cpus,
-            cpu: None,
-            debugger: false,
-            time_limit,
-        }
+        let name = format!("{path} on {machine}");
+        Self { cpus, ..Self::new(name, machine, kernel, line, module, time_limit) }
     }
 
     /// Boots the guest on a path for it to say what it finds.

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path as FilePath, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Error, Result, bail};
 use clap::Args;
 use loadphys_plan::command_line::List;
 use loadphys_plan::work::{MOST_BATCH, MOST_CPUS, MOST_SHARERS, MOST_SPACES};
@@ -18,6 +18,7 @@ use crate::compare::{self, Asked, Document, Measured, Request};
 use crate::machines::choose::{check, choose};
 use crate::machines::{MachineName, Path};
 use crate::outcome::bad_input;
+use crate::peers::Peer;
 use crate::{tools, workspace};
 
 /// Boot what is needed, evict shared pages by every method, and print one table.
@@ -75,8 +76,12 @@ pub struct Arguments {
     /// Where evicted pages go; only ram so far
     #[arg(long, default_value = "ram")]
     swap: String,
-    // Designed, not built; hidden until they are.
-    #[arg(long, hide = true)]
+    /// Another kernel to compare with: linux, Debian's for virtual machines
+    ///
+    /// Its package is fetched by apt and unpacked below target, not installed. It boots on the QEMU that bare has, with one
+    /// program that evicts as many pages with as many sharers to a RAM disk: one sharer's by madvise, those of several by memory.reclaim
+    /// with MGLRU, 32 at a time. Its rows follow ours; "to Linux" is our mean against its mean with as many sharers.
+    #[arg(long, value_name = "KERNEL")]
     peer: Option<String>,
     /// Where patterns and the order of victims begin
     #[arg(long, value_name = "N", default_value = "1")]
@@ -99,24 +104,32 @@ impl Arguments {
         let request = self.request()?;
         let asked = MachineName::named(&self.machine)?;
         request.paths.iter().try_for_each(|path| check(*path, asked))?;
+        let peer = self.peer.as_deref().map(Peer::named).transpose()?;
         self.refuse_later()?;
         refusals::impossible(&request)?;
         let memory_mib = memory(&self.memory, &request.paths)?;
+        peer.map_or(Ok(()), |peer| peer.check_memory(memory_mib))?;
         let limit = self.limit()?;
         refusals::many_pages(&request, memory_mib)?;
         refusals::many_spaces(&request, memory_mib)?;
         refusals::large_batch(&request)?;
+        peer.map_or(Ok(()), Peer::fetch)?;
         let out = self.out.clone().unwrap_or_else(|| workspace::target().join("compare"));
         make_directory(&out)?;
         let programs = Programs::build(&request.paths)?;
         let hash = sha256(&programs.guest)?;
         eprintln!("revision {}, guest sha256 {hash} on every path", workspace::revision());
         let jobs = jobs(&request, asked, &programs, memory_mib, limit)?;
+        let peer =
+            peer.map(|peer| Ok::<_, Error>((peer, job_of_peer(peer, &request, &jobs, limit)?)));
+        let peer = peer.transpose()?;
         let boots = compare::measure(&request, &jobs)?;
-        let document = compare::gather(&request, &boots, hash);
+        let peer = peer.map(|(peer, job)| compare::measure_peer(&request, peer, &job));
+        let peer = peer.transpose()?;
+        let document = compare::gather_with(&request, &boots, peer.as_ref(), hash);
         show(&document);
         write(&document, &out)?;
-        conclude(&document, &boots)
+        conclude(&document, &boots, peer.as_ref())
     }
 
     fn request(&self) -> Result<Request> {
@@ -145,9 +158,6 @@ impl Arguments {
 
     /// What is designed but not built.
     fn refuse_later(&self) -> Result<()> {
-        if let Some(peer) = &self.peer {
-            return Err(bad_input(format!("--peer {peer} is not built yet")));
-        }
         match self.swap.as_str() {
             "ram" => Ok(()),
             "virtio" | "ata" => {
@@ -190,6 +200,23 @@ fn jobs(
     request.paths.iter().map(job).collect()
 }
 
+/// A peer boots on the QEMU that bare has, with as much memory.
+fn job_of_peer(
+    peer: Peer,
+    request: &Request,
+    jobs: &[(Path, Job)],
+    limit: Option<Duration>,
+) -> Result<Job> {
+    let (_, first) = jobs.first().expect("there is a path");
+    let kvm =
+        jobs.iter().any(|(path, job)| *path == Path::Bare && job.machine == MachineName::QemuKvm);
+    let machine = if kvm { MachineName::QemuKvm } else { MachineName::QemuTcg };
+    tools::ensure(tools::Need::of(machine))?;
+    let job = peer.job(request, machine)?;
+    let time_limit = limit.unwrap_or(job.time_limit);
+    Ok(Job { memory_mib: first.memory_mib, time_limit, ..job })
+}
+
 /// Makes a directory that files can be written to.
 fn make_directory(directory: &FilePath) -> Result<()> {
     let made = fs::create_dir_all(directory).and_then(|()| tempfile::tempfile_in(directory));
@@ -217,13 +244,19 @@ fn show(document: &Document) {
         show_skipped(document);
         return;
     }
-    println!("{}", compare::table(&document.rows));
+    println!("{}", compare::table(document));
     println!("{}", compare::verdict(document));
     for machine in &document.machines {
         println!("{}: a tick is one {}", machine.id, machine.tick);
     }
     println!("ratio: mean against recursive of the same machine and path; * against that of bare");
+    if !document.peers.is_empty() {
+        println!("to Linux: mean against Linux's with as many sharers, whatever the batch");
+    }
     compare::flips_told(&document.flips).iter().for_each(|line| println!("flip: {line}"));
+    if !document.targets.is_empty() {
+        println!("{}", compare::targets_told(&document.targets));
+    }
     println!("{}", compare::properties(&document.properties));
     compare::conformance_told(document).iter().for_each(|line| println!("{line}"));
     show_skipped(document);
@@ -239,10 +272,16 @@ fn show_skipped(document: &Document) {
     }
 }
 
-fn conclude(document: &Document, boots: &[Measured]) -> Result<()> {
-    for Measured { path, machine, report, .. } in boots {
+fn conclude(
+    document: &Document,
+    boots: &[Measured],
+    peer: Option<&compare::MeasuredPeer>,
+) -> Result<()> {
+    let ours = boots.iter().map(|it| (it.path.name(), it.machine, &it.report));
+    let peer = peer.map(|it| (it.peer.name(), it.machine, &it.report));
+    for (name, machine, report) in ours.chain(peer) {
         if report.verdict().is_err() {
-            eprintln!("last lines of {path} on {machine}:");
+            eprintln!("last lines of {name} on {machine}:");
             report.tail().iter().for_each(|line| eprintln!("  {line}"));
         }
     }

@@ -2,11 +2,14 @@
 
 use loadphys_plan::records::Ticks;
 
-use super::document::MeasuredRow;
+use super::document::{Document, MeasuredRow};
+use super::peers::PeerRow;
 use super::stages::stages;
 
-/// A heading and a line for each row. No name in it has a comma.
-pub fn csv(rows: &[MeasuredRow]) -> String {
+/// A heading and a line for each row, those of peers last, with nothing where something is not known of them. No name in it has
+/// a comma.
+pub fn csv(document: &Document) -> String {
+    let rows = &document.rows;
     let Some(first) = rows.first() else {
         return String::new();
     };
@@ -16,7 +19,43 @@ pub fn csv(rows: &[MeasuredRow]) -> String {
         let values: Vec<String> = columns(row).into_iter().map(|(_, value)| value).collect();
         text += &(values.join(",") + "\n");
     }
+    for peer in &document.peers {
+        let known = columns_of_peer(peer);
+        let value = |heading: &String| known.iter().find(|(name, _)| name == heading);
+        let values = headings.iter().map(|it| value(it).map_or("", |(_, value)| value));
+        text += &(values.collect::<Vec<_>>().join(",") + "\n");
+    }
     text
+}
+
+fn columns_of_peer(peer: &PeerRow) -> Vec<(String, String)> {
+    let row = peer.record();
+    let mut columns = vec![
+        column("machine", peer.machine),
+        column("path", peer.path),
+        column("method", &peer.method),
+        column("sharers", row.sharers),
+        column("batch", row.batch),
+        column("cpus", 1),
+        column("spaces", row.sharers),
+        column("swap", "ram"),
+        column("pages", row.pages),
+        column("vm_exits", 0),
+        column("vmfuncs", 0),
+        column("ipis", 0),
+        column("fault_in_mean", row.fault_in.mean),
+        column("fault_in_p99", row.fault_in.p99),
+        column("verified", row.verified),
+        column("lost", row.lost),
+        column("ratio", optional(peer.ratio)),
+        column("peer", &row.peer),
+    ];
+    columns.extend(of_stage("total", row.ticks));
+    columns
+}
+
+fn optional(ratio: Option<f64>) -> String {
+    ratio.map_or(String::new(), |ratio| ratio.to_string())
 }
 
 fn columns(measured: &MeasuredRow) -> Vec<(String, String)> {
@@ -59,7 +98,9 @@ fn events(measured: &MeasuredRow) -> Vec<(String, String)> {
         column("irq_off_max", row.irq_off_max),
         column("verified", row.verified),
         column("lost", row.lost),
-        column("ratio", measured.ratio.map_or(String::new(), |ratio| ratio.to_string())),
+        column("ratio", optional(measured.ratio)),
+        column("peer", ""),
+        column("ratio_to_linux", optional(measured.ratio_to_linux)),
     ]
 }
 

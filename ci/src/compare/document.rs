@@ -5,6 +5,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::flips::Flip;
+use super::peers::PeerRow;
+use super::targets::Target;
 
 /// The name and version of the format.
 pub const SCHEMA: &str = "loadphys.compare/1";
@@ -22,8 +24,14 @@ pub struct Document {
     pub guest: Program,
     /// What it ran on.
     pub machines: Vec<Machine>,
-    /// What was measured.
+    /// What was measured of our kernel; in the file the peers' rows follow.
+    #[serde(skip)]
     pub rows: Vec<MeasuredRow>,
+    /// What was measured of other kernels.
+    #[serde(skip)]
+    pub peers: Vec<PeerRow>,
+    /// What eviction is to cost at most, and whether it does.
+    pub targets: Vec<Target>,
     /// Pages that programs checked after they came back, each sharer's view of a page for itself.
     pub verified: u64,
     /// Pages with wrong contents.
@@ -40,6 +48,30 @@ pub struct Document {
     pub skipped: Vec<SkippedRow>,
     /// What was found wrong; empty after a good run.
     pub wrong: Vec<String>,
+}
+
+/// The document as it is written: one list has the rows of all kernels.
+#[derive(Debug, Serialize)]
+pub struct File<'d> {
+    #[serde(flatten)]
+    document: &'d Document,
+    rows: Vec<AnyRow<'d>>,
+}
+
+/// A row of our kernel, or of another one.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum AnyRow<'d> {
+    Ours(&'d MeasuredRow),
+    Peer(&'d PeerRow),
+}
+
+impl<'d> From<&'d Document> for File<'d> {
+    fn from(document: &'d Document) -> Self {
+        let (ours, peers) = (document.rows.iter(), document.peers.iter());
+        let rows = ours.map(AnyRow::Ours).chain(peers.map(AnyRow::Peer)).collect();
+        Self { document, rows }
+    }
 }
 
 /// A file that ran.
@@ -78,6 +110,9 @@ pub struct MeasuredRow {
     pub ratio: Option<f64>,
     /// Where that `recursive` was measured: machine and path.
     pub ratio_to: Option<String>,
+    /// Mean ticks, divided by those of Linux with as many sharers, if Linux was measured too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ratio_to_linux: Option<f64>,
 }
 
 /// What a method needs and what it withstands.

@@ -6,8 +6,26 @@ use super::document::{
     Document, Machine, MeasuredProperty, MeasuredRow, Program, SCHEMA, SkippedRow,
 };
 use super::flips::flips;
+use super::peers::MeasuredPeer;
+use super::targets::targets;
 use super::{Measured, Request, ratio, wrong};
-use crate::{machines, workspace};
+use crate::machines::{self, MachineName};
+use crate::workspace;
+
+/// Puts together what all boots said, and a peer if there was one.
+pub fn gather_with(
+    request: &Request,
+    boots: &[Measured],
+    peer: Option<&MeasuredPeer>,
+    sha256: String,
+) -> Document {
+    let mut document = gather(request, boots, sha256);
+    if let Some(peer) = peer {
+        document.add_peer(request, peer);
+        document.targets = targets(&document);
+    }
+    document
+}
 
 /// Puts together what all boots said.
 pub fn gather(request: &Request, boots: &[Measured], sha256: String) -> Document {
@@ -18,6 +36,8 @@ pub fn gather(request: &Request, boots: &[Measured], sha256: String) -> Document
         guest: Program { sha256 },
         machines: Vec::new(),
         rows: Vec::new(),
+        peers: Vec::new(),
+        targets: Vec::new(),
         verified: 0,
         lost: 0,
         audits: 0,
@@ -34,6 +54,7 @@ pub fn gather(request: &Request, boots: &[Measured], sha256: String) -> Document
     }
     ratio::fill(&mut document.rows);
     document.flips = flips(&document.rows);
+    document.targets = targets(&document);
     document.wrong = wrong(request, boots, &document);
     document
 }
@@ -42,7 +63,7 @@ impl Document {
     fn add(&mut self, boot: &Measured, record: &Record) {
         let machine = boot.machine.name();
         match record {
-            Record::Machine(found) => self.add_machine(boot, found),
+            Record::Machine(found) => self.add_machine(boot.machine, boot.memory_mib, found),
             Record::Row(row) => self.add_row(machine, row.clone()),
             Record::Property(property) => self.add_property(boot, property),
             Record::Skipped(skipped) => {
@@ -56,22 +77,33 @@ impl Document {
     fn add_row(&mut self, machine: &'static str, row: Row) {
         self.verified += row.verified;
         self.lost += row.lost;
-        self.rows.push(MeasuredRow { machine, row, ratio: None, ratio_to: None });
+        self.rows.push(MeasuredRow {
+            machine,
+            row,
+            ratio: None,
+            ratio_to: None,
+            ratio_to_linux: None,
+        });
     }
 
     /// Once for each machine, however many paths ran on it.
-    fn add_machine(&mut self, boot: &Measured, found: &records::Machine) {
-        let id = boot.machine.name();
+    pub(super) fn add_machine(
+        &mut self,
+        machine: MachineName,
+        memory_mib: u32,
+        found: &records::Machine,
+    ) {
+        let id = machine.name();
         if self.machines.iter().any(|machine| machine.id == id) {
             return;
         }
         self.machines.push(Machine {
             id,
-            version: machines::version(boot.machine),
+            version: machines::version(machine),
             cpu: found.cpu.trim().to_owned(),
-            tick: boot.machine.tick(),
+            tick: machine.tick(),
             cpus: found.cpus,
-            memory_mib: boot.memory_mib,
+            memory_mib,
         });
     }
 

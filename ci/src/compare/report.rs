@@ -7,7 +7,8 @@ use super::document::Document;
 use super::flips::flips_told;
 use super::pictures::Picture;
 use super::properties::{HEADINGS, cells};
-use super::table::{FIGURES, NAMES, figures, names, verdict};
+use super::table::{NAMES, headings, lines, verdict};
+use super::targets::{self, cells as target_cells};
 
 /// The page.
 pub fn html(document: &Document, pictures: &[Picture]) -> String {
@@ -76,15 +77,26 @@ fn rows(document: &Document) -> Markup {
             "events per page; mean against " code { "recursive" } " (* measured on bare metal)."
         }
         table {
-            tr { @for heading in NAMES.iter().chain(&FIGURES) { th { (heading) } } }
-            @for row in &document.rows {
-                tr {
-                    @for name in names(row) { td { (name) } }
-                    @for figure in figures(row) { td.figure { (figure) } }
-                }
+            tr { @for heading in headings(document) { th { (heading) } } }
+            @for line in lines(document) {
+                tr { @for (column, text) in line.iter().enumerate() { td.figure[column >= NAMES.len()] { (text) } } }
             }
         }
         p { (verdict(document)) "." }
+        (targets(document))
+    }
+}
+
+fn targets(document: &Document) -> Markup {
+    html! {
+        @if !document.targets.is_empty() {
+            h2 { "Targets" }
+            p { "Instructions per page, mean, with batches of 32." }
+            table {
+                tr { @for heading in targets::HEADINGS { th { (heading) } } }
+                @for target in &document.targets { tr { @for text in target_cells(target) { td { (text) } } } }
+            }
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 mod case;
 mod good;
 mod hostile;
+mod linux;
 mod programs;
 
 use libtest_mimic::{Arguments, Trial};
@@ -14,7 +15,7 @@ use libtest_mimic::{Arguments, Trial};
 fn main() {
     xtask::interrupt::install();
     let arguments = Arguments::from_args();
-    let trials = good::cases().into_iter().chain(hostile::cases()).map(case::Case::trial);
-    let trials: Vec<Trial> = trials.collect();
+    let cases = [good::cases(), hostile::cases(), linux::cases()].into_iter().flatten();
+    let trials: Vec<Trial> = cases.map(case::Case::trial).collect();
     libtest_mimic::run(&arguments, trials).exit();
 }

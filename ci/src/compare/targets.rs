@@ -1,0 +1,192 @@
+//! What eviction is to cost at most, and whether it does. Targets are instructions: machines whose ticks are cycles are left out.
+
+use comfy_table::{Cell, CellAlignment, Table};
+use loadphys_plan::command_line::MethodName;
+use loadphys_plan::records::Peer as PeerRecord;
+use serde::Serialize;
+
+use super::document::{Document, MeasuredRow};
+use super::peers::same_ticks;
+use super::table;
+use crate::machines::MachineName;
+
+/// Methods for which the targets are.
+const METHODS: [MethodName; 3] = [MethodName::DirectMap, MethodName::Alias, MethodName::Recursive];
+
+/// The batch for which they are.
+const BATCH: u32 = 32;
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    /// Evicting a page with one sharer, with the copy.
+    Evict,
+    /// Each further sharer: the slope from the fewest sharers to the most.
+    FurtherSharer,
+    /// Bringing a page back from swap, with the fewest sharers.
+    FaultIn,
+}
+
+impl What {
+    const ALL: [Self; 3] = [Self::Evict, Self::FurtherSharer, Self::FaultIn];
+
+    /// Instructions per page, at most.
+    const fn limit(self) -> f64 {
+        match self {
+            Self::Evict => 900.0,
+            Self::FurtherSharer => 60.0,
+            Self::FaultIn => 1300.0,
+        }
+    }
+
+    const fn told(self) -> &'static str {
+        match self {
+            Self::Evict => "evict, 1 sharer",
+            Self::FurtherSharer => "each further sharer",
+            Self::FaultIn => "fault in",
+        }
+    }
+
+    /// The figure that rows of one method, or of a peer, show; `None` if they do not.
+    fn of(self, points: &[Point]) -> Option<f64> {
+        let fewest = points.iter().min_by_key(|point| point.sharers)?;
+        let most = points.iter().max_by_key(|point| point.sharers)?;
+        match self {
+            Self::Evict => (fewest.sharers == 1).then_some(fewest.evict),
+            Self::FaultIn => Some(fewest.fault_in),
+            Self::FurtherSharer if most.sharers == fewest.sharers => None,
+            Self::FurtherSharer => {
+                Some((most.evict - fewest.evict) / f64::from(most.sharers - fewest.sharers))
+            }
+        }
+    }
+}
+
+/// Means of one row.
+#[derive(Clone, Copy, Debug)]
+struct Point {
+    sharers: u32,
+    evict: f64,
+    fault_in: f64,
+}
+
+impl From<&MeasuredRow> for Point {
+    fn from(MeasuredRow { row, .. }: &MeasuredRow) -> Self {
+        Self { sharers: row.sharers, evict: row.ticks.total.mean, fault_in: row.fault_in.mean }
+    }
+}
+
+impl From<&PeerRecord> for Point {
+    fn from(row: &PeerRecord) -> Self {
+        Self { sharers: row.sharers, evict: row.ticks.mean, fault_in: row.fault_in.mean }
+    }
+}
+
+/// A target, and what was measured.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Target {
+    /// What is measured.
+    pub what: What,
+    /// The machine.
+    pub machine: &'static str,
+    /// What ran below the guest.
+    pub path: String,
+    /// The method.
+    pub method: String,
+    /// Instructions per page, at most.
+    pub limit: f64,
+    /// Instructions per page, mean.
+    pub measured: f64,
+    /// Whether that is within the limit.
+    pub met: bool,
+    /// The same of Linux in this run.
+    pub linux: Option<f64>,
+    /// What was measured, divided by Linux's.
+    pub ratio_to_linux: Option<f64>,
+}
+
+/// The targets of which the rows show something.
+pub fn targets(document: &Document) -> Vec<Target> {
+    let rows = || document.rows.iter().filter(|row| is_in_question(row));
+    let mut lines: Vec<&MeasuredRow> = Vec::new();
+    for row in rows() {
+        if !lines.iter().any(|line| is_beside(line, row)) {
+            lines.push(row);
+        }
+    }
+    let points = |line: &MeasuredRow| -> Vec<Point> {
+        rows().filter(|row| is_beside(line, row)).map(Point::from).collect()
+    };
+    let of = |what: What| {
+        let target = move |line: &&MeasuredRow| {
+            what.of(&points(line)).map(|measured| target(document, what, line, measured))
+        };
+        lines.iter().filter_map(target).collect::<Vec<_>>()
+    };
+    What::ALL.into_iter().flat_map(of).collect()
+}
+
+fn is_in_question(row: &MeasuredRow) -> bool {
+    let instructions = |it: &MachineName| it.name() == row.machine && it.tick() == "instruction";
+    row.row.batch == BATCH
+        && METHODS.iter().any(|method| row.row.method == method.name())
+        && MachineName::ALL.iter().any(instructions)
+}
+
+fn is_beside(line: &MeasuredRow, row: &MeasuredRow) -> bool {
+    line.machine == row.machine
+        && (&line.row.path, &line.row.method) == (&row.row.path, &row.row.method)
+}
+
+fn target(document: &Document, what: What, line: &MeasuredRow, measured: f64) -> Target {
+    let peers = document.peers.iter().filter(|peer| same_ticks(peer.machine, line.machine));
+    let points: Vec<Point> = peers.map(|peer| Point::from(peer.record())).collect();
+    let linux = what.of(&points);
+    Target {
+        what,
+        machine: line.machine,
+        path: line.row.path.to_string(),
+        method: line.row.method.to_string(),
+        limit: what.limit(),
+        measured,
+        met: measured <= what.limit(),
+        linux,
+        ratio_to_linux: linux.map(|linux| measured / linux),
+    }
+}
+
+/// Headings of the table of targets.
+pub(super) const HEADINGS: [&str; 9] =
+    ["target", "machine", "path", "method", "at most", "measured", "", "Linux", "to Linux"];
+
+/// As people read them.
+pub fn targets_told(targets: &[Target]) -> Table {
+    let mut table = table::empty();
+    table.set_header(HEADINGS);
+    for target in targets {
+        let cells = cells(target).into_iter().enumerate();
+        table.add_row(cells.map(|(column, text)| {
+            let figure = matches!(column, 4 | 5 | 7 | 8);
+            let align = if figure { CellAlignment::Right } else { CellAlignment::Left };
+            Cell::new(text).set_alignment(align)
+        }));
+    }
+    table
+}
+
+/// A line of the table.
+pub(super) fn cells(target: &Target) -> [String; 9] {
+    let whole = |figure: f64| format!("{figure:.0}");
+    [
+        target.what.told().into(),
+        target.machine.into(),
+        target.path.clone(),
+        target.method.clone(),
+        whole(target.limit),
+        whole(target.measured),
+        if target.met { "met" } else { "missed" }.into(),
+        target.linux.map_or("-".into(), whole),
+        target.ratio_to_linux.map_or("-".into(), table::small_ratio),
+    ]
+}
