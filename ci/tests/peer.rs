@@ -31,6 +31,7 @@ fn request(sharers: &[u32]) -> Request {
         pages: 1024,
         seed: 1,
         cpus: 1,
+        spaces: 0,
     }
 }
 

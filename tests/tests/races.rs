@@ -57,7 +57,7 @@ fn entry(kernel: &mut Tested<'_, '_, '_>, action: Action) -> Entry {
     let root = kernel.machine.world.spaces[SPACE].expect("it exists");
     let at = kernel.model().place(root, page(PAGE), 1).expect("there are tables");
     let table = PhysFrame::containing_address(PhysAddr::new(at));
-    let name = EntryName { table, root, page: page(PAGE), level: PageTableLevel::One };
+    let name = EntryName::new(table, root, page(PAGE), PageTableLevel::One);
     let mut operation = [Operation::new(name, action)];
     kernel.machine.apply(&mut operation).expect("nothing is refused");
     kernel.machine.edited(&operation);

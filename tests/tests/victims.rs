@@ -24,7 +24,7 @@ fn frame(number: u64) -> PhysFrame {
 
 fn room(operations: usize) -> Vec<Operation> {
     let (root, page) = (frame(0), VirtAddr::zero());
-    let name = EntryName { table: root, root, page, level: PageTableLevel::One };
+    let name = EntryName::new(root, root, page, PageTableLevel::One);
     vec![Operation::new(name, Action::Load); operations]
 }
 

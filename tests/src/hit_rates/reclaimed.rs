@@ -56,8 +56,7 @@ impl<'r> Reclaimed<'r> {
             memory.frames.take_for_kernel();
         }
         assert_eq!(memory.frames.free_count(), frames, "there are that many");
-        let name =
-            EntryName { table: root, root, page: VirtAddr::zero(), level: PageTableLevel::One };
+        let name = EntryName::new(root, root, VirtAddr::zero(), PageTableLevel::One);
         let operations = vec![Operation::new(name, Action::Load); 512];
         let pages = vec![Write::NOTHING; BATCH];
         Self { memory, walker, root, choice, operations, pages }

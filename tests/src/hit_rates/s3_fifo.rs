@@ -106,7 +106,7 @@ mod tests {
     fn what_is_touched_thrice_outlives_a_scan_and_a_ghost_comes_back_to_main() {
         let mut cache = S3Fifo::new(10);
         let mut touch = |page| cache.touch(Touch { page, write: false });
-        (0..3).for_each(|_| drop(touch(1)));
+        (0..3).for_each(|_| _ = touch(1));
         (100..200).for_each(|page| assert!(!touch(page)));
         assert!(touch(1));
         assert!(!touch(185), "a ghost");
