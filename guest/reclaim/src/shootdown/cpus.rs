@@ -108,7 +108,10 @@ impl<G: AsRef<[Generation]>, C: AsRef<[Shown]>> Shared<G, C> {
         let (request, root) = (&self.cpus()[asker].request, self.cpus()[me].announced.loaded());
         match request.kind() {
             Kind::LetGo => local.let_go(),
-            Kind::Pages(count) if request.pages_of(root, count).count() <= self.most => {
+            // Not counted further than it matters.
+            Kind::Pages(count)
+                if request.pages_of(root, count).take(self.most + 1).count() <= self.most =>
+            {
                 request.pages_of(root, count).for_each(|page| local.invlpg(page));
                 self.flushed(me, |before| request.flushed_to(me, root, before));
             }
