@@ -36,7 +36,7 @@ pub unsafe extern "C" fn copy_and_sum(from: *const Words, to: *mut Words) -> u64
         "add rsi, 4096",
         "mov rax, -4096",
         "2:",
-        ".irp block, 0,128,256,384,512,640,768,896",
+        ".irp block, 0,128,256,384,512,640,768,896,1024,1152,1280,1408,1536,1664,1792,1920",
         ".irp half, 0,64",
         "vmovdqa ymm4, [rdi + rax + \\block + \\half]",
         "vmovdqa ymm5, [rdi + rax + \\block + \\half + 32]",
@@ -48,7 +48,7 @@ pub unsafe extern "C" fn copy_and_sum(from: *const Words, to: *mut Words) -> u64
         "vpaddq ymm2, ymm2, ymm0",
         "vpaddq ymm3, ymm3, ymm1",
         ".endr",
-        "add rax, 1024",
+        "add rax, 2048",
         "jne 2b",
         // Sums of sums turned by half, added; lanes turned, and laid over each other.
         "vpshufd ymm2, ymm2, 0xb1",
