@@ -10,6 +10,7 @@ use loadphys_abi::{Call, Status};
 use loadphys_rules::{MemoryAt, Tables, Wish};
 use spin::Mutex;
 
+use crate::counts;
 use crate::cpu::Cpu;
 use crate::flush;
 use crate::physical;
@@ -35,7 +36,7 @@ impl Answer {
 /// Answers the call in the guest's registers.
 pub fn answer(registers: &mut Registers, cpu: &mut Cpu) {
     let call = Call::from_number(registers.rax);
-    cpu.counters.by_call[call.map_or(0, |call| call.number() as usize)] += 1;
+    cpu.counts.by_call[call.map_or(0, |call| call.number() as usize)].add(1);
     let answer = match call {
         _ if !privileged(&cpu.vmcs) => Answer::refused(Status::NotPrivileged),
         Some(call) => perform(call, registers, cpu),
@@ -43,7 +44,7 @@ pub fn answer(registers: &mut Registers, cpu: &mut Cpu) {
     };
     // An entry that differs is an answer, not a refusal.
     let refused = !matches!(answer.status, Status::Done | Status::Differs);
-    cpu.counters.refused += u64::from(refused);
+    cpu.counts.refused.add(u64::from(refused));
     registers.rax = answer.status.number();
     registers.rdx = answer.value;
 }
@@ -111,7 +112,7 @@ fn release(frame: u64, cpu: &mut Cpu) -> Answer {
     drop(alias);
     if let Some(stale) = stale {
         flush::forget(stale, cpu);
-        cpu.counters.alias_flushes += 1;
+        cpu.counts.alias_flushes.add(1);
     }
     Answer::done(0)
 }
@@ -119,7 +120,7 @@ fn release(frame: u64, cpu: &mut Cpu) -> Answer {
 fn counters(address: u64, cpu: &Cpu) -> Answer {
     match cpu.shared.tables.memory(address, size_of::<Counters>() as u64) {
         Ok(at) => {
-            physical::store_counters(at, &cpu.counters);
+            physical::store_counters(at, &counts::total(cpu.shared.counts));
             Answer::done(0)
         }
         Err(status) => Answer::refused(status),

@@ -3,11 +3,11 @@
 use core::sync::atomic::AtomicU32;
 
 use loadphys_abi::batch::{Item, MOST_ITEMS};
-use loadphys_abi::counters::Counters;
 use loadphys_abi::discovery::Features;
 use loadphys_rules::Tables;
 use spin::Mutex;
 
+use crate::counts::Counts;
 use crate::descriptors::Descriptors;
 use crate::ept::alias::Alias;
 use crate::stale::Team;
@@ -30,6 +30,8 @@ pub struct Shared {
     pub team: Team<'static>,
     /// The numbers of the team's local APICs.
     pub apics: &'static [AtomicU32],
+    /// What each CPU of the team has counted.
+    pub counts: &'static [Counts],
     /// What discovery says.
     pub features: Features,
     /// What the guest runs with.
@@ -63,7 +65,7 @@ pub struct Cpu {
     /// What all CPUs share.
     pub shared: &'static Shared,
     /// What was counted on this CPU.
-    pub counters: Counters,
+    pub counts: &'static Counts,
     /// An NMI for the guest that could not be delivered yet.
     pub nmi_held: bool,
     /// How many more stray accesses are worth a line.
@@ -86,7 +88,7 @@ impl Cpu {
             descriptors,
             vmcs,
             shared,
-            counters: Counters::ZERO,
+            counts: &shared.counts[number],
             nmi_held: false,
             reports_left: 16,
             items: [Item { entry: 0, action: 0, found: 0, value: 0 }; MOST_ITEMS],

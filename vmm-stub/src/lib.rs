@@ -37,6 +37,7 @@
 #![cfg_attr(not(test), no_std)]
 
 pub mod command_line;
+pub mod counts;
 pub mod cpuid;
 pub mod ept;
 pub mod guest;

@@ -8,6 +8,7 @@ use core::sync::atomic::{AtomicU8, AtomicU64};
 
 use loadphys_abi::FRAME_BYTES;
 
+use crate::counts::Counts;
 use crate::image::Stacks;
 use crate::tree::Table;
 
@@ -25,6 +26,8 @@ unsafe impl Zeroable for AtomicU8 {}
 unsafe impl Zeroable for AtomicU64 {}
 // SAFETY: anything is a value of it; `take` looks at the alignment.
 unsafe impl<T: 'static> Zeroable for MaybeUninit<T> {}
+// SAFETY: numbers.
+unsafe impl Zeroable for Counts {}
 // SAFETY: arrays of bytes, aligned to a frame.
 unsafe impl Zeroable for Stacks {}
 // SAFETY: an array of numbers, aligned to a frame.

@@ -3,6 +3,7 @@
 
 use core::arch::asm;
 
+use loadphys_abi::counters::Counters;
 use loadphys_abi::discovery::{self, FEATURES_LEAF, Features, SIGNATURE_LEAF};
 use loadphys_abi::{Call, Status};
 use raw_cpuid::cpuid;
@@ -44,4 +45,13 @@ pub fn set_table(frame: u64, table: bool) {
         false => call(Call::ReleaseTable, frame, 0),
     };
     assert_eq!(status, Some(Status::Done), "frame {frame:#x}, table: {table}");
+}
+
+/// What the stub has counted on all CPUs.
+pub fn counters() -> Counters {
+    let mut counters = Counters::ZERO;
+    let (status, _) = call(Call::Counters, (&raw mut counters).addr() as u64, 0);
+    assert_eq!(status, Some(Status::Done), "the stub gives its counters");
+    // SAFETY: the stub has written it.
+    unsafe { (&raw const counters).read_volatile() }
 }

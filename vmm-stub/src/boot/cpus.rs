@@ -18,6 +18,7 @@ use super::guest::Guest;
 use super::memory::Memory;
 use super::others;
 use super::problem::Problem;
+use crate::counts::Counts;
 use crate::cpu::{Cpu, Shared, VPID};
 use crate::descriptors::Descriptors;
 use crate::flush::Caches;
@@ -67,7 +68,8 @@ pub fn run(
     msrs::fill(bitmap);
     let (capabilities, machine) = (boot.capabilities, boot.machine);
     let cpus = boot.firmware.cpus();
-    let shared = SHARED.call_once(|| shared(memory, boot.controls, machine, guest, cpus));
+    let counts = &*memory.pool.take::<Counts>(cpus).ok_or(NO_FRAME)?;
+    let shared = SHARED.call_once(|| shared(memory, boot.controls, machine, guest, counts));
     let common = Common { capabilities, machine, shared, bitmap: bitmap.as_ptr() as u64 };
     let on = Parts::take(&mut memory.pool)?.enter_vmx(&capabilities, descriptors, &common)?;
     let cpu = on.with_vmcs(0, common)?;
@@ -157,8 +159,9 @@ fn shared(
     controls: Controls,
     machine: support::Cpu,
     guest: &Guest,
-    cpus: usize,
+    counts: &'static [Counts],
 ) -> Shared {
+    let cpus = counts.len();
     let tables = Tables::new(memory.frames);
     for region in guest.memory.iter().filter(|region| region.usable) {
         tables.grant(region.start..region.end);
@@ -171,6 +174,7 @@ fn shared(
         alias: memory.alias.as_ref().map(|(alias, _)| Mutex::new(*alias)),
         team: Team::new(&MEMBERS[..cpus]),
         apics: &APICS[..cpus],
+        counts,
         features: Features { version: ABI_VERSION, alias_shift, views: 1 },
         controls,
         ept_pointer: memory.ept_pointer,

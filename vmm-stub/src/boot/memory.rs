@@ -15,6 +15,7 @@ use x86_64::structures::paging::PhysFrame;
 use super::devices;
 use super::guest::File;
 use super::problem::Problem;
+use crate::counts::Counts;
 use crate::cpu::Cpu;
 use crate::ept::alias::{Alias, Window};
 use crate::ept::entry;
@@ -32,8 +33,10 @@ use crate::vmx::support::{self, msr};
 /// Frames that each CPU takes: VMXON region, VMCS, descriptors, what it is told when it is started.
 const CPU_FRAMES: usize = 4;
 
-/// Frames that all CPUs share: the MSR bitmap.
-const SHARED_FRAMES: usize = 1;
+/// Frames that all CPUs share: the MSR bitmap, and what they count.
+const fn shared_frames(cpus: usize) -> usize {
+    1 + (cpus * size_of::<Counts>()).div_ceil(FRAME_BYTES as usize)
+}
 
 /// Tables more than were counted, since the count does not know yet where the range ends.
 const SPARE_TABLES: usize = 4;
@@ -135,7 +138,7 @@ fn needs(top: u64, cpus: usize, own: &OwnMemory, nested: &Layout<'_>) -> Needs {
     let tables = tables_needed(own) + guarded + tables_needed(nested) + SPARE_TABLES;
     Needs {
         top,
-        frames: CPU_FRAMES * cpus + SHARED_FRAMES + tables,
+        frames: CPU_FRAMES * cpus + shared_frames(cpus) + tables,
         alias: nested.alias.is_some(),
         cpus,
         cpu_bytes: size_of::<Cpu>(),

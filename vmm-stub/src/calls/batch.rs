@@ -33,7 +33,7 @@ pub(super) fn perform(address: u64, count: u64, cpu: &mut Cpu) -> Answer {
     let items = &mut cpu.items[..places.len()];
     copy(places, items);
     let answer = work(tables, places, items);
-    cpu.counters.batch_items += answer.value;
+    cpu.counts.batch_items.add(answer.value);
     answer
 }
 

@@ -56,10 +56,10 @@ pub extern "C" fn on_exit(registers: &mut Registers, cpu: &mut Cpu) {
     }
 }
 
-fn count(cpu: &mut Cpu, reason: u64) {
+fn count(cpu: &Cpu, reason: u64) {
     let slot = (reason & 0xffff).min(REASONS as u64 - 1);
-    cpu.counters.exits += 1;
-    cpu.counters.by_reason[slot as usize] += 1;
+    cpu.counts.exits.add(1);
+    cpu.counts.by_reason[slot as usize].add(1);
 }
 
 #[inline(never)]

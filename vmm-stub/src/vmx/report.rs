@@ -3,6 +3,7 @@
 use x86::vmx::vmcs::ro;
 use x86_64::registers::control::Cr2;
 
+use crate::counts;
 use crate::cpu::Cpu;
 use crate::ending::fatal;
 use crate::say::say;
@@ -34,7 +35,7 @@ impl core::fmt::Display for State<'_> {
 
 /// The guest triple-faulted: on bare metal the machine would reset.
 pub fn triple_fault(cpu: &Cpu) -> ! {
-    let counters = &cpu.counters;
+    let counters = counts::total(cpu.shared.counts);
     let (exits, calls) = (counters.exits, counters.by_call.iter().sum::<u64>());
     fatal!("triple fault of the guest: {} exits={exits} calls={calls}", State(&cpu.vmcs))
 }
