@@ -18,7 +18,6 @@ use alloc::sync::Arc;
 use foreign_access::{Action, Entry, EntryName, Operation};
 use loadphys_plan::command_line::MethodName;
 use page_reclaim::Write;
-use spin::MutexGuard;
 use x86_64::VirtAddr;
 use x86_64::structures::paging::PhysFrame;
 use x86_64::structures::paging::page_table::PageTableLevel;
@@ -27,7 +26,7 @@ use crate::areas::Estate;
 use crate::cpu::Features;
 use crate::machine::Machine;
 use crate::timer::Timer;
-use shared::Shared;
+use shared::{CoreGuard, Shared};
 use team::Task;
 
 pub use colleague::Colleague;
@@ -108,12 +107,12 @@ impl Kernel {
 
     /// What all CPUs share, for this one alone until the guard is dropped. It borrows nothing of this CPU's.
     #[inline]
-    pub fn core(&self) -> MutexGuard<'static, Core> {
+    pub fn core(&self) -> CoreGuard<'static> {
         self.shared.core()
     }
 
     /// What all CPUs share, and what this one has to work on it.
-    pub fn parts(&mut self) -> (MutexGuard<'static, Core>, &mut Machine, &mut [Operation]) {
+    pub fn parts(&mut self) -> (CoreGuard<'static>, &mut Machine, &mut [Operation]) {
         (self.core(), &mut self.machine, &mut self.room)
     }
 

@@ -2,7 +2,8 @@
 //!
 //! | stage | what is done | the records | what must be true before |
 //! |---|---|---|---|
-//! | find | a slot for each victim; its sharers from the reverse map | locked | |
+//! | find | a slot for each victim | locked | |
+//! | | its sharers from the reverse map | looked at | |
 //! | edit | every entry exchanged with the swap entry | | the slot is the victim's |
 //! | settle | Dirty gathered from what was found; it belongs to edit | locked | |
 //! | flush | one flush for all | | every entry is exchanged |
@@ -25,8 +26,9 @@
 //!   exchange; and it is added to settled pages only. ([`crate::Reverse`] adds to the front of every ring.)
 //! - No table that a laid out operation names may go: who ends a space, or moves its tables, must keep evictions out
 //!   from beginning to end. That is the kernel's to see to, by a gate that evictions pass together and these pass alone.
-//! - References to the slot are taken when operations are laid out, before the entries name it, and
-//!   given back for those that were not exchanged. So a slot is never free while an entry names it.
+//! - The slot is the frame's until the end, and references for the entries that name it are counted when a round is settled. Until
+//!   then nobody gives one of them back: a fault finds the page busy, and no space ends. So a slot is never free while
+//!   an entry names it.
 
 mod edit;
 mod find;
@@ -122,7 +124,7 @@ fn find_and_edit<'r, R: Records, M: Machine>(
     let (pages, mut writes) = (&mut pages[..begun.pages], 0);
     let mut sharers = find::Sharers::default();
     loop {
-        let round = records.with(|memory| sharers.fill(memory, pages, operations));
+        let round = records.look(|memory| sharers.fill(memory, pages, operations));
         machine.stage(Stage::Find);
         let operations = &mut operations[..round.operations];
         edit::edit(machine, operations);

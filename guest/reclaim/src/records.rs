@@ -8,12 +8,20 @@ pub trait Records {
     /// Does one step with the records. Nobody else touches them meanwhile, so a step must be short: it
     /// waits for nothing, neither for a device nor for another CPU.
     fn with<R>(&mut self, work: impl FnOnce(&mut Memory<'_>) -> R) -> R;
+
+    /// Does one step that changes nothing. Others may look at the same time, so such steps do not wait for each other.
+    fn look<R>(&mut self, work: impl FnOnce(&Memory<'_>) -> R) -> R;
 }
 
 /// Whoever holds them exclusively needs no lock.
 impl Records for Memory<'_> {
     #[inline]
     fn with<R>(&mut self, work: impl FnOnce(&mut Memory<'_>) -> R) -> R {
+        work(self)
+    }
+
+    #[inline]
+    fn look<R>(&mut self, work: impl FnOnce(&Memory<'_>) -> R) -> R {
         work(self)
     }
 }

@@ -142,6 +142,10 @@ impl Records for Shared<'_, '_> {
     fn with<R>(&mut self, work: impl FnOnce(&mut Memory<'_>) -> R) -> R {
         work(&mut self.0.borrow_mut())
     }
+
+    fn look<R>(&mut self, work: impl FnOnce(&Memory<'_>) -> R) -> R {
+        work(&self.0.borrow())
+    }
 }
 
 impl<'r, 'm, C: Cpu, M: Method<C>> Kernel<'r, 'm, C, M> {

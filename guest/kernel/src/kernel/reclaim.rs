@@ -43,4 +43,9 @@ impl Records for Steps {
     fn with<R>(&mut self, work: impl FnOnce(&mut Memory<'_>) -> R) -> R {
         work(&mut self.0.core().memory)
     }
+
+    #[inline]
+    fn look<R>(&mut self, work: impl FnOnce(&Memory<'_>) -> R) -> R {
+        work(&self.0.look().memory)
+    }
 }

@@ -13,7 +13,7 @@ use heapless::Deque;
 use loadphys_plan::histogram::Histogram;
 use loadphys_plan::work::MOST_SPACES;
 use page_reclaim::Memory;
-use spin::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use spin::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use x86_64::instructions::interrupts;
 
 use super::process::Process;
@@ -79,16 +79,19 @@ pub struct Core {
     pub(super) ready: Deque<u16, MOST_PROCESSES>,
 }
 
+/// All of it, for one CPU alone.
+pub type CoreGuard<'c> = RwLockWriteGuard<'c, Core>;
+
 /// The lock and the gate.
 pub struct Shared {
-    core: Mutex<Core>,
+    core: RwLock<Core>,
     gate: RwLock<()>,
 }
 
 impl Shared {
     /// With no program yet, for ever.
     pub fn keep(memory: Memory<'static>, shared_pages: u32) -> &'static Self {
-        let core = Mutex::new(Core {
+        let core = RwLock::new(Core {
             memory,
             processes: Vec::new(),
             tally: Tally::default(),
@@ -102,9 +105,16 @@ impl Shared {
 
     /// Takes the lock.
     #[inline]
-    pub fn core(&self) -> MutexGuard<'_, Core> {
+    pub fn core(&self) -> CoreGuard<'_> {
         debug_assert!(interrupts::are_enabled(), "who waits for the records answers interrupts");
-        self.core.lock()
+        self.core.write()
+    }
+
+    /// Looks at what the lock is for, together with others who look.
+    #[inline]
+    pub fn look(&self) -> RwLockReadGuard<'_, Core> {
+        debug_assert!(interrupts::are_enabled(), "who waits for the records answers interrupts");
+        self.core.read()
     }
 
     /// Passes the gate together with others who evict.

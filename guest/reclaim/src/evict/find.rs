@@ -13,7 +13,6 @@ use crate::frames::{Frames, Marks};
 use crate::machine::DeviceError;
 use crate::number::{FrameNumber, Node, Slot};
 use crate::reverse::Reverse;
-use crate::swap::SwapMap;
 use crate::swap_entry::swap_entry;
 
 /// The pages that are being evicted.
@@ -123,13 +122,12 @@ impl Sharers {
     #[inline]
     pub fn fill(
         &mut self,
-        memory: &mut Memory<'_>,
+        memory: &Memory<'_>,
         pages: &mut [Write],
         room: &mut [Operation],
     ) -> Round {
-        let (first, Memory { frames, reverse, swap, .. }) = (self.page, memory);
-        let (operations, rest) =
-            lay_out(frames, reverse, swap, (&mut pages[first..], self.rest), room);
+        let (first, Memory { frames, reverse, .. }) = (self.page, memory);
+        let (operations, rest) = lay_out(frames, reverse, (&mut pages[first..], self.rest), room);
         let (finished, rest) =
             rest.map_or((pages.len(), None), |(more, node)| (first + more, node));
         (self.page, self.rest) = (finished, rest);
@@ -137,13 +135,12 @@ impl Sharers {
     }
 }
 
-/// Lays out operations for the sharers of these pages, of the first one from the given one on, with a reference to
-/// the slot for each; gives back how many, and in which page it stopped before which sharer, if it did.
+/// Lays out operations for the sharers of these pages, of the first one from the given one on; gives back how many, and in which
+/// page it stopped before which sharer, if it did.
 #[inline(never)]
 fn lay_out(
     frames: &Frames<'_>,
     reverse: &Reverse<'_>,
-    swap: &mut SwapMap<'_>,
     (pages, from): (&mut [Write], Option<Node>),
     room: &mut [Operation],
 ) -> (usize, Option<(usize, Option<Node>)>) {
@@ -165,7 +162,6 @@ fn lay_out(
             next = after;
         }
         page.laid = (before - room.len()) as u32;
-        swap.refer(page.slot, page.laid);
         if rest {
             return (all, Some((number, Node::new(next))));
         }

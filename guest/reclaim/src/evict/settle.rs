@@ -54,6 +54,7 @@ fn gather<M: Machine>(
     swap: &mut SwapMap<'_>,
     tally: &mut Evicted,
 ) {
+    swap.refer(page.slot, operations.len() as u32);
     let expected = page.frame.start_address().as_u64() | PRESENT;
     let [first, others @ ..] = operations else { return };
     let (mut found, mut wrong) = (first.found.0, first.found.0 ^ expected);
