@@ -23,15 +23,18 @@ impl Kernel {
 
     /// Evicts these pages.
     pub fn evict(&mut self, victims: &[PhysFrame]) -> Evicted {
+        let evicted = self.evict_uncounted(victims);
+        self.core().count_evicted(evicted.evicted, evicted.swap_full);
+        evicted
+    }
+
+    /// Evicts these pages; who calls has them counted, perhaps with others.
+    pub(super) fn evict_uncounted(&mut self, victims: &[PhysFrame]) -> Evicted {
         let _evicting = self.shared.evicting();
         self.machine.stopwatch.start();
         let mut room = Room { operations: &mut self.room, pages: &mut self.pages };
         let mut records = Steps(self.shared);
-        let evicted = evict(&mut records, &mut self.machine, victims, &mut room);
-        let tally = &mut self.core().tally;
-        tally.evicted += u64::from(evicted.evicted);
-        tally.swap_full += u64::from(evicted.swap_full);
-        evicted
+        evict(&mut records, &mut self.machine, victims, &mut room)
     }
 }
 
@@ -47,5 +50,13 @@ impl Records for Steps {
     #[inline]
     fn look<R>(&mut self, work: impl FnOnce(&Memory<'_>) -> R) -> R {
         work(&self.0.look().memory)
+    }
+}
+
+impl Core {
+    /// Pages were evicted, and some were not since swap is full.
+    pub(super) fn count_evicted(&mut self, evicted: u32, swap_full: u32) {
+        self.tally.evicted += u64::from(evicted);
+        self.tally.swap_full += u64::from(swap_full);
     }
 }

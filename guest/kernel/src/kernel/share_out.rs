@@ -62,17 +62,22 @@ impl Kernel {
     /// Evicts batches of a round until none is left.
     pub(super) fn evict_share(&mut self, round: &Round) {
         let mut counter = round.counter.clone();
+        let (mut evicted_all, mut swap_full) = (0, 0);
         while let Some(victims) = round.take() {
             if let Some(counter) = &mut counter {
                 counter.begin(&mut self.machine);
             }
-            let evicted = self.evict(victims);
+            let evicted = self.evict_uncounted(victims);
             if let Some(counter) = &mut counter {
                 counter.end(&mut self.machine, victims.len() as u64);
             }
+            evicted_all += evicted.evicted;
+            swap_full += evicted.swap_full;
             let ticks = *self.machine.stopwatch.ticks();
             round.done.lock().push(Batch { victims: victims.len(), evicted, ticks });
         }
+        // Once for all: the lock is in demand.
+        self.core().count_evicted(evicted_all, swap_full);
         round.counted.lock().extend(counter);
     }
 }
