@@ -165,11 +165,12 @@ impl<'r, 'm, C: Cpu, M: Method<C>> Kernel<'r, 'm, C, M> {
     ) -> Result<(), Mistake> {
         self.spawn(space)?;
         let root = self.machine.world.spaces[space].unwrap_or(BOOT_ROOT);
-        if self.model().root(cpu) != root {
-            self.machine.load_root(cpu, root);
-        }
         self.machine.on(cpu);
         for _ in 0..16 {
+            // Others may have had their turns while a fault was answered.
+            if self.model().root(cpu) != root {
+                self.machine.load_root(cpu, root);
+            }
             if self.machine.touch(cpu, space, page, value) {
                 return Ok(());
             }

@@ -82,9 +82,12 @@ impl<'m, C: Cpu, M: Method<C>> ModelMachine<'m, C, M> {
         (0..self.cpus.len()).filter(move |cpu| *cpu != current)
     }
 
-    /// The programs of other CPUs go on, as far as they can without a fault.
+    /// The programs of other CPUs go on, as far as they can without a fault; now and then others take their turns.
     fn others_run(&mut self) {
         for cpu in self.others() {
+            if let Some(root) = self.intruder.moves(&self.world) {
+                self.load_root(cpu, root);
+            }
             self.intruder.run(&mut self.world, self.model, cpu);
         }
     }
@@ -117,6 +120,7 @@ impl<C: Cpu, M: Method<C>> Machine for ModelMachine<'_, C, M> {
 
     fn edited(&mut self, operations: &[Operation]) {
         self.tlbs[self.current].edited(operations);
+        self.others_run();
     }
 
     fn flush(&mut self) {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use x86_64::structures::paging::PhysFrame;
 
-use crate::kernel::{PAGES, SHARED, SPACES, page};
+use crate::kernel::{BOOT_ROOT, PAGES, SHARED, SPACES, page};
 use crate::model::{Model, Random};
 
 /// A program read something that nobody wrote.
@@ -106,6 +106,13 @@ impl Intruder {
         let Self::Somebody(random) = self else { return None };
         let value = random.chance(1, 2).then(|| random.below(1 << 30) as u64);
         random.chance(1, 2).then(|| (random.below(PAGES.len()), value))
+    }
+
+    /// Perhaps the scheduler of a CPU loads another of the spaces, or the kernel's root: then gives the root.
+    pub fn moves(&self, world: &World) -> Option<PhysFrame> {
+        let Self::Somebody(random) = self else { return None };
+        let space = world.spaces.get(random.below(SPACES + 1)).copied().flatten();
+        random.chance(1, 8).then(|| space.unwrap_or(BOOT_ROOT))
     }
 
     /// The program on this CPU runs for a moment.
