@@ -5,7 +5,7 @@ use page_reclaim::{Evicted, Memory, Records, Room, evict};
 use x86_64::PhysAddr;
 use x86_64::structures::paging::PhysFrame;
 
-use super::{Kernel, Shared};
+use super::{Core, Kernel, Shared};
 
 /// Pages that are evicted together where memory is short.
 const BATCH: usize = 32;
