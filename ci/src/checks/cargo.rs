@@ -18,7 +18,8 @@ const BARE: [&str; 6] = [
 ];
 
 /// Crates of which Miri can run every test.
-const PURE: [&str; 4] = ["loadphys-abi", "loadphys-plan", "loadphys-rules", "page-reclaim"];
+const PURE: [&str; 5] =
+    ["loadphys-abi", "loadphys-disk", "loadphys-plan", "loadphys-rules", "page-reclaim"];
 
 /// Every step that needs nothing but the stable toolchain; `apps` is built into the guest.
 pub fn steps(apps: &Path) -> Vec<Step> {
@@ -97,7 +98,7 @@ pub fn miri() -> Step {
     words.extend(PURE.iter().flat_map(|name| ["-p", name]));
     let mut step = Step {
         live: true,
-        ..step("Miri on abi, plan, rules and page-reclaim, not on the model", &words)
+        ..step("Miri on abi, disk, plan, rules and page-reclaim, not on the model", &words)
     };
     // Tests of properties ask for the time and the environment; Miri is slow, so few cases do.
     step.command.env("MIRIFLAGS", "-Zmiri-disable-isolation").env("PROPTEST_CASES", "4");
