@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
-use crate::commands::{build, compare, doctor, fuzz, image, run, test, torture};
+use crate::commands::{build, compare, doctor, fuzz, image, run, swap_image, test, torture};
 use crate::outcome::{bad_input, report};
 
 /// loadphys: what does editing the page tables of another process cost, and what does it protect?
@@ -25,6 +25,7 @@ enum Command {
     Torture(torture::Arguments),
     Run(run::Arguments),
     Image(image::Arguments),
+    SwapImage(swap_image::Arguments),
     Doctor(doctor::Arguments),
     Build(build::Arguments),
 }
@@ -48,6 +49,7 @@ impl Command {
             Self::Torture(arguments) => arguments.run(),
             Self::Run(arguments) => arguments.run(),
             Self::Image(arguments) => arguments.run(),
+            Self::SwapImage(arguments) => arguments.run(),
             Self::Doctor(arguments) => arguments.run(),
             Self::Build(arguments) => arguments.run(),
         }
@@ -67,7 +69,9 @@ fn one_line(error: &clap::Error) -> String {
     let line = paragraph.collect::<Vec<_>>().join(" ");
     let line = line.strip_prefix("error: ").unwrap_or(&line);
     let exists = match error.kind() {
-        ErrorKind::InvalidSubcommand => "there is compare, test, fuzz, run, image, doctor, build",
+        ErrorKind::InvalidSubcommand => {
+            "there is compare, test, fuzz, torture, run, image, swap-image, doctor, build"
+        }
         _ => "--help lists what exists",
     };
     format!("{line}; {exists}")

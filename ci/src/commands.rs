@@ -6,7 +6,9 @@ pub mod doctor;
 pub mod fuzz;
 pub mod image;
 pub mod run;
+pub mod swap_image;
 pub mod test;
 pub mod torture;
 
 mod options;
+mod swap;

@@ -12,6 +12,7 @@ pub mod build;
 pub mod checks;
 pub mod commands;
 pub mod compare;
+pub mod disks;
 pub mod interrupt;
 pub mod iso;
 pub mod machines;

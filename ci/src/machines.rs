@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::boot::Job;
+use crate::disks::Made;
 
 pub mod choose;
 pub mod kvm;
@@ -17,11 +18,11 @@ mod qemu;
 pub use bochs::FIRMWARE as BOCHS_FIRMWARE;
 pub use names::{MachineName, Path};
 
-/// The command that runs a job, with its files in `place` and its console in the file `console`.
-pub fn command(job: &Job, place: &FilePath, console: &FilePath) -> Result<Command> {
+/// The command that runs a job with these disks, with its files in `place` and its console in the file `console`.
+pub fn command(job: &Job, place: &FilePath, console: &FilePath, disks: &[Made]) -> Result<Command> {
     match job.machine {
-        MachineName::QemuTcg | MachineName::QemuKvm => Ok(qemu::command(job, console)),
-        MachineName::Bochs => bochs::command(job, place, console),
+        MachineName::QemuTcg | MachineName::QemuKvm => Ok(qemu::command(job, console, disks)),
+        MachineName::Bochs => bochs::command(job, place, console, disks),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use loadphys_plan::command_line::{List, MethodName, Plan};
+use loadphys_plan::command_line::{List, MethodName, Plan, Swap};
 use loadphys_plan::records::{Record, Row};
 use serde_json::{Value, json};
 use xtask::boot::{Ending, Report};
@@ -24,6 +24,7 @@ fn request(methods: Asked) -> Request {
         seed: 7,
         cpus: 1,
         spaces: 0,
+        swap: Swap::Ram,
     }
 }
 

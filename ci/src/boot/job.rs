@@ -6,6 +6,7 @@ use std::time::Duration;
 use loadphys_plan::command_line::{Plan, PlanName};
 
 use crate::build::Programs;
+use crate::disks::Disk;
 use crate::machines::{MachineName, Path};
 
 /// A file that the loader hands to the kernel.
@@ -32,6 +33,8 @@ pub struct Job {
     pub module: Option<Module>,
     /// A disc that is booted instead of these files, by an entry of its menu (Bochs).
     pub image: Option<PathBuf>,
+    /// Its disks, in the order in which it finds them.
+    pub disks: Vec<Disk>,
     /// Memory of the machine.
     pub memory_mib: u32,
     /// CPUs of the machine.
@@ -64,6 +67,7 @@ impl Job {
             line,
             module,
             image: None,
+            disks: Vec::new(),
             memory_mib: USUAL_MEMORY_MIB,
             cpus: 1,
             cpu: None,

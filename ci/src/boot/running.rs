@@ -12,6 +12,7 @@ use loadphys_plan::records::Record;
 use super::children::{self, Running};
 use super::console::Console;
 use super::{Ending, Job, Report};
+use crate::disks::{self, Made};
 use crate::interrupt;
 use crate::machines;
 
@@ -23,8 +24,9 @@ const GRACE: Duration = Duration::from_secs(5);
 pub fn boot(job: &Job, observer: impl FnMut(&str, Option<&Record>)) -> Result<Report> {
     let place = tempfile::tempdir().context("no temporary directory")?;
     let console = place.path().join("console");
+    let disks = disks::make(&job.disks)?;
     let started = Instant::now();
-    let running = start(job, place.path(), &console)?;
+    let running = start(job, place.path(), &console, &disks)?;
     let mut console = Console::new(&console);
     let mut heard = Heard::new(observer);
     let ending = loop {
@@ -39,8 +41,8 @@ pub fn boot(job: &Job, observer: impl FnMut(&str, Option<&Record>)) -> Result<Re
     Ok(Report { lines: heard.lines, records: heard.records, ending, elapsed: started.elapsed() })
 }
 
-fn start(job: &Job, place: &Path, console: &Path) -> Result<Running> {
-    let mut command = machines::command(job, place, console)?;
+fn start(job: &Job, place: &Path, console: &Path, disks: &[Made]) -> Result<Running> {
+    let mut command = machines::command(job, place, console, disks)?;
     // A group of its own: Ctrl-C reaches it through us, in order.
     command.process_group(0).current_dir(place);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

@@ -6,16 +6,18 @@ use std::time::Duration;
 
 use anyhow::{Error, Result, bail};
 use clap::Args;
-use loadphys_plan::command_line::List;
+use loadphys_plan::command_line::{List, Swap};
 use loadphys_plan::work::{MOST_BATCH, MOST_CPUS, MOST_SHARERS, MOST_SPACES};
 
 mod refusals;
 
 use super::options::{list, memory, methods, number, numbers};
+use super::swap::SwapOptions;
 use crate::boot::{Job, USUAL_MEMORY_MIB};
 use crate::build::{Programs, sha256};
 use crate::compare::{self, Asked, Document, Measured, Request};
-use crate::machines::choose::{check, choose};
+use crate::disks::Bus;
+use crate::machines::choose::{check, choose, emulator};
 use crate::machines::{MachineName, Path};
 use crate::outcome::bad_input;
 use crate::peers::Peer;
@@ -41,9 +43,9 @@ use crate::{tools, workspace};
 /// a missing tool; 130 after an interrupt.
 #[derive(Args)]
 pub struct Arguments {
-    /// What runs below the guest: a list of bare, vmx
-    #[arg(long, value_name = "LIST", default_value = "bare,vmx")]
-    path: String,
+    /// What runs below the guest: a list of bare, vmx [default: both, where the machine has the swap]
+    #[arg(long, value_name = "LIST")]
+    path: Option<String>,
     /// What runs below that: auto, qemu-kvm, qemu-tcg or bochs
     #[arg(long, default_value = "auto")]
     machine: String,
@@ -73,9 +75,8 @@ pub struct Arguments {
     /// 0 is those of its sharers
     #[arg(long, value_name = "N", default_value = "0")]
     spaces: String,
-    /// Where evicted pages go; only ram so far
-    #[arg(long, default_value = "ram")]
-    swap: String,
+    #[command(flatten)]
+    swap: SwapOptions,
     /// Another kernel to compare with: linux, Debian's for virtual machines
     ///
     /// Its package is fetched by apt and unpacked below target, not installed. It boots on the QEMU that bare has, with one
@@ -105,7 +106,6 @@ impl Arguments {
         let asked = MachineName::named(&self.machine)?;
         request.paths.iter().try_for_each(|path| check(*path, asked))?;
         let peer = self.peer.as_deref().map(Peer::named).transpose()?;
-        self.refuse_later()?;
         refusals::impossible(&request)?;
         let memory_mib = memory(&self.memory, &request.paths)?;
         peer.map_or(Ok(()), |peer| peer.check_memory(memory_mib))?;
@@ -119,7 +119,7 @@ impl Arguments {
         let programs = Programs::build(&request.paths)?;
         let hash = sha256(&programs.guest)?;
         eprintln!("revision {}, guest sha256 {hash} on every path", workspace::revision());
-        let jobs = jobs(&request, asked, &programs, memory_mib, limit)?;
+        let jobs = jobs(&request, asked, &programs, &self.swap, memory_mib, limit)?;
         let peer =
             peer.map(|peer| Ok::<_, Error>((peer, job_of_peer(peer, &request, &jobs, limit)?)));
         let peer = peer.transpose()?;
@@ -135,7 +135,7 @@ impl Arguments {
     fn request(&self) -> Result<Request> {
         let (sharers, batch, pages) = usual(self.quick);
         Ok(Request {
-            paths: list(&self.path, Path::named)?,
+            paths: self.paths()?,
             methods: self.methods.as_deref().map_or(Ok(Asked::Usual), asked)?,
             sharers: numbers(
                 "--sharers",
@@ -147,6 +147,7 @@ impl Arguments {
             seed: number("--seed", &self.seed, 0, u64::MAX)?,
             cpus: number("--cpus", &self.cpus, 1, MOST_CPUS.into())? as u32,
             spaces: number("--spaces", &self.spaces, 0, MOST_SPACES.into())? as u32,
+            swap: self.swap.kind()?.unwrap_or(Swap::Ram),
         })
     }
 
@@ -156,15 +157,22 @@ impl Arguments {
         Ok(self.time_limit.as_ref().map(seconds).transpose()?.map(Duration::from_secs))
     }
 
-    /// What is designed but not built.
-    fn refuse_later(&self) -> Result<()> {
-        match self.swap.as_str() {
-            "ram" => Ok(()),
-            "virtio" | "ata" => {
-                Err(bad_input(format!("--swap '{}' is not built yet: there is ram", self.swap)))
-            }
-            other => Err(bad_input(format!("unknown --swap '{other}': there is ram"))),
+    /// The paths that were asked for; or all whose machine has the swap, and the others are named.
+    fn paths(&self) -> Result<Vec<Path>> {
+        if let Some(paths) = &self.path {
+            return list(paths, Path::named);
         }
+        let (asked, swap) = (MachineName::named(&self.machine)?, self.swap.kind()?);
+        let mut paths = Path::ALL.to_vec();
+        paths.retain(|path| {
+            let machine = asked.unwrap_or(emulator(*path));
+            let bus = swap.and_then(Bus::of).filter(|bus| !bus.is_on(machine));
+            if bus.is_some() {
+                eprintln!("path {path} is left out: {machine} has no such disk");
+            }
+            bus.is_none()
+        });
+        Ok(paths)
     }
 }
 
@@ -185,6 +193,7 @@ fn jobs(
     request: &Request,
     asked: Option<MachineName>,
     programs: &Programs,
+    swap: &SwapOptions,
     memory_mib: u32,
     limit: Option<Duration>,
 ) -> Result<Vec<(Path, Job)>> {
@@ -192,10 +201,12 @@ fn jobs(
         let choice = choose(path, asked, programs)?;
         eprintln!("{path}: {} ({})", choice.machine, choice.reason);
         tools::ensure(tools::Need::of(choice.machine))?;
-        let line = request.plan(path, choice.machine).to_string();
+        let plan = request.plan(path, choice.machine);
+        let disks = swap.disks(&plan, path, choice.machine)?;
+        let line = plan.to_string();
         let limit = limit.unwrap_or_else(|| request.time_limit(path, choice.machine));
         let job = Job::of_guest(path, choice.machine, programs, line, limit);
-        Ok((path, Job { memory_mib, ..job }))
+        Ok((path, Job { memory_mib, disks, ..job }))
     };
     request.paths.iter().map(job).collect()
 }
@@ -253,6 +264,7 @@ fn show(document: &Document) {
     if !document.peers.is_empty() {
         println!("to Linux: mean against Linux's with as many sharers, whatever the batch");
     }
+    swap_told(document).iter().for_each(|line| println!("{line}"));
     compare::flips_told(&document.flips).iter().for_each(|line| println!("flip: {line}"));
     if !document.targets.is_empty() {
         println!("{}", compare::targets_told(&document.targets));
@@ -260,6 +272,14 @@ fn show(document: &Document) {
     println!("{}", compare::properties(&document.properties));
     compare::conformance_told(document).iter().for_each(|line| println!("{line}"));
     show_skipped(document);
+}
+
+/// What must be known of ticks while a disk works.
+fn swap_told(document: &Document) -> Option<String> {
+    let swap = document.rows.first().map(|row| row.row.swap.clone())?;
+    (swap != Swap::Ram.name()).then(|| {
+        format!("swap: {swap}; stage write counts while the kernel waits for the disk; on QEMU it differs from run to run")
+    })
 }
 
 fn show_skipped(document: &Document) {

@@ -10,6 +10,7 @@ use clap::Args;
 use loadphys_plan::command_line::Plan;
 
 use super::options::{memory, number, refused};
+use super::swap::SwapOptions;
 use crate::boot::{self, Job, Report, USUAL_MEMORY_MIB};
 use crate::build::Programs;
 use crate::machines::choose::{check, choose};
@@ -38,7 +39,8 @@ pub struct Arguments {
     /// Words are key=value: plan (compare, probe, pressure, swap-full, bad-program, bad-calls, stack-overflow,
     /// triple-fault, hang), methods (a list, all, or auto), sharers and batch (lists), pages (of the shared
     /// segment), rounds (of eviction for a row), seed, check (on, off: poison freed frames and probe for stale
-    /// translations), conformance (on, off: try each method first), swap-pages (0: as many as are needed), cpus (of the machine, all used), spaces
+    /// translations), conformance (on, off: try each method first), swap-pages (0: as many as are needed), swap (ram,
+    /// virtio, ata), swap-timeout (seconds for which a disk may be silent), cpus (of the machine, all used), spaces
     /// (that exist while a row is measured). Results
     /// are JSON lines among those of the log.
     #[arg(long, value_name = "WORDS", default_value = "")]
@@ -46,6 +48,8 @@ pub struct Arguments {
     /// Memory of the machine; at least 16 on bare, 128 on vmx
     #[arg(long, value_name = "MIB", default_value_t = USUAL_MEMORY_MIB.to_string())]
     memory: String,
+    #[command(flatten)]
+    swap: SwapOptions,
     /// Wait for a debugger on TCP port 1234 before the first instruction (QEMU)
     #[arg(long)]
     gdb: bool,
@@ -81,11 +85,16 @@ impl Arguments {
             Some(_) => {}
             None => drop(self.plan()?),
         }
+        if self.guest.is_some() {
+            self.swap.refuse("--guest")?;
+        }
         memory(&self.memory, &[path]).map(drop)
     }
 
     fn plan(&self) -> Result<Plan> {
-        self.append.parse().map_err(refused)
+        let plan: Plan = self.append.parse().map_err(refused)?;
+        let swap = self.swap.kind()?.unwrap_or(plan.swap);
+        Ok(Plan { swap, ..plan })
     }
 
     fn job(&self, path: Path, asked: Option<MachineName>) -> Result<Job> {
@@ -106,6 +115,9 @@ impl Arguments {
         // The stub reads its own word; a foreign kernel gets its line as it was given.
         if let (true, Some(_)) = (self.guest.is_some(), &job.module) {
             job.line = format!("exit={}", machine.exit());
+        }
+        if self.guest.is_none() {
+            job.disks = self.swap.disks(&self.plan()?, path, machine)?;
         }
         (job.memory_mib, job.debugger) = (memory(&self.memory, &[path])?, self.gdb);
         Ok(job)

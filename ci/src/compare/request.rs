@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use loadphys_plan::command_line::{List, MethodName, Methods, Plan, PlanName};
+use loadphys_plan::command_line::{List, MethodName, Methods, Plan, PlanName, Swap};
 use loadphys_plan::work;
 
 use crate::machines::{MachineName, Path};
@@ -37,6 +37,8 @@ pub struct Request {
     pub cpus: u32,
     /// Spaces that exist while a row is measured; 0 is those of its sharers.
     pub spaces: u32,
+    /// Where evicted pages go.
+    pub swap: Swap,
 }
 
 /// How long a boot may take however little it has to do.
@@ -61,6 +63,7 @@ impl Request {
             seed: self.seed,
             cpus: self.cpus,
             spaces: self.spaces,
+            swap: self.swap,
             exit: machine.exit(),
             ..Plan::default()
         }

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::Result;
 
 use crate::boot::{Job, children};
+use crate::disks::Made;
 use crate::iso::{self, Entry, Menu};
 
 /// The emulator.
@@ -26,12 +27,13 @@ const USUAL_CPU: &str = "corei7_skylake_x";
 ///
 /// Debian's build has the debugger in it and waits at the first instruction: the debugger is told
 /// to continue, and to quit when the machine has stopped.
-pub fn command(job: &Job, place: &Path, console: &Path) -> Result<Command> {
+pub fn command(job: &Job, place: &Path, console: &Path, disks: &[Made]) -> Result<Command> {
     let image = match &job.image {
         Some(image) => image.clone(),
         None => written(job, place.join("boot.iso"))?,
     };
-    fs::write(place.join("bochsrc"), configuration(job, &image, console))?;
+    let disks: String = disks.iter().enumerate().map(|(at, disk)| disk_line(at, disk)).collect();
+    fs::write(place.join("bochsrc"), configuration(job, &image, console) + &disks)?;
     fs::write(place.join("go"), "c\nq\n")?;
     let mut bochs = children::mortal(PROGRAM);
     bochs.args(["-q", "-f"]).arg(place.join("bochsrc")).arg("-rc").arg(place.join("go"));
@@ -75,6 +77,13 @@ fn configuration(job: &Job, image: &Path, console: &Path) -> String {
          panic: action=fatal\n\
          error: action=report\n"
     )
+}
+
+/// Where a disk is; the disc that is booted is where the second channel begins.
+fn disk_line(at: usize, disk: &Made) -> String {
+    let place = ["ata0-master", "ata0-slave"][at];
+    // Without a geometry Bochs takes one of 16 heads and 63 sectors, by the size of the file.
+    format!("{place}: type=disk, mode=flat, path=\"{}\"\n", disk.file().display())
 }
 
 /// What Bochs says of itself, shortened to the number.

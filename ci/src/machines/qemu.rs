@@ -1,5 +1,7 @@
 //! QEMU: every argument that it is ever given.
 
+mod disks;
+
 use std::path::Path;
 use std::process::Command;
 
@@ -7,12 +9,13 @@ use loadphys_plan::exit_code;
 
 use super::MachineName;
 use crate::boot::{Job, children};
+use crate::disks::Made;
 
 /// The emulator.
 pub const PROGRAM: &str = "qemu-system-x86_64";
 
 /// The command that runs a job, with its console in a file.
-pub fn command(job: &Job, console: &Path) -> Command {
+pub fn command(job: &Job, console: &Path, disks: &[Made]) -> Command {
     let mut qemu = children::mortal(PROGRAM);
     qemu.args(["-nodefaults", "-no-user-config", "-no-reboot"]);
     qemu.args(["-display", "none", "-monitor", "none"]);
@@ -26,6 +29,9 @@ pub fn command(job: &Job, console: &Path) -> Command {
     if let Some(module) = &job.module {
         // PVH hands over the file alone: its command line is the kernel's.
         qemu.arg("-initrd").arg(&module.file);
+    }
+    for (at, disk) in disks.iter().enumerate() {
+        qemu.args(disks::arguments(at, disk));
     }
     if job.debugger {
         qemu.args(["-s", "-S"]);

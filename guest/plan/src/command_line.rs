@@ -18,6 +18,7 @@
 //! | `exit` | an [`Exit`] | `acpi` |
 //! | `swap-pages` | a number; 0 is as many as are needed | `0` |
 //! | `swap` | a [`Swap`] | `ram` |
+//! | `swap-timeout` | seconds from 1, for which a disk may be silent | `10` |
 //! | `cpus` | a number from 1 to 64 | `1` |
 //! | `spaces` | a number from 0 to 4096; 0 is as many as there are sharers | `0` |
 //! | `seconds` | a number from 1 | `10` |

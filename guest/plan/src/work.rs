@@ -1,5 +1,7 @@
 //! How much a plan has to do: what the guest promises, and what the host demands of its records.
 
+use crate::command_line::Plan;
+
 /// Pages that each program has of its own, beside the shared segment; it checks them too.
 pub const PRIVATE_PAGES: u64 = 4;
 
@@ -14,6 +16,19 @@ pub const MOST_CPUS: u32 = 64;
 
 /// The most spaces that exist at a time.
 pub const MOST_SPACES: u32 = 4096;
+
+/// Pages that a program has at most besides the shared segment: code, stacks and its own.
+pub const PAGES_BESIDES: u32 = 16;
+
+/// Pages that swap must be able to hold for a plan: as many as it asks for, or enough for everything that programs can
+/// have. Slot 0, which is not used, is not among them.
+pub fn swap_pages(plan: &Plan) -> u32 {
+    let most_sharers = plan.sharers.iter().copied().max().unwrap_or(1);
+    match plan.swap_pages {
+        0 => plan.pages + (most_sharers + 1) * PAGES_BESIDES,
+        asked => asked,
+    }
+}
 
 /// Rounds in which events are counted instead of ticks; they follow those of the plan.
 pub const COUNTED_ROUNDS: u64 = 1;

@@ -51,6 +51,7 @@ fn bad_numbers_are_refused() {
         "cpus=65",
         "spaces=4097",
         "seconds=0",
+        "swap-timeout=0",
     ] {
         assert_eq!(mistake(line).problem(), Problem::BadNumber, "{line}");
     }
@@ -97,11 +98,11 @@ prop_compose! {
         (pages, rounds) in (1..=u32::MAX, 1..=u32::MAX),
         (seed, check, conformance, swap_pages) in any::<(u64, bool, bool, u32)>(),
         (swap, cpus, spaces) in (select(Swap::ALL), 1..=MOST_CPUS, 0..=MOST_SPACES),
-        seconds in 1..=u32::MAX,
+        (seconds, swap_timeout) in (1..=u32::MAX, 1..=u32::MAX),
     ) -> Plan {
         Plan {
             plan, methods, sharers, batch, pages, rounds, seed, check, conformance, exit,
-            swap_pages, swap, cpus, spaces, seconds,
+            swap_pages, swap, swap_timeout, cpus, spaces, seconds,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Boots that must go well.
 
 use anyhow::{Context, Result, ensure};
-use loadphys_plan::command_line::{Exit, List, MethodName, Methods, Plan, PlanName};
+use loadphys_plan::command_line::{Exit, List, MethodName, Methods, Plan, PlanName, Swap};
 use loadphys_plan::records::{Machine, Record, counts};
 use xtask::boot::{Ending, Job, Report, USUAL_MEMORY_MIB};
 use xtask::commands::image;
@@ -151,7 +151,7 @@ fn all(path: Path) -> Request {
 }
 
 /// A small comparison of the usual methods.
-fn usual(path: Path) -> Request {
+pub fn usual(path: Path) -> Request {
     let list = |values: &[u32]| List::new(values.iter().copied()).expect("different numbers");
     Request {
         paths: vec![path],
@@ -160,6 +160,7 @@ fn usual(path: Path) -> Request {
         batch: list(&[1, 7]),
         pages: 40,
         seed: 42,
+        swap: Swap::Ram,
         cpus: 1,
         spaces: 0,
     }
@@ -185,7 +186,7 @@ fn comparison_on(
     Case::new(format!("{path}/{name}"), job, Expected::good(check))
 }
 
-fn nothing_wrong(
+pub fn nothing_wrong(
     path: Path,
     machine: MachineName,
     request: &Request,
@@ -239,7 +240,7 @@ fn bad_program(path: Path, report: &Report) -> Result<()> {
     nothing_lost(report)
 }
 
-fn exactly(report: &Report, name: &str, wanted: u64) -> Result<()> {
+pub fn exactly(report: &Report, name: &str, wanted: u64) -> Result<()> {
     let found = count(report, name)?;
     ensure!(found == wanted, "{name}: {found}, not {wanted}");
     Ok(())
@@ -257,7 +258,7 @@ fn swap_full(report: &Report) -> Result<()> {
     nothing_lost(report)
 }
 
-fn nothing_lost(report: &Report) -> Result<()> {
+pub fn nothing_lost(report: &Report) -> Result<()> {
     ensure!(count(report, counts::VERIFIED)? > 0, "no page was verified");
     ensure!(count(report, counts::LOST)? == 0, "pages were lost");
     Ok(())

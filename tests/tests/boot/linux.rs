@@ -1,7 +1,7 @@
 //! Linux beside the guest: does our program on it measure what it says?
 
 use anyhow::{Result, ensure};
-use loadphys_plan::command_line::List;
+use loadphys_plan::command_line::{List, Swap};
 use loadphys_plan::records::{Peer as PeerRecord, Record};
 use xtask::boot::{Job, Report};
 use xtask::compare::{self, Asked, MeasuredPeer, Request};
@@ -27,6 +27,7 @@ fn request() -> Request {
         pages: 128,
         seed: 1,
         cpus: 1,
+        swap: Swap::Ram,
     }
 }
 

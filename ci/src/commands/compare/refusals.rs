@@ -57,7 +57,7 @@ pub fn large_batch(request: &Request) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use loadphys_plan::command_line::List;
+    use loadphys_plan::command_line::{List, Swap};
 
     use super::{large_batch, many_pages, many_spaces};
     use crate::compare::{Asked, Request};
@@ -75,6 +75,7 @@ mod tests {
             seed: 1,
             cpus: 1,
             spaces: 0,
+            swap: Swap::Ram,
         }
     }
 

@@ -35,6 +35,8 @@ pub struct Plan {
     pub swap_pages: u32,
     /// Where evicted pages go.
     pub swap: Swap,
+    /// Seconds for which a disk may be silent before it counts as dead.
+    pub swap_timeout: u32,
     /// CPUs that are used.
     pub cpus: u32,
     /// Spaces that exist while a row is measured, sharers included; 0 is the sharers alone.
@@ -58,6 +60,7 @@ impl Default for Plan {
             exit: Exit::Acpi,
             swap_pages: 0,
             swap: Swap::Ram,
+            swap_timeout: 10,
             cpus: 1,
             spaces: 0,
             seconds: 10,
@@ -66,7 +69,7 @@ impl Default for Plan {
 }
 
 /// The keys, in the canonical order.
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "plan",
     "methods",
     "sharers",
@@ -79,12 +82,13 @@ const KEYS: [&str; 15] = [
     "exit",
     "swap-pages",
     "swap",
+    "swap-timeout",
     "cpus",
     "spaces",
     "seconds",
 ];
 /// [`KEYS`] as they are told to people.
-const KEYS_LISTED: &str = "plan methods sharers batch pages rounds seed check conformance exit swap-pages swap cpus spaces seconds, \
+const KEYS_LISTED: &str = "plan methods sharers batch pages rounds seed check conformance exit swap-pages swap swap-timeout cpus spaces seconds, \
     each as key=value";
 
 impl FromStr for Plan {
@@ -127,6 +131,7 @@ impl Plan {
             "exit" => self.exit = value.parse()?,
             "swap-pages" => self.swap_pages = number(key, value, "a number from 0 to 4294967295")?,
             "swap" => self.swap = value.parse()?,
+            "swap-timeout" => self.swap_timeout = from_one(key, value)?,
             "cpus" => self.cpus = within(key, value, MOST_CPUS, "a number from 1 to 64")?,
             "spaces" => self.spaces = spaces(value)?,
             "seconds" => self.seconds = from_one(key, value)?,
@@ -180,12 +185,13 @@ fn number<T: FromStr>(what: &'static str, text: &str, wanted: &'static str) -> R
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { plan, methods, sharers, batch, pages, rounds, seed, exit, .. } = self;
-        let Self { swap_pages, swap, cpus, spaces, seconds, .. } = self;
+        let Self { swap_pages, swap, swap_timeout, cpus, spaces, seconds, .. } = self;
         let on = |on| if on { Check::On } else { Check::Off };
         let (check, conformance) = (on(self.check), on(self.conformance));
         write!(f, "plan={plan} methods={methods} sharers={sharers} batch={batch} pages={pages} ")?;
         write!(f, "rounds={rounds} seed={seed} check={check} ")?;
         write!(f, "conformance={conformance} exit={exit} swap-pages={swap_pages} ")?;
-        write!(f, "swap={swap} cpus={cpus} spaces={spaces} seconds={seconds}")
+        write!(f, "swap={swap} swap-timeout={swap_timeout} ")?;
+        write!(f, "cpus={cpus} spaces={spaces} seconds={seconds}")
     }
 }
