@@ -6,6 +6,7 @@ use core::mem::size_of;
 
 use loadphys_boot::handoff::{Handoff, Region};
 use loadphys_plan::command_line::Plan;
+use loadphys_plan::work::{PAGES_BESIDES, swap_pages};
 use page_reclaim::{
     FrameRecord, Frames, Memory, Reverse, SharedPage, SharedPages, SlotGroup, SlotRecord, SwapMap,
 };
@@ -14,15 +15,13 @@ use x86_64::{PhysAddr, VirtAddr};
 
 use crate::cpu::Features;
 use crate::early::{Image, KernelMap, TooLittle};
+use crate::firmware::PmTimer;
 use crate::layout::SLOT_BYTES;
 use crate::methods::Reach;
-use crate::ram_swap::RamSwap;
+use crate::swap::{NoDisk, Prospects, RamSwap, Swap};
 
 /// Bytes of a frame.
 const FRAME: u64 = 4096;
-
-/// Pages that programs have besides the shared segment: code, stacks and their own.
-const PAGES_BESIDES: u32 = 16;
 
 /// Mappings for which there is room however few are expected.
 const LEAST_MAPPINGS: usize = 1 << 16;
@@ -55,7 +54,9 @@ pub struct Areas {
     slots: Area<SlotRecord>,
     groups: Area<SlotGroup>,
     shares: Area<SharedPage>,
+    /// Pages of a swap in memory, none if it is on a disk.
     swap: Area<[u64; 512]>,
+    disks: Option<Prospects>,
     windows: VirtAddr,
     reach: Reach,
     /// The kernel's root.
@@ -67,8 +68,8 @@ pub struct Areas {
 pub struct Estate {
     /// The records.
     pub memory: Memory<'static>,
-    /// The swap device.
-    pub swap: RamSwap,
+    /// Where evicted pages go.
+    pub swap: Swap,
     /// What methods need of the virtual space.
     pub reach: Reach,
     /// The kernel's root.
@@ -88,8 +89,10 @@ impl Areas {
     ) -> Result<Self, TooLittle> {
         let end = handoff.usable().map(|r| r.end).max().unwrap_or(0);
         let frames = (end / FRAME) as usize;
-        let slots = slots(plan) as usize + 1;
+        let slots = swap_pages(plan) as usize + 1;
         let reach = Reach::prepare(&mut map, end.min(SLOT_BYTES), plan, features)?;
+        let disks = Prospects::look(&mut map, plan)?;
+        let in_memory = if disks.is_none() { slots } else { 0 };
         Ok(Self {
             reach,
             frames: Area::reserve(&mut map, frames)?,
@@ -97,7 +100,8 @@ impl Areas {
             slots: Area::reserve(&mut map, slots)?,
             groups: Area::reserve(&mut map, SwapMap::groups_for(slots))?,
             shares: Area::reserve(&mut map, (plan.pages + PAGES_BESIDES) as usize)?,
-            swap: Area::reserve(&mut map, slots)?,
+            swap: Area::reserve(&mut map, in_memory)?,
+            disks,
             windows: map.windows()?,
             root: map.root(),
             taken: map.taken(),
@@ -109,7 +113,16 @@ impl Areas {
     ///
     /// # Safety
     /// The map is loaded.
-    pub unsafe fn raise(self, handoff: &Handoff) -> Estate {
+    ///
+    /// # Errors
+    /// [`NoDisk`] that swap can be on, if it is to be on one.
+    pub unsafe fn raise(
+        self,
+        handoff: &Handoff,
+        plan: &Plan,
+        timer: Option<PmTimer>,
+    ) -> Result<Estate, NoDisk> {
+        let slots = self.slots.count;
         // SAFETY: the map is loaded, and records of zero bytes are as good as any: each `new` writes
         // its own.
         let (mut memory, swap) = unsafe {
@@ -119,7 +132,11 @@ impl Areas {
                 swap: SwapMap::new(self.slots.raise(), self.groups.raise()),
                 shared: SharedPages::new(self.shares.raise()),
             };
-            (memory, RamSwap::new(self.swap.raise()))
+            let swap = match self.disks {
+                None => Swap::Ram(RamSwap::new(self.swap.raise())),
+                Some(disks) => Swap::find(disks, plan, timer, self.windows, slots)?,
+            };
+            (memory, swap)
         };
         let image = Region { start: 0, end: Image::physical_end(), usable: false };
         for frame in handoff.usable().rev().flat_map(frames_of) {
@@ -129,7 +146,7 @@ impl Areas {
             }
         }
         let reach = Reach { windows: Some(self.windows), ..self.reach };
-        Estate { memory, swap, reach, root: self.root }
+        Ok(Estate { memory, swap, reach, root: self.root })
     }
 }
 
@@ -141,16 +158,6 @@ fn mappings(plan: &Plan) -> usize {
 
 fn most_sharers(plan: &Plan) -> u32 {
     plan.sharers.iter().copied().max().unwrap_or(1)
-}
-
-/// Programs whose own pages have room in swap too, unless it is asked for more.
-const SWAPPED_WHOLE: u32 = 256;
-
-/// Pages of swap: as asked, or enough for the segment and for everything that a good many programs have.
-fn slots(plan: &Plan) -> u32 {
-    let programs = (most_sharers(plan) + 1).min(SWAPPED_WHOLE);
-    let enough = plan.pages + programs * PAGES_BESIDES;
-    if plan.swap_pages == 0 { enough } else { plan.swap_pages }
 }
 
 /// The frames of a region, the highest first.

@@ -9,4 +9,4 @@ mod map;
 pub use frames::{EarlyFrames, TooLittle};
 pub use image::Image;
 pub use leave::leave;
-pub use map::{KernelMap, Stack, WINDOW_TABLE_SLOT};
+pub use map::{KernelMap, Range, Stack, WINDOW_TABLE_SLOT};

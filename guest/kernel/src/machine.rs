@@ -14,14 +14,13 @@ use x86_64::structures::paging::PhysFrame;
 use x86_64::structures::paging::page_table::PageTableLevel;
 
 use crate::checks::Checks;
-use crate::copy::Copier;
 use crate::layout::IMAGE_OFFSET;
 use crate::measure::stopwatch::Stopwatch;
 use crate::measure::{clock, longest};
 use crate::methods::{self, Reach, SlotEntry};
 use crate::other_context::{self, KernelDeeds};
-use crate::ram_swap::RamSwap;
 use crate::roots::Roots;
+use crate::swap::Swap;
 use crate::tlb::Tlb;
 use crate::window::{Window, fill};
 
@@ -36,7 +35,7 @@ pub struct Machine {
     method: AnyMethod<'static>,
     roots: &'static Roots,
     window: Window,
-    swap: RamSwap,
+    swap: Swap,
     /// What the TLB may hold.
     pub tlb: Tlb,
     /// Ticks of the stages.
@@ -52,7 +51,7 @@ impl Machine {
         roots: &'static Roots,
         tlb: Tlb,
         window: Window,
-        swap: RamSwap,
+        swap: Swap,
         checks: Checks,
     ) -> Self {
         let hardware = hardware(number);
@@ -169,6 +168,11 @@ impl Machine {
         self.roots.reach()
     }
 
+    /// Where evicted pages go.
+    pub fn swap(&self) -> &Swap {
+        &self.swap
+    }
+
     /// The CPU, for calls of the stub.
     pub fn cpu(&self) -> &Hardware {
         &self.hardware
@@ -237,20 +241,14 @@ impl Deeds for Machine {
 
     fn write_out(&mut self, writes: &mut [Write]) {
         let Self { window, swap, hardware, .. } = self;
-        let (copier, mut opened) = (Copier::begin(), window.open(hardware));
-        for write in writes {
-            // SAFETY: as for `show`.
-            let page = unsafe { opened.show(write.frame) };
-            write.outcome = Ok(swap.write(&copier, write.slot, page));
-        }
+        // SAFETY: as for `show`.
+        unsafe { swap.write(hardware, window, writes) };
     }
 
     fn read_in(&mut self, slot: Slot, frame: PhysFrame) -> Result<Checksum, DeviceError> {
         let Self { window, swap, hardware, .. } = self;
         // SAFETY: as for `show`.
-        Ok(unsafe {
-            window.show(hardware, frame, |words| swap.read(&Copier::begin(), slot, words))
-        })
+        unsafe { swap.read(hardware, window, slot, frame) }
     }
 
     #[inline]

@@ -12,7 +12,7 @@ mod swap_full;
 mod torture;
 
 use loadphys_boot::handoff::Handoff;
-use loadphys_plan::command_line::{Plan, PlanName, Swap};
+use loadphys_plan::command_line::{Plan, PlanName};
 use loadphys_plan::records::{Machine, Record};
 
 use crate::areas::Estate;
@@ -50,7 +50,6 @@ pub fn run(
 }
 
 fn carry_out(scene: &mut Scene) -> Result<(), Failure> {
-    refuse_later(&scene.plan)?;
     match scene.plan.plan {
         PlanName::Compare => compare::run(scene),
         PlanName::Probe => probe::run(scene),
@@ -81,14 +80,6 @@ fn start_others(
     let started = others.start(plan.cpus, firmware, features, colleague.root(), colleague);
     kernel.work_with(started.map_err(|why| Failure::new(format_args!("{why}")))?);
     Ok(())
-}
-
-/// What can be asked for and is not there yet.
-fn refuse_later(plan: &Plan) -> Result<(), Failure> {
-    if plan.swap == Swap::Ram {
-        return Ok(());
-    }
-    Err(Failure::new(format_args!("swap={} is not built yet", plan.swap)))
 }
 
 fn machine(features: &Features, firmware: &Firmware, handoff: &Handoff) -> Machine {

@@ -133,7 +133,8 @@ extern "C" fn go_on() -> ! {
     let timer = Timer::new(apic.start(vector::SPURIOUS as u8), firmware.pm_timer);
     interrupts::enable();
     // SAFETY: the map that the areas are in is loaded.
-    let estate = unsafe { areas.raise(&handoff) };
+    let estate = unsafe { areas.raise(&handoff, &plan, firmware.pm_timer) };
+    let estate = estate.unwrap_or_else(|e| refuse(&e));
     log!(
         "{} at {}, {} CPU(s), loaded by {}",
         features.brand,

@@ -56,6 +56,24 @@ impl Window {
         Opened { window: self, cpu }
     }
 
+    /// Has it show a frame until it is to show nothing.
+    ///
+    /// # Safety
+    /// As for [`Opened::show`], until then.
+    #[inline]
+    pub unsafe fn keep_showing(&mut self, cpu: &impl Cpu, frame: PhysFrame) -> *mut Words {
+        self.set(Entry::new(frame, DATA));
+        cpu.invlpg(self.page);
+        self.page.as_mut_ptr()
+    }
+
+    /// Has it show nothing.
+    #[inline]
+    pub fn show_nothing(&mut self, cpu: &impl Cpu) {
+        self.set(Entry::EMPTY);
+        cpu.invlpg(self.page);
+    }
+
     /// Only this CPU's walker reads the entry besides, and it may do so at any time: a plain store is as good as an exchange.
     #[inline(always)]
     fn set(&self, entry: Entry) {
@@ -78,18 +96,15 @@ impl<C: Cpu> Opened<'_, C> {
     /// The frame is memory, and while it is looked at nothing relies on what is done to it.
     #[inline]
     pub unsafe fn show(&mut self, frame: PhysFrame) -> &mut Words {
-        self.window.set(Entry::new(frame, DATA));
-        self.cpu.invlpg(self.window.page);
-        // SAFETY: the page shows the frame now; the caller vouches for the frame.
-        unsafe { &mut *self.window.page.as_mut_ptr() }
+        // SAFETY: the page shows the frame then; the caller vouches for the frame.
+        unsafe { &mut *self.window.keep_showing(self.cpu, frame) }
     }
 }
 
 impl<C: Cpu> Drop for Opened<'_, C> {
     #[inline]
     fn drop(&mut self) {
-        self.window.set(Entry::EMPTY);
-        self.cpu.invlpg(self.window.page);
+        self.window.show_nothing(self.cpu);
     }
 }
 

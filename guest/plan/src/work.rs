@@ -20,12 +20,16 @@ pub const MOST_SPACES: u32 = 4096;
 /// Pages that a program has at most besides the shared segment: code, stacks and its own.
 pub const PAGES_BESIDES: u32 = 16;
 
-/// Pages that swap must be able to hold for a plan: as many as it asks for, or enough for everything that programs can
-/// have. Slot 0, which is not used, is not among them.
+/// Programs whose own pages have room in swap too, unless it is asked for more.
+const SWAPPED_WHOLE: u32 = 256;
+
+/// Pages that swap must be able to hold for a plan: as many as it asks for, or enough for the segment and
+/// for everything that a good many programs have. Slot 0, which is not used, is not among them.
 pub fn swap_pages(plan: &Plan) -> u32 {
     let most_sharers = plan.sharers.iter().copied().max().unwrap_or(1);
+    let programs = (most_sharers + 1).min(SWAPPED_WHOLE);
     match plan.swap_pages {
-        0 => plan.pages + (most_sharers + 1) * PAGES_BESIDES,
+        0 => plan.pages + programs * PAGES_BESIDES,
         asked => asked,
     }
 }

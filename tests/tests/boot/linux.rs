@@ -27,6 +27,7 @@ fn request() -> Request {
         pages: 128,
         seed: 1,
         cpus: 1,
+        spaces: 0,
         swap: Swap::Ram,
     }
 }

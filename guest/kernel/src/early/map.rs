@@ -39,6 +39,17 @@ pub struct Stack {
     pub top: VirtAddr,
 }
 
+/// Memory by both of its addresses.
+#[derive(Clone, Copy, Debug)]
+pub struct Range {
+    /// Its physical address.
+    pub physical: PhysAddr,
+    /// Where the kernel sees it.
+    pub at: VirtAddr,
+    /// Its length.
+    pub bytes: u64,
+}
+
 /// The map being built.
 pub struct KernelMap {
     root: PhysFrame,
@@ -72,10 +83,18 @@ impl KernelMap {
     /// # Errors
     /// [`TooLittle`] memory.
     pub fn area(&mut self, bytes: u64) -> Result<VirtAddr, TooLittle> {
+        self.shared_area(bytes).map(|range| range.at)
+    }
+
+    /// The same, for devices too: they know it by its physical address.
+    ///
+    /// # Errors
+    /// [`TooLittle`] memory.
+    pub fn shared_area(&mut self, bytes: u64) -> Result<Range, TooLittle> {
         let physical = self.frames.take(bytes)?;
-        let start = self.claim(bytes + Size4KiB::SIZE);
-        self.run::<Size4KiB>(start, physical, bytes, DATA)?;
-        Ok(start)
+        let at = self.claim(bytes + Size4KiB::SIZE);
+        self.run::<Size4KiB>(at, physical, bytes, DATA)?;
+        Ok(Range { physical, at, bytes })
     }
 
     /// A stack of whole pages above an unmapped one.
@@ -88,14 +107,24 @@ impl KernelMap {
         Ok(Stack { guard, top: start + bytes })
     }
 
-    /// Registers of a device.
+    /// Registers of a device that lie in one page.
     ///
     /// # Errors
     /// [`TooLittle`] memory for the tables.
     pub fn device(&mut self, physical: PhysAddr) -> Result<VirtAddr, TooLittle> {
-        let start = self.claim(2 * Size4KiB::SIZE);
-        self.run::<Size4KiB>(start, physical.align_down(Size4KiB::SIZE), Size4KiB::SIZE, DEVICE)?;
-        Ok(start + (physical.as_u64() & (Size4KiB::SIZE - 1)))
+        self.registers(physical, 1)
+    }
+
+    /// So many bytes of registers of a device.
+    ///
+    /// # Errors
+    /// [`TooLittle`] memory for the tables.
+    pub fn registers(&mut self, physical: PhysAddr, bytes: u64) -> Result<VirtAddr, TooLittle> {
+        let (first, end) = (physical.align_down(Size4KiB::SIZE), physical + bytes);
+        let bytes = end.align_up(Size4KiB::SIZE) - first;
+        let start = self.claim(bytes + Size4KiB::SIZE);
+        self.run::<Size4KiB>(start, first, bytes, DEVICE)?;
+        Ok(start + (physical - first))
     }
 
     /// 2 MiB of windows: one level-one table, whose last entry leads to the table itself, so that

@@ -11,8 +11,8 @@ use crate::checks::Checks;
 use crate::cpu::Features;
 use crate::machine::{Machine, hardware};
 use crate::methods::{self, Reach, kernel_window};
-use crate::ram_swap::RamSwap;
 use crate::roots::Roots;
+use crate::swap::Swap;
 use crate::timer::Timer;
 use crate::tlb::{self, Tlb};
 use crate::window::Window;
@@ -22,7 +22,7 @@ use crate::window::Window;
 pub struct Colleague {
     shared: &'static Shared,
     roots: &'static Roots,
-    swap: RamSwap,
+    swap: Swap,
     features: Features,
     timer: Timer,
 }

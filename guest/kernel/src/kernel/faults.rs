@@ -1,5 +1,7 @@
 //! A page fault of a program: the page is brought in, or the program is ended.
 
+use alloc::format;
+use alloc::string::String;
 use core::fmt;
 
 use page_reclaim::tables::{self, TableError};
@@ -32,6 +34,12 @@ impl fmt::Display for Unmapped {
             Self::Forbidden => f.write_str("it may not do that there"),
             Self::OutOfMemory => f.write_str("out of memory, and swap is full"),
             Self::Table(why) => write!(f, "{why:?}"),
+            Self::Page(FaultError::Device(slot)) => {
+                write!(f, "slot {} cannot be read", slot.number())
+            }
+            Self::Page(FaultError::Checksum(slot)) => {
+                write!(f, "slot {} holds something else than was written", slot.number())
+            }
             Self::Page(why) => write!(f, "{why:?}"),
         }
     }
@@ -75,10 +83,21 @@ impl Kernel {
             // The page is on its way out: the program tries again.
             Err(Unmapped::Page(FaultError::Busy)) => core::hint::spin_loop(),
             Ok(_) => {}
-            Err(why) => self.core().end_program(
-                number,
-                Some(format_args!("page fault at {address:#x} ({error:?}): {why}")),
-            ),
+            Err(why) => {
+                let disk = self.disk_of(why);
+                let why = format_args!("page fault at {address:#x} ({error:?}): {why}{disk}");
+                self.core().end_program(number, Some(why));
+            }
+        }
+    }
+
+    /// Where the page should have come from, in words, if it did not come from swap.
+    fn disk_of(&self, why: Unmapped) -> String {
+        match why {
+            Unmapped::Page(FaultError::Device(_) | FaultError::Checksum(_)) => {
+                format!(" ({})", self.machine.swap())
+            }
+            _ => String::new(),
         }
     }
 

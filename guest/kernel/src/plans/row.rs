@@ -198,7 +198,7 @@ impl<'s> Measure<'s> {
             batch: self.batch,
             cpus: self.scene.kernel.cpus() as u32,
             spaces: self.spaces(),
-            swap: name("ram"),
+            swap: name(self.scene.plan.swap.name()),
             pages: self.ticks[STAGES].pages(),
             ticks: Stages { total, find, edit, flush, write, release },
             events: self.events.per_page(),
