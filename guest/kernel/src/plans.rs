@@ -3,6 +3,7 @@
 mod bad_calls;
 mod bad_program;
 mod compare;
+mod disk_faults;
 mod last_resorts;
 mod pressure;
 mod probe;
@@ -55,6 +56,7 @@ fn carry_out(scene: &mut Scene) -> Result<(), Failure> {
         PlanName::Probe => probe::run(scene),
         PlanName::Pressure => pressure::run(scene),
         PlanName::BadProgram => bad_program::run(scene),
+        PlanName::DiskFaults => disk_faults::run(scene),
         PlanName::SwapFull => swap_full::run(scene),
         PlanName::Torture => torture::run(scene),
         PlanName::Evacuate => {

@@ -7,7 +7,7 @@ use core::fmt::{self, Write};
 
 use loadphys_apps::Program;
 use loadphys_apps::calls::Command;
-use loadphys_apps::places::SHARED;
+use loadphys_apps::places::{PRIVATE, SHARED};
 use loadphys_plan::command_line::{MethodName, Plan};
 use loadphys_plan::records::{Name, Sentence, counts};
 use loadphys_plan::work::PRIVATE_PAGES;
@@ -147,8 +147,21 @@ impl Scene {
 
     /// The frames of the shared segment's pages, by page; a page that is in no frame is left out.
     pub fn shared_frames(&mut self) -> Vec<PhysFrame> {
-        let root = self.kernel.core().processes[0].space.root;
-        let pages = self.shared_addresses();
+        self.frames_of(0, self.shared_addresses())
+    }
+
+    /// The frames of a program's own pages; a page that is in no frame is left out.
+    pub fn private_frames(&mut self, program: usize) -> Vec<PhysFrame> {
+        let address = |page| VirtAddr::new(PRIVATE + page * 4096);
+        self.frames_of(program, (0..PRIVATE_PAGES as usize).map(|page| address(page as u64)))
+    }
+
+    fn frames_of(
+        &mut self,
+        program: usize,
+        pages: impl ExactSizeIterator<Item = VirtAddr>,
+    ) -> Vec<PhysFrame> {
+        let root = self.kernel.core().processes[program].space.root;
         let machine = &mut self.kernel.machine;
         let mut frames = Vec::with_capacity(pages.len());
         frames.extend(pages.filter_map(|page| tables::find(machine, root, page).ok()?.1.frame()));
@@ -243,6 +256,7 @@ impl Scene {
             (counts::FINISHED_PROGRAMS, tally.finished),
             (counts::ENDED_PROGRAMS, tally.ended),
             (counts::SWAP_FULL_REFUSALS, tally.swap_full),
+            (counts::WRITE_FAILURES, tally.write_failed),
             (counts::NMIS, nmis()),
         ] {
             report::count(name, count);

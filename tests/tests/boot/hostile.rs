@@ -149,7 +149,7 @@ fn broken_guest(
 }
 
 /// The same boot of another guest.
-fn with_guest(mut job: Job, guest: PathBuf) -> Result<Job> {
+pub fn with_guest(mut job: Job, guest: PathBuf) -> Result<Job> {
     match &mut job.module {
         Some(module) => module.file = guest,
         None => job.kernel = guest,

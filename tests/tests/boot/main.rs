@@ -5,6 +5,7 @@
 //! `cargo test -p loadphys-tests --features boots --test boot -- bare/probe`.
 
 mod case;
+mod disks;
 mod good;
 mod hostile;
 mod linux;
@@ -15,7 +16,7 @@ use libtest_mimic::{Arguments, Trial};
 fn main() {
     xtask::interrupt::install();
     let arguments = Arguments::from_args();
-    let cases = [good::cases(), hostile::cases(), linux::cases()].into_iter().flatten();
-    let trials: Vec<Trial> = cases.map(case::Case::trial).collect();
+    let cases = [good::cases(), hostile::cases(), disks::cases(), linux::cases()];
+    let trials: Vec<Trial> = cases.into_iter().flatten().map(case::Case::trial).collect();
     libtest_mimic::run(&arguments, trials).exit();
 }

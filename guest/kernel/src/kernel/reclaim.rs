@@ -24,7 +24,8 @@ impl Kernel {
     /// Evicts these pages.
     pub fn evict(&mut self, victims: &[PhysFrame]) -> Evicted {
         let evicted = self.evict_uncounted(victims);
-        self.core().count_evicted(evicted.evicted, evicted.swap_full);
+        let Evicted { evicted: gone, swap_full, write_failed, .. } = evicted;
+        self.core().count_evicted(gone, swap_full, write_failed);
         evicted
     }
 
@@ -54,9 +55,10 @@ impl Records for Steps {
 }
 
 impl Core {
-    /// Pages were evicted, and some were not since swap is full.
-    pub(super) fn count_evicted(&mut self, evicted: u32, swap_full: u32) {
+    /// Pages were evicted, and some were not since swap is full, or could not be written.
+    pub(super) fn count_evicted(&mut self, evicted: u32, swap_full: u32, write_failed: u32) {
         self.tally.evicted += u64::from(evicted);
         self.tally.swap_full += u64::from(swap_full);
+        self.tally.write_failed += u64::from(write_failed);
     }
 }

@@ -62,7 +62,7 @@ impl Kernel {
     /// Evicts batches of a round until none is left.
     pub(super) fn evict_share(&mut self, round: &Round) {
         let mut counter = round.counter.clone();
-        let (mut evicted_all, mut swap_full) = (0, 0);
+        let (mut gone, mut swap_full, mut write_failed) = (0, 0, 0);
         while let Some(victims) = round.take() {
             if let Some(counter) = &mut counter {
                 counter.begin(&mut self.machine);
@@ -71,13 +71,14 @@ impl Kernel {
             if let Some(counter) = &mut counter {
                 counter.end(&mut self.machine, victims.len() as u64);
             }
-            evicted_all += evicted.evicted;
+            gone += evicted.evicted;
             swap_full += evicted.swap_full;
+            write_failed += evicted.write_failed;
             let ticks = *self.machine.stopwatch.ticks();
             round.done.lock().push(Batch { victims: victims.len(), evicted, ticks });
         }
         // Once for all: the lock is in demand.
-        self.core().count_evicted(evicted_all, swap_full);
+        self.core().count_evicted(gone, swap_full, write_failed);
         round.counted.lock().extend(counter);
     }
 }

@@ -40,6 +40,8 @@ pub struct Tally {
     pub evicted: u64,
     /// Victims left alone because swap is full.
     pub swap_full: u64,
+    /// Victims put back because the swap disk failed.
+    pub write_failed: u64,
     /// Calls of the stub from ring 3 that it refused.
     pub refused_in_ring_3: u64,
 }
@@ -56,6 +58,7 @@ impl Tally {
             faulted_in: self.faulted_in + other.faulted_in,
             evicted: self.evicted + other.evicted,
             swap_full: self.swap_full + other.swap_full,
+            write_failed: self.write_failed + other.write_failed,
             refused_in_ring_3: self.refused_in_ring_3 + other.refused_in_ring_3,
         }
     }

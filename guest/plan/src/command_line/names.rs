@@ -53,6 +53,8 @@ names! {
         BadProgram = "bad-program",
         /// Swap is too small for what is to be evicted.
         SwapFull = "swap-full",
+        /// The swap disk fails, as the machine has been told; what can be kept is kept.
+        DiskFaults = "disk-faults",
         /// Every frame of a physical range moves out of it while programs run, under every method.
         Evacuate = "evacuate",
         /// Random work under all methods in turn, with faults, for so many seconds.

@@ -6,6 +6,8 @@ pub const ENDED_PROGRAMS: &str = "ended-programs";
 pub const FINISHED_PROGRAMS: &str = "finished-programs";
 /// Evictions that were refused because swap is full.
 pub const SWAP_FULL_REFUSALS: &str = "swap-full-refusals";
+/// Pages that stayed in memory because the swap disk did not take them.
+pub const WRITE_FAILURES: &str = "write-failures";
 /// Audits that found tables and reverse map equal.
 pub const AUDITS: &str = "audits";
 /// What audits found wrong.
