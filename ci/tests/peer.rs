@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use loadphys_plan::command_line::List;
+use loadphys_plan::command_line::{List, Swap};
 use loadphys_plan::records::{Peer as PeerRecord, Record, Row};
 use serde_json::{Value, json};
 use xtask::boot::{Ending, Report};
@@ -32,6 +32,7 @@ fn request(sharers: &[u32]) -> Request {
         seed: 1,
         cpus: 1,
         spaces: 0,
+        swap: Swap::Ram,
     }
 }
 
