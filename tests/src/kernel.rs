@@ -1,6 +1,7 @@
 //! A small kernel on the model: spaces, page faults, eviction, as the real one does them.
 
 mod chosen;
+mod evacuation;
 mod exchange;
 mod layout;
 mod machine;
@@ -9,16 +10,18 @@ mod plain;
 mod records;
 
 use foreign_access::{Action, Cpu, Entry, Method, Operation, walk};
+use page_reclaim::evacuate::EvacuateError;
 use page_reclaim::tables::{self, TableError};
 use page_reclaim::victims::Clock;
 use page_reclaim::{
-    Audited, Backing, BroughtIn, Evicted, FaultError, Memory, Rights, Room, Share, StillMapped,
-    TearDownError, Write, Wrong, audit, bring_in, end_share, evict, tear_down,
+    Audited, Backing, BroughtIn, Evicted, FaultError, Memory, Reference, Rights, Room, Share,
+    StillMapped, TearDownError, Write, Wrong, audit, bring_in, end_share, evict, tear_down,
 };
 use x86_64::VirtAddr;
 use x86_64::structures::paging::PhysFrame;
 
 pub use chosen::{METHODS, chosen};
+pub use evacuation::frames;
 pub use exchange::APART;
 pub use layout::{
     BOOT_ROOT, CPUS, FOREIGN_SLOTS, MOST_CPUS, SELF_SLOT, alias_window, boot, fill_root, place_of,
@@ -73,6 +76,10 @@ pub enum Mistake {
     TearDown(TearDownError),
     /// A shared page could not end, since it seemed to be mapped.
     End(StillMapped),
+    /// An evacuation could not go on.
+    Evacuation(EvacuateError),
+    /// A range that was evacuated is not empty.
+    Referenced(Reference),
     /// A page still was not there after its fault had been answered so often.
     StillFaults(VirtAddr),
 }
@@ -249,6 +256,7 @@ impl<'r, 'm, C: Cpu, M: Method<C>> Kernel<'r, 'm, C, M> {
         for share in (0..SHARED as u32).map(Share::new) {
             end_share(&mut self.memory, &mut self.machine, share).map_err(Mistake::End)?;
         }
+        self.open_all();
         Ok(())
     }
 

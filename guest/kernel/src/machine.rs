@@ -22,7 +22,7 @@ use crate::other_context::{self, KernelDeeds};
 use crate::roots::Roots;
 use crate::swap::Swap;
 use crate::tlb::Tlb;
-use crate::window::{Window, fill};
+use crate::window::{Window, copy, fill};
 
 /// The machine of one CPU.
 pub struct Machine {
@@ -35,6 +35,8 @@ pub struct Machine {
     method: AnyMethod<'static>,
     roots: &'static Roots,
     window: Window,
+    /// What is copied to shows in it.
+    target: Window,
     swap: Swap,
     /// What the TLB may hold.
     pub tlb: Tlb,
@@ -55,6 +57,9 @@ impl Machine {
         checks: Checks,
     ) -> Self {
         let hardware = hardware(number);
+        let windows = roots.reach().windows.expect("windows are made at boot");
+        // SAFETY: the window is this CPU's own, and its machine is made once.
+        let target = unsafe { Window::new(windows, methods::copy_window(number)) };
         Self {
             hardware,
             counted: Counted::new(hardware),
@@ -63,6 +68,7 @@ impl Machine {
             method: methods::recursive(),
             roots,
             window,
+            target,
             swap,
             tlb,
             stopwatch: Stopwatch::new(),
@@ -233,6 +239,25 @@ impl Deeds for Machine {
 
     fn let_go(&mut self) {
         self.tlb.let_go(&self.hardware);
+    }
+
+    fn leave(&mut self, root: PhysFrame) {
+        // Other CPUs are parked in the kernel's root while the one that carries out the plan evacuates.
+        if self.tlb.loaded() == root {
+            self.load_kernel();
+        }
+    }
+
+    fn root_moved(&mut self, from: PhysFrame, to: PhysFrame) {
+        other_context::move_root(from, to);
+    }
+
+    fn copy(&mut self, from: PhysFrame, to: PhysFrame) {
+        let Self { window, target, hardware, .. } = self;
+        // SAFETY: nobody can reach either frame but by these windows.
+        unsafe {
+            window.show(hardware, from, |from| target.show(hardware, to, |to| copy(from, to)));
+        }
     }
 
     fn zero(&mut self, frame: PhysFrame) {

@@ -38,6 +38,11 @@ pub const fn kernel_window(cpu: usize) -> u16 {
     if cpu == 0 { 0 } else { MOST_CPUS + cpu as u16 }
 }
 
+/// The window that a CPU's kernel copies to.
+pub const fn copy_window(cpu: usize) -> u16 {
+    2 * MOST_CPUS + cpu as u16
+}
+
 /// The method of this name for a CPU, which has one method at a time, or why this machine cannot have it.
 ///
 /// # Errors

@@ -58,6 +58,14 @@ pub fn forget(root: PhysFrame) {
     TARGETS.lock().remove(&root);
 }
 
+/// The root of a program's space is in another frame now.
+pub fn move_root(from: PhysFrame, to: PhysFrame) {
+    let mut targets = TARGETS.lock();
+    if let Some(target) = targets.remove(&from) {
+        targets.insert(to, target).ok().expect("a place was left just now");
+    }
+}
+
 /// Whether the saved instruction pointer of a program is redirected to the work.
 ///
 /// # Safety

@@ -7,6 +7,7 @@
 
 mod frames;
 mod spaces;
+mod unreferenced;
 
 use foreign_access::{Entry, EntryName, Operation, Stopped};
 use x86_64::structures::paging::PhysFrame;
@@ -14,6 +15,8 @@ use x86_64::structures::paging::PhysFrame;
 use crate::Memory;
 use crate::machine::Machine;
 use crate::number::{Share, Slot};
+
+pub use unreferenced::{Reference, Unreferenced, unreferenced};
 
 /// What was found to be right.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,6 +31,8 @@ pub struct Audited {
     pub pages: u32,
     /// Frames that are free.
     pub free: u32,
+    /// Frames that are offline.
+    pub offline: u32,
 }
 
 /// What is not right.

@@ -32,10 +32,20 @@ impl Flushed {
         Self(())
     }
 
+    /// For tables that no entry leads to any more, of spaces that may be loaded: every CPU forgets the way to
+    /// them, its own by the flush of what was noted, and lets go of what a method keeps of them.
+    #[track_caller]
+    pub fn by_unlinking<M: Machine>(machine: &mut M) -> Self {
+        machine.flush();
+        machine.let_go();
+        Self(())
+    }
+
     /// For a frame whose record names no mapping, at the beginning of a step with all of [`crate::Memory`]. It rests on this:
     /// - whoever takes the record of a mapping away has a [`Flushed`] by the end of that step. There are two:
     ///   [`crate::evict()`] does it in its last step, for which it has made its own by a flush after the last edit;
-    ///   [`crate::tear_down()`] is one step, and makes its own by letting go, also if it stops half-way;
+    ///   [`crate::tear_down()`] is one step, and makes its own by letting go, also if it stops half-way.
+    ///   ([`crate::evacuate()`] takes entries away for a while, and their records stay);
     /// - a mapping is recorded as soon as the entry is there, and the record goes only when the entry has, so that no
     ///   record means no entry: [`crate::audit()`] compares the two;
     /// - nobody else makes entries of the lower halves: [`Machine`] asks it of the kernel;

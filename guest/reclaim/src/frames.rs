@@ -1,5 +1,7 @@
 //! The frame table: what each frame of physical memory is.
 
+use core::ops::Range;
+
 use foreign_access::EntryName;
 use foreign_access::walk::ENTRIES;
 use x86_64::VirtAddr;
@@ -12,8 +14,13 @@ use crate::reverse::Mapping;
 use crate::victims::Hands;
 
 mod far;
+mod kind;
+mod moved;
+mod offline;
 mod state;
 
+pub use kind::Kind;
+pub use offline::NotEmptyYet;
 pub use state::FrameRecord;
 pub(crate) use state::{Marks, State};
 
@@ -38,6 +45,8 @@ pub struct Frames<'a> {
     pages: (u32, u32),
     /// Whose turn it is to go.
     pub(crate) hands: Hands,
+    /// Frames that go offline instead of becoming free.
+    closed: Range<u32>,
 }
 
 impl<'a> Frames<'a> {
@@ -48,7 +57,14 @@ impl<'a> Frames<'a> {
     pub fn new(records: &'a mut [FrameRecord]) -> Self {
         assert!(records.len() <= 1 << FrameNumber::BITS, "at most 512 GiB of memory");
         records.fill(FrameRecord::default());
-        Self { records, free: None, free_count: 0, pages: (0, 0), hands: Hands::default() }
+        Self {
+            records,
+            free: None,
+            free_count: 0,
+            closed: 0..0,
+            pages: (0, 0),
+            hands: Hands::default(),
+        }
     }
 
     /// How many frames have records, reserved ones included.
@@ -111,6 +127,14 @@ impl<'a> Frames<'a> {
     #[inline]
     pub(crate) fn page_in(&mut self, number: FrameNumber) -> Page<'_> {
         self.page(number).unwrap_or_else(|| unreachable!("{number:?} holds a page"))
+    }
+
+    /// The last node of the ring of a page's mappings.
+    pub(crate) fn mappings(&self, number: FrameNumber) -> Option<Node> {
+        match self.record(number)? {
+            State::Data { mappings, .. } => mappings,
+            _ => None,
+        }
     }
 
     pub(crate) fn record(&self, number: FrameNumber) -> Option<State> {
@@ -259,12 +283,16 @@ impl<'a> Frames<'a> {
         }
     }
 
-    /// Makes a frame free that nobody can reach any more.
+    /// Makes a frame free that nobody can reach any more; in a range that is closed it goes offline.
     pub(crate) fn free(&mut self, number: FrameNumber, _proof: &Flushed) {
         self.push_free(number);
     }
 
     fn push_free(&mut self, number: FrameNumber) {
+        if self.closed.contains(&number.number()) {
+            self.set(number, State::Offline);
+            return;
+        }
         self.set(number, State::Free { next: self.free });
         self.free = Some(number);
         self.free_count += 1;

@@ -13,10 +13,12 @@
 //! | [`SharedPages`] | 8 a page | where a page is that belongs to more than one space |
 //!
 //! [`tables`] finds and builds the tables of a space, [`bring_in()`] answers a page fault, [`evict()`]
-//! takes pages out, [`tear_down()`] ends a space, [`audit()`] compares everything with everything else.
+//! takes pages out, [`tear_down()`] ends a space, [`evacuate()`] moves everything out of a range of frames,
+//! [`audit()`] compares everything with everything else.
 #![cfg_attr(not(any(test, feature = "twins")), no_std)]
 #![forbid(unsafe_code)]
 
+pub mod evacuate;
 pub mod shootdown;
 pub mod tables;
 pub mod victims;
@@ -38,11 +40,12 @@ mod swap;
 mod swap_entry;
 mod tear_down;
 
-pub use audit::{Audited, Wrong, audit};
+pub use audit::{Audited, Reference, Unreferenced, Wrong, audit, unreferenced};
 pub use bring_in::{Backing, BroughtIn, FaultError, bring_in};
 pub use checksum::Checksum;
+pub use evacuate::evacuate;
 pub use evict::{Evicted, Room, Write, evict};
-pub use frames::{FrameRecord, Frames};
+pub use frames::{FrameRecord, Frames, Kind, NotEmptyYet};
 pub use machine::{DeviceError, Machine, Stage};
 pub use number::{Share, Slot};
 pub use records::Records;

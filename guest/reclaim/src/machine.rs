@@ -60,17 +60,30 @@ pub trait Machine {
     #[track_caller]
     fn flush(&mut self);
 
-    /// A space that no CPU has loaded is empty, and its tables will be released: returns only when the
+    /// Tables will be released to which no entry leads, or which belong to a space that no CPU has loaded: returns only when the
     /// method has let go of foreign roots ([`foreign_access::Method::detach`]) on every other CPU,
     /// whose foreign slot or paging-structure caches may lead to them. (On this CPU
     /// [`Machine::release`] does it.)
     ///
-    /// What was in the space is not flushed. No CPU uses what it may still know of it: without PCIDs
+    /// What was in a space that is not loaded is not flushed. No CPU uses what it may still know of it: without PCIDs
     /// that went when another root was loaded; with them, the kernel must flush the PCID before
     /// another space is loaded under it ([`crate::shootdown::Identity`]). Neither reaches global translations, so no
     /// page of a space may be mapped global; this crate maps none so.
     #[track_caller]
     fn let_go(&mut self);
+
+    /// A root will move: returns only when no CPU has it loaded. What the kernel keeps of it is about to
+    /// change ([`Machine::root_moved`]), so nobody loads it again until then.
+    fn leave(&mut self, root: PhysFrame);
+
+    /// A root is in another frame now, complete, with the upper half that it got when it was adopted. The
+    /// kernel changes whatever names the old frame. What CPUs know of the space they know of the old root too, by
+    /// whatever leads to it in its own upper half; so whoever loads the new one first on a CPU must flush the PCID
+    /// under which it does (with a new [`crate::shootdown::Identity`], or [`crate::stale::Tag::new`]).
+    fn root_moved(&mut self, from: PhysFrame, to: PhysFrame);
+
+    /// Copies a whole frame. Nobody can write to either.
+    fn copy(&mut self, from: PhysFrame, to: PhysFrame);
 
     /// Fills a frame with zeros.
     fn zero(&mut self, frame: PhysFrame);

@@ -7,6 +7,9 @@ use crate::frames::{Marks, Page};
 use crate::number::{FrameNumber, Slot};
 use crate::reverse::Mapping;
 
+/// Entry bit that the walker sets when it uses an entry.
+pub(crate) const ACCESSED: u64 = 1 << 5;
+
 /// Entry bit that the walker sets when a page is written.
 pub(crate) const DIRTY: u64 = 1 << 6;
 

@@ -64,6 +64,12 @@ impl Mapping {
         (self.0 ^ other.0) >> INDEX_SHIFT == 0
     }
 
+    /// The same entry of another table.
+    const fn in_table(self, table: FrameNumber) -> Self {
+        let others = self.0 & ((1 << TABLE_SHIFT) - 1);
+        Self(others | (table.number() as u64) << TABLE_SHIFT)
+    }
+
     #[inline]
     fn next(self) -> Option<Node> {
         Node::new((self.0 & ((1 << NEXT_BITS) - 1)) as u32)
@@ -179,6 +185,26 @@ impl<'a> Reverse<'a> {
         None
     }
 
+    /// The table in which a mapping's entry stands is in another frame now; says whether the mapping is
+    /// there.
+    pub(crate) fn move_entry(
+        &mut self,
+        last: Option<Node>,
+        moved: Mapping,
+        to: FrameNumber,
+    ) -> bool {
+        let mut next = self.first(last);
+        while let Some(node) = next {
+            let (mapping, after) = self.at(node);
+            if mapping.same_entry(moved) {
+                self.words[node.index()] = mapping.in_table(to).0;
+                return true;
+            }
+            next = after.filter(|_| Some(node) != last);
+        }
+        false
+    }
+
     /// Takes away a whole ring.
     #[inline]
     pub(crate) fn remove_all(&mut self, last: Option<Node>) {
@@ -245,6 +271,23 @@ mod tests {
             assert_eq!(map.remove(last, mapping(9, 1)), Some(None));
             assert_eq!((map.used(), map.free_count()), (0, 4));
         }
+    }
+
+    #[test]
+    fn a_table_that_moves_changes_its_own_entry_only() {
+        let mut words = [0; 5];
+        let mut map = Reverse::new(&mut words);
+        let last = (0..4).fold(None, |last, index| map.add(last, mapping(9, index)));
+        let to = FrameNumber::new((1 << 27) - 1).unwrap();
+        assert!(map.move_entry(last, mapping(9, 2), to));
+        assert!(!map.move_entry(last, mapping(9, 2), to), "it has moved");
+        let found: Vec<_> =
+            map.ring(last).map(|it| (it.table(), it.index(), it.rights())).collect();
+        let [nine, far] = [9, to.number()];
+        let data = Rights::DATA;
+        let mut wanted = vec![(nine, 0, data), (nine, 1, data), (far, 2, data), (nine, 3, data)];
+        wanted.sort_by_key(|(_, index, _)| found.iter().position(|(_, at, _)| at == index));
+        assert_eq!(found, wanted);
     }
 
     #[test]

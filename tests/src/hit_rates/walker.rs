@@ -64,6 +64,12 @@ impl Machine for Walker {
 
     fn let_go(&mut self) {}
 
+    fn leave(&mut self, _: PhysFrame) {}
+
+    fn root_moved(&mut self, _: PhysFrame, _: PhysFrame) {}
+
+    fn copy(&mut self, _: PhysFrame, _: PhysFrame) {}
+
     fn zero(&mut self, _: PhysFrame) {}
 
     fn write_out(&mut self, writes: &mut [Write]) {

@@ -16,6 +16,7 @@ pub use world::{Happened, Intruder, World};
 
 use shootdown::{Known, Tlb, tlb};
 
+use super::BOOT_ROOT;
 use super::layout::{fill_root, place_of, window_of};
 use crate::flushes::{Flushes, Kind};
 use crate::model::{Model, WORDS};
@@ -40,6 +41,8 @@ pub struct ModelMachine<'m, C, M> {
     /// The method.
     pub method: M,
     current: usize,
+    /// CPUs that left a root which moves.
+    left: Vec<usize>,
 }
 
 impl<'m, C: Cpu, M: Method<C>> ModelMachine<'m, C, M> {
@@ -63,6 +66,7 @@ impl<'m, C: Cpu, M: Method<C>> ModelMachine<'m, C, M> {
             protocol,
             method,
             current: 0,
+            left: Vec::new(),
         }
     }
 
@@ -131,6 +135,32 @@ impl<C: Cpu, M: Method<C>> Machine for ModelMachine<'_, C, M> {
     fn let_go(&mut self) {
         let flushes = self.flushes;
         flushes.all_of(Kind::LetGo, || self.others_let_go());
+    }
+
+    fn leave(&mut self, root: PhysFrame) {
+        self.left = (0..self.cpus.len()).filter(|cpu| self.model.root(*cpu) == root).collect();
+        for cpu in self.left.clone() {
+            self.load_root(cpu, BOOT_ROOT);
+        }
+    }
+
+    fn root_moved(&mut self, from: PhysFrame, to: PhysFrame) {
+        let space = self.world.spaces.iter().position(|root| *root == Some(from));
+        if let Some(space) = space {
+            self.world.spaces[space] = Some(to);
+            self.known.renew(space);
+        }
+        for cpu in std::mem::take(&mut self.left) {
+            self.load_root(cpu, to);
+        }
+    }
+
+    fn copy(&mut self, from: PhysFrame, to: PhysFrame) {
+        self.others_run();
+        let words: Vec<_> = self.model.memory.frame(from).iter().map(|word| word.get()).collect();
+        let words = words.try_into().expect("a frame has so many words");
+        self.others_run();
+        self.model.memory.fill(to, &words);
     }
 
     fn zero(&mut self, frame: PhysFrame) {

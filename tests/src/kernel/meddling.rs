@@ -117,6 +117,18 @@ where
         self.machine.let_go();
     }
 
+    fn leave(&mut self, root: PhysFrame) {
+        self.machine.leave(root);
+    }
+
+    fn root_moved(&mut self, from: PhysFrame, to: PhysFrame) {
+        self.machine.root_moved(from, to);
+    }
+
+    fn copy(&mut self, from: PhysFrame, to: PhysFrame) {
+        self.machine.copy(from, to);
+    }
+
     fn zero(&mut self, frame: PhysFrame) {
         self.machine.zero(frame);
     }

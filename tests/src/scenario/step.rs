@@ -2,7 +2,7 @@
 
 use foreign_access::{Cpu, Method};
 
-use crate::kernel::{CPUS, Kernel, Mistake, PAGES, SPACES};
+use crate::kernel::{CPUS, Kernel, Mistake, PAGES, SPACES, frames};
 use crate::model::Random;
 
 /// One step.
@@ -31,6 +31,20 @@ pub enum Step {
     Idle(usize),
     /// On this CPU, tables of this space change places and are looked at.
     ExchangeTables(usize, usize),
+    /// On this CPU, the range that begins with this frame and has so many frames is evacuated; the one before is
+    /// opened.
+    Evacuate(usize, u64, u64),
+    /// On this CPU, the table of this level on the way to a page of this space is evacuated alone.
+    MoveTable {
+        /// On this CPU.
+        cpu: usize,
+        /// Of this space.
+        space: usize,
+        /// On the way to this page.
+        page: usize,
+        /// From one to four: a root.
+        level: u32,
+    },
 }
 
 impl Step {
@@ -50,8 +64,10 @@ impl Step {
             15..17 => Self::ExchangeTables(cpu, space),
             // Each costs a slot for good.
             17..19 if random.chance(1, 10) => Self::FailWrites(1 + random.below(2) as u32),
+            19 => Self::MoveTable { cpu, space, page, level: 1 + random.below(4) as u32 },
+            20..22 => Self::Evacuate(cpu, random.below(120) as u64, 1 + random.below(64) as u64),
             chance => {
-                let value = (chance < 40).then(|| random.below(1 << 30) as u64);
+                let value = (chance < 41).then(|| random.below(1 << 30) as u64);
                 Self::Touch { cpu, space, page, value }
             }
         }
@@ -77,6 +93,12 @@ impl Step {
             }
             Self::Idle(cpu) => kernel.model().idle(cpu),
             Self::ExchangeTables(cpu, space) => kernel.exchange_tables(cpu, space),
+            Self::Evacuate(cpu, start, count) => {
+                return kernel.evacuate_another(cpu, frames(start, start + count));
+            }
+            Self::MoveTable { cpu, space, page, level } => {
+                return kernel.move_table(cpu, space, page, level);
+            }
             Self::FailWrites(count) => kernel.machine.device.failures = count,
             Self::Exit(space) => return kernel.exit(space),
         }

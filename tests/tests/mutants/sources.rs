@@ -11,7 +11,7 @@ const FOLDERS: [&str; 2] = ["guest/access/src", "guest/reclaim/src"];
 const CPUS: &str = "guest/access/src/cpu/";
 
 /// What asks for a flush.
-const CALLS: [&str; 10] = [
+const CALLS: [&str; 11] = [
     ".invlpg(",
     ".flush_loaded(",
     "local.load(",
@@ -22,6 +22,7 @@ const CALLS: [&str; 10] = [
     ".flush()",
     "Flushed::by(",
     "Flushed::by_letting_go(",
+    "Flushed::by_unlinking(",
 ];
 
 /// Whether the flushes of a file are looked for.

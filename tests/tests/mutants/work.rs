@@ -18,12 +18,14 @@ const PRIVATE: [usize; 2] = [SHARED, SHARED + 1];
 /// What is done, for a seed; each piece of work is done with PCIDs and without.
 type Work = fn(u64) -> Vec<Step>;
 
-const ALL: [(&str, Work); 6] = [
+const ALL: [(&str, Work); 8] = [
     ("random work", random),
     ("tables of the loaded space change places", tables_change_places),
     ("a foreign space is edited", foreign_space_is_edited),
     ("the loaded space ends", loaded_space_ends),
     ("a foreign space ends", foreign_space_ends),
+    ("tables of a running space move", tables_of_a_running_space_move),
+    ("tables of a foreign space move", tables_of_a_foreign_space_move),
     ("a foreign space ends while another is loaded", foreign_space_ends_elsewhere),
 ];
 
@@ -104,6 +106,40 @@ fn foreign_space_ends(_: u64) -> Vec<Step> {
     let mut steps = vec![touch(1, 1, other), touch(0, 0, page), Step::EvictPage(1, other)];
     steps.extend([touch(1, 2, page), Step::Exit(1)]);
     steps.extend(stay(0, 0));
+    steps
+}
+
+/// The table of each level in turn.
+fn move_tables(cpu: usize, space: usize, page: usize) -> impl Iterator<Item = Step> {
+    (1..5).map(move |level| Step::MoveTable { cpu, space, page, level })
+}
+
+/// CPU 1 runs a space while CPU 0 moves its tables; CPU 1 goes on.
+fn tables_of_a_running_space_move(_: u64) -> Vec<Step> {
+    let page = PRIVATE[0];
+    let mut steps = vec![write(0, 0, page)];
+    for _ in 0..5 {
+        for table in move_tables(0, 1, page) {
+            steps.extend([write(1, 1, page); 8]);
+            steps.push(table);
+            steps.extend(PRIVATE.map(|page| touch(1, 1, page)));
+        }
+    }
+    steps
+}
+
+/// CPU 0 edits a foreign space of which CPU 1 then moves a table; CPU 0 stays where it was.
+fn tables_of_a_foreign_space_move(_: u64) -> Vec<Step> {
+    let [page, other] = PRIVATE;
+    let mut steps = Vec::new();
+    for table in move_tables(1, 1, other) {
+        steps.extend([touch(1, 1, other), touch(0, 0, page)]);
+        for _ in 0..4 {
+            steps.extend([touch(1, 1, other), touch(0, 0, page), Step::EvictPage(1, other)]);
+        }
+        steps.extend([touch(1, 2, page), table]);
+        steps.extend(&stay(0, 0)[..80]);
+    }
     steps
 }
 

@@ -25,6 +25,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (0..SPACES, 0..PAGES.len()).prop_map(|(space, page)| Step::EvictPage(space, page)),
         1 => (1_u32..3).prop_map(Step::FailWrites),
         1 => (0..SPACES).prop_map(Step::Exit),
+        2 => (0..CPUS, 0_u64..120, 1_u64..64).prop_map(|(c, start, n)| Step::Evacuate(c, start, n)),
         1 => (0..CPUS, 0..SPACES).prop_map(|(cpu, space)| Step::ExchangeTables(cpu, space)),
     ]
 }

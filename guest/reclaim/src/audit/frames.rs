@@ -36,6 +36,7 @@ fn frame(
 ) -> Result<usize, Wrong> {
     match memory.frames.record(number) {
         Some(State::Free { .. }) => audited.free += 1,
+        Some(State::Offline) => audited.offline += 1,
         Some(State::Retired { .. }) => return Err(Wrong::Unfinished(number.frame())),
         Some(State::Data { marks, mappings, slot, share, .. }) => {
             audited.pages += 1;

@@ -40,6 +40,9 @@ impl Frames<'_> {
         if self.record(number) != Some(State::Kernel) {
             return Err(frame);
         }
+        if self.closed.contains(&number.number()) {
+            return self.give_back(frame);
+        }
         self.set(last, State::Free { next: Some(number) });
         self.set(number, State::Free { next: None });
         self.free_count += 1;

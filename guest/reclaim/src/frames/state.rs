@@ -38,6 +38,8 @@ pub(crate) enum State {
     },
     /// A page that is not mapped any more and waits for a flush.
     Retired { next: Option<FrameNumber> },
+    /// Ours, but never given away: its range is closed.
+    Offline,
 }
 
 const _: () = assert!(size_of::<FrameRecord>() <= 16);

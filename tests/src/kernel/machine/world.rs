@@ -29,6 +29,8 @@ pub struct World {
     pub happened: Vec<Happened>,
     /// How many flushes there were.
     pub flushes: u32,
+    /// How many frames were evacuated.
+    pub moved: u32,
     /// How many page faults were answered.
     pub faults: u32,
     contents: HashMap<(usize, usize), u64>,
