@@ -6,7 +6,9 @@ use anyhow::Result;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
-use crate::commands::{build, compare, doctor, fuzz, image, run, swap_image, test, torture};
+use crate::commands::{
+    build, compare, doctor, evacuate, fuzz, image, run, swap_image, test, torture,
+};
 use crate::outcome::{bad_input, report};
 
 /// loadphys: what does editing the page tables of another process cost, and what does it protect?
@@ -23,6 +25,7 @@ enum Command {
     Test(test::Arguments),
     Fuzz(fuzz::Arguments),
     Torture(torture::Arguments),
+    Evacuate(evacuate::Arguments),
     Run(run::Arguments),
     Image(image::Arguments),
     SwapImage(swap_image::Arguments),
@@ -47,6 +50,7 @@ impl Command {
             Self::Test(arguments) => arguments.run(),
             Self::Fuzz(arguments) => arguments.run(),
             Self::Torture(arguments) => arguments.run(),
+            Self::Evacuate(arguments) => arguments.run(),
             Self::Run(arguments) => arguments.run(),
             Self::Image(arguments) => arguments.run(),
             Self::SwapImage(arguments) => arguments.run(),

@@ -3,6 +3,7 @@
 pub mod build;
 pub mod compare;
 pub mod doctor;
+pub mod evacuate;
 pub mod fuzz;
 pub mod image;
 pub mod run;

@@ -37,11 +37,11 @@ pub struct Arguments {
     /// The guest's command line, for example "plan=probe"; without it the guest compares
     ///
     /// Words are key=value: plan (compare, probe, pressure, swap-full, bad-program, bad-calls, stack-overflow,
-    /// triple-fault, hang), methods (a list, all, or auto), sharers and batch (lists), pages (of the shared
+    /// triple-fault, hang, evacuate, torture, disk-faults), methods (a list, all, or auto), sharers and batch (lists), pages (of the shared
     /// segment), rounds (of eviction for a row), seed, check (on, off: poison freed frames and probe for stale
     /// translations), conformance (on, off: try each method first), swap-pages (0: as many as are needed), swap (ram,
     /// virtio, ata), swap-timeout (seconds for which a disk may be silent), cpus (of the machine, all used), spaces
-    /// (that exist while a row is measured). Results
+    /// (that exist while a row is measured), range (START-END in hexadecimal, of plan=evacuate). Results
     /// are JSON lines among those of the log.
     #[arg(long, value_name = "WORDS", default_value = "")]
     append: String,

@@ -1,6 +1,7 @@
 //! The kernel proper: records, machine and programs, and what happens between them.
 
 mod colleague;
+mod evacuate;
 mod faults;
 mod fork;
 mod image;

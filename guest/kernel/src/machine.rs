@@ -37,6 +37,8 @@ pub struct Machine {
     window: Window,
     /// What is copied to shows in it.
     target: Window,
+    /// Roots that have moved, from where and to where, since it was last asked.
+    moved: Vec<(PhysFrame, PhysFrame)>,
     swap: Swap,
     /// What the TLB may hold.
     pub tlb: Tlb,
@@ -69,6 +71,7 @@ impl Machine {
             roots,
             window,
             target,
+            moved: Vec::new(),
             swap,
             tlb,
             stopwatch: Stopwatch::new(),
@@ -169,6 +172,11 @@ impl Machine {
         unsafe { window.show(hardware, root, |words| roots.added(words).collect()) }
     }
 
+    /// Roots that have moved, from where and to where, since this was asked last; in the order in which they did.
+    pub fn take_moved(&mut self) -> Vec<(PhysFrame, PhysFrame)> {
+        core::mem::take(&mut self.moved)
+    }
+
     /// What methods have of the virtual space.
     pub fn reach(&self) -> &Reach {
         self.roots.reach()
@@ -250,6 +258,7 @@ impl Deeds for Machine {
 
     fn root_moved(&mut self, from: PhysFrame, to: PhysFrame) {
         other_context::move_root(from, to);
+        self.moved.push((from, to));
     }
 
     fn copy(&mut self, from: PhysFrame, to: PhysFrame) {

@@ -19,6 +19,7 @@ mod firmware;
 mod heap;
 mod interrupts;
 mod kernel;
+mod kernel_half;
 mod layout;
 mod machine;
 mod measure;

@@ -4,6 +4,7 @@ mod bad_calls;
 mod bad_program;
 mod compare;
 mod disk_faults;
+mod evacuate;
 mod last_resorts;
 mod pressure;
 mod probe;
@@ -59,9 +60,7 @@ fn carry_out(scene: &mut Scene) -> Result<(), Failure> {
         PlanName::DiskFaults => disk_faults::run(scene),
         PlanName::SwapFull => swap_full::run(scene),
         PlanName::Torture => torture::run(scene),
-        PlanName::Evacuate => {
-            Err(Failure::new(format_args!("plan={} is not built yet", scene.plan.plan)))
-        }
+        PlanName::Evacuate => evacuate::run(scene),
         PlanName::BadCalls => bad_calls::run(scene),
         PlanName::StackOverflow => last_resorts::overflow_stack(),
         PlanName::TripleFault => last_resorts::triple_fault(),

@@ -1,9 +1,10 @@
 //! The command line is read as it is written, and nothing is passed over.
 
 use loadphys_plan::command_line::{
-    Exit, List, MOST, MethodName, Methods, Mistake, Plan, PlanName, Problem, Swap,
+    Exit, List, MOST, MemoryRange, MethodName, Methods, Mistake, Plan, PlanName, Problem, Swap,
 };
 use loadphys_plan::work::{MOST_BATCH, MOST_CPUS, MOST_SHARERS, MOST_SPACES};
+use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
@@ -52,6 +53,14 @@ fn bad_numbers_are_refused() {
         "spaces=4097",
         "seconds=0",
         "swap-timeout=0",
+        "range=0x1000",
+        "range=1000-2000",
+        "range=0x1000-0x1000",
+        "range=0x2000-0x1000",
+        "range=0x1000-0x2800",
+        "range=0x1000-0x+2000",
+        "range=0x1000-0x10000000001000",
+        "range=all",
     ] {
         assert_eq!(mistake(line).problem(), Problem::BadNumber, "{line}");
     }
@@ -99,10 +108,12 @@ prop_compose! {
         (seed, check, conformance, swap_pages) in any::<(u64, bool, bool, u32)>(),
         (swap, cpus, spaces) in (select(Swap::ALL), 1..=MOST_CPUS, 0..=MOST_SPACES),
         (seconds, swap_timeout) in (1..=u32::MAX, 1..=u32::MAX),
+        range in option::of((0_u64..1 << 39, 1_u64..1 << 39)),
     ) -> Plan {
+        let range = range.map(|(start, more)| MemoryRange { start: start << 12, end: (start + more) << 12 });
         Plan {
             plan, methods, sharers, batch, pages, rounds, seed, check, conformance, exit,
-            swap_pages, swap, swap_timeout, cpus, spaces, seconds,
+            swap_pages, swap, swap_timeout, cpus, spaces, seconds, range,
         }
     }
 }

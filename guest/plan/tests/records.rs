@@ -1,8 +1,8 @@
 //! What the guest writes is what the host reads.
 
 use loadphys_plan::records::{
-    Count, End, Events, LINE_BYTES, Machine, Peer, Property, Record, Row, Skipped, Stages, Struck,
-    Ticks, counts,
+    Count, End, Evacuation, Events, LINE_BYTES, Machine, Peer, Property, Record, Row, Skipped,
+    Stages, Struck, Ticks, counts,
 };
 
 fn name<const N: usize>(text: &str) -> heapless::String<N> {
@@ -87,12 +87,32 @@ fn every_record_is_read_as_it_was_written() {
         irq_off_max: 170,
         context_latency_max: 0,
     };
+    let evacuation = Evacuation {
+        path: name("vmx"),
+        method: name("in-context"),
+        start: 0x10_0000,
+        end: 0x20_0000,
+        frames: 256,
+        free: 1,
+        pages: 2,
+        tables: 3,
+        roots: 4,
+        entries: 5,
+        ticks: wide_row().ticks.total,
+        batch_max: 6,
+        kernel_maps: 7,
+        checked: 8,
+        preemptions: 9,
+        verified: 10,
+        lost: 11,
+    };
     let skipped = Skipped { path: name("bare"), method: name("alias"), reason: name("no stub") };
     let records = [
         Record::Machine(machine),
         Record::Row(wide_row()),
         Record::Peer(peer()),
         Record::Property(property),
+        Record::Evacuation(evacuation),
         Record::Skipped(skipped),
         Record::Count(Count { name: name(counts::SWAP_FULL_REFUSALS), count: 3 }),
         Record::End(End { ok: false, reason: name("a line\nand another") }),

@@ -208,6 +208,11 @@ impl Evacuation {
         Ok(Step::More)
     }
 
+    /// How many frames have moved so far.
+    pub const fn moved(&self) -> u32 {
+        self.so_far.moved()
+    }
+
     /// What has become of the range so far; before the evacuation is done, frames that are still to move count
     /// as left.
     pub fn so_far(&self, memory: &Memory<'_>) -> Evacuated {

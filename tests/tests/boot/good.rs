@@ -6,6 +6,7 @@ use loadphys_plan::records::{Machine, Record, counts};
 use xtask::boot::{Ending, Job, Report, USUAL_MEMORY_MIB};
 use xtask::commands::image;
 use xtask::compare::{self, Asked, Document, Measured, Request};
+use xtask::evacuation;
 use xtask::iso::{self, Menu};
 use xtask::machines::choose::emulator;
 use xtask::machines::{MachineName, Path};
@@ -45,6 +46,7 @@ pub fn cases() -> Vec<Case> {
             Expected::good(move |it| bad_program(path, it)),
         ));
         cases.push(full(path));
+        cases.push(evacuate(path));
     }
     cases
 }
@@ -251,6 +253,38 @@ fn full(path: Path) -> Case {
     let plan = Plan { plan: PlanName::SwapFull, swap_pages: 100, ..Plan::default() };
     let job = move || of_plan(path, emulator(path), plan.clone());
     Case::new(format!("{path}/swap-full"), job, Expected::good(swap_full))
+}
+
+/// Methods that evacuate on Bochs, which takes its time: those of the stub, one that does all by itself, and one
+/// that tags what it visits.
+const EVACUATING_ON_VMX: [MethodName; 4] =
+    [MethodName::Alias, MethodName::Hypercall, MethodName::Recursive, MethodName::SpaceSwitchPcid];
+
+/// Tables and pages of running programs move, freed frames are poisoned and stale translations probed.
+fn evacuate(path: Path) -> Case {
+    let named = || List::new(EVACUATING_ON_VMX).expect("different methods");
+    let job = move || {
+        let methods = if path == Path::Bare { Methods::All } else { Methods::Named(named()) };
+        let sharers = List::new([3]).expect("one number");
+        let plan =
+            Plan { plan: PlanName::Evacuate, methods, sharers, pages: 40, ..Plan::default() };
+        of_plan(path, emulator(path), plan)
+    };
+    Case::new(format!("{path}/evacuate"), job, Expected::good(move |it| evacuated(path, it)))
+}
+
+fn evacuated(path: Path, report: &Report) -> Result<()> {
+    let named = |method: &&MethodName| path != Path::Vmx || EVACUATING_ON_VMX.contains(method);
+    let all = MethodName::ALL.iter().filter(named);
+    let wanted = all.filter(|it| path.may_have(**it) && has_pcids(path, **it)).count();
+    let is_evacuation = |record: &&Record| matches!(record, Record::Evacuation(_));
+    let found = report.records.iter().filter(is_evacuation).count();
+    ensure!(found == wanted, "{found} of {wanted} methods evacuated");
+    let wrong = evacuation::wrong(report);
+    ensure!(wrong.is_none(), "{wrong:?}");
+    exactly(report, counts::STALE, 0)?;
+    ensure!(count(report, counts::PREEMPTIONS)? > 0, "the timer interrupted no program");
+    nothing_lost(report)
 }
 
 fn swap_full(report: &Report) -> Result<()> {

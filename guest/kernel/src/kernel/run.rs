@@ -19,10 +19,15 @@ impl Kernel {
     /// Runs programs until none stands in line any more. Those that other CPUs run then may stand in line
     /// again, and are theirs.
     pub(super) fn run_programs(&mut self) {
-        while let Some((number, context)) = self.next() {
-            self.run_slice(number, context);
-            self.core().end_slice(number);
-        }
+        while self.run_one() {}
+    }
+
+    /// Runs the next program in line for a slice; false if none stands in line.
+    pub fn run_one(&mut self) -> bool {
+        let Some((number, context)) = self.next() else { return false };
+        self.run_slice(number, context);
+        self.core().end_slice(number);
+        true
     }
 
     /// Takes the next program that can run, if there is one, and loads its space.

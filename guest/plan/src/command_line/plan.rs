@@ -6,6 +6,7 @@ use core::str::FromStr;
 use super::list::List;
 use super::mistake::{Mistake, Problem};
 use super::names::{Check, Exit, Methods, PlanName, Swap};
+use super::range::MemoryRange;
 use crate::work::{MOST_BATCH, MOST_CPUS, MOST_SHARERS, MOST_SPACES};
 
 /// What one boot is to do. Read from a command line, written back as the canonical one.
@@ -43,6 +44,8 @@ pub struct Plan {
     pub spaces: u32,
     /// How long to go on, for plans that have no end of their own.
     pub seconds: u32,
+    /// Physical memory that is evacuated; `None` is for the guest to choose.
+    pub range: Option<MemoryRange>,
 }
 
 impl Default for Plan {
@@ -64,12 +67,13 @@ impl Default for Plan {
             cpus: 1,
             spaces: 0,
             seconds: 10,
+            range: None,
         }
     }
 }
 
 /// The keys, in the canonical order.
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 17] = [
     "plan",
     "methods",
     "sharers",
@@ -86,9 +90,10 @@ const KEYS: [&str; 16] = [
     "cpus",
     "spaces",
     "seconds",
+    "range",
 ];
 /// [`KEYS`] as they are told to people.
-const KEYS_LISTED: &str = "plan methods sharers batch pages rounds seed check conformance exit swap-pages swap swap-timeout cpus spaces seconds, \
+const KEYS_LISTED: &str = "plan methods sharers batch pages rounds seed check conformance exit swap-pages swap swap-timeout cpus spaces seconds range, \
     each as key=value";
 
 impl FromStr for Plan {
@@ -135,6 +140,7 @@ impl Plan {
             "cpus" => self.cpus = within(key, value, MOST_CPUS, "a number from 1 to 64")?,
             "spaces" => self.spaces = spaces(value)?,
             "seconds" => self.seconds = from_one(key, value)?,
+            "range" => self.range = MemoryRange::parse(value)?,
             _ => unreachable!("'{key}' is one of KEYS"),
         }
         Ok(())
@@ -192,6 +198,10 @@ impl fmt::Display for Plan {
         write!(f, "rounds={rounds} seed={seed} check={check} ")?;
         write!(f, "conformance={conformance} exit={exit} swap-pages={swap_pages} ")?;
         write!(f, "swap={swap} swap-timeout={swap_timeout} ")?;
-        write!(f, "cpus={cpus} spaces={spaces} seconds={seconds}")
+        write!(f, "cpus={cpus} spaces={spaces} seconds={seconds}")?;
+        match self.range {
+            Some(range) => write!(f, " range={range}"),
+            None => f.write_str(" range=auto"),
+        }
     }
 }

@@ -1,0 +1,36 @@
+//! Evacuation of a range of frames, a step at a time, between slices of programs.
+
+use page_reclaim::evacuate::{EvacuateError, Evacuation, Step};
+
+use super::Kernel;
+use crate::tlb::new_identity;
+
+impl Kernel {
+    /// Takes a step of an evacuation, with nobody else at the gate; where no frame is free outside the range, pages are
+    /// evicted first.
+    ///
+    /// # Errors
+    /// [`EvacuateError::Stuck`].
+    pub fn evacuate_step(&mut self, evacuation: &mut Evacuation) -> Result<Step, EvacuateError> {
+        loop {
+            let step = self.step_alone(evacuation);
+            if step != Ok(Step::NoFrame) || self.make_room() == 0 {
+                return step;
+            }
+        }
+    }
+
+    fn step_alone(&mut self, evacuation: &mut Evacuation) -> Result<Step, EvacuateError> {
+        let _alone = self.shared.alone();
+        let mut core = self.shared.core();
+        let step = evacuation.step(&mut core.memory, &mut self.machine, &mut self.room);
+        // What CPUs know of a space whose root has moved leads to its old root too: to them it is another space.
+        for (from, to) in self.machine.take_moved() {
+            let mut spaces = core.processes.iter_mut().map(|process| &mut process.space);
+            if let Some(space) = spaces.find(|space| space.root == from) {
+                (space.root, space.identity) = (to, new_identity());
+            }
+        }
+        step
+    }
+}
