@@ -74,7 +74,7 @@ fn one_line(error: &clap::Error) -> String {
     let line = line.strip_prefix("error: ").unwrap_or(&line);
     let exists = match error.kind() {
         ErrorKind::InvalidSubcommand => {
-            "there is compare, test, fuzz, torture, run, image, swap-image, doctor, build"
+            "there is compare, test, fuzz, torture, evacuate, run, image, swap-image, doctor, build"
         }
         _ => "--help lists what exists",
     };
