@@ -21,7 +21,6 @@
 //! | `swap-timeout` | seconds from 1, for which a disk may be silent | `10` |
 //! | `cpus` | a number from 1 to 64 | `1` |
 //! | `spaces` | a number from 0 to 4096; 0 is as many as there are sharers | `0` |
-//! | `seconds` | a number from 1 | `10` |
 //! | `range` | `auto`, or a [`MemoryRange`] such as `0x100000-0x200000` | `auto` |
 //!
 //! Whatever is not understood is an error, never passed over: a row measured under other

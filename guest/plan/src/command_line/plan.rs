@@ -42,8 +42,6 @@ pub struct Plan {
     pub cpus: u32,
     /// Spaces that exist while a row is measured, sharers included; 0 is the sharers alone.
     pub spaces: u32,
-    /// How long to go on, for plans that have no end of their own.
-    pub seconds: u32,
     /// Physical memory that is evacuated; `None` is for the guest to choose.
     pub range: Option<MemoryRange>,
 }
@@ -66,14 +64,13 @@ impl Default for Plan {
             swap_timeout: 10,
             cpus: 1,
             spaces: 0,
-            seconds: 10,
             range: None,
         }
     }
 }
 
 /// The keys, in the canonical order.
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 16] = [
     "plan",
     "methods",
     "sharers",
@@ -89,11 +86,10 @@ const KEYS: [&str; 17] = [
     "swap-timeout",
     "cpus",
     "spaces",
-    "seconds",
     "range",
 ];
 /// [`KEYS`] as they are told to people.
-const KEYS_LISTED: &str = "plan methods sharers batch pages rounds seed check conformance exit swap-pages swap swap-timeout cpus spaces seconds range, \
+const KEYS_LISTED: &str = "plan methods sharers batch pages rounds seed check conformance exit swap-pages swap swap-timeout cpus spaces range, \
     each as key=value";
 
 impl FromStr for Plan {
@@ -139,7 +135,6 @@ impl Plan {
             "swap-timeout" => self.swap_timeout = from_one(key, value)?,
             "cpus" => self.cpus = within(key, value, MOST_CPUS, "a number from 1 to 64")?,
             "spaces" => self.spaces = spaces(value)?,
-            "seconds" => self.seconds = from_one(key, value)?,
             "range" => self.range = MemoryRange::parse(value)?,
             _ => unreachable!("'{key}' is one of KEYS"),
         }
@@ -191,14 +186,14 @@ fn number<T: FromStr>(what: &'static str, text: &str, wanted: &'static str) -> R
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { plan, methods, sharers, batch, pages, rounds, seed, exit, .. } = self;
-        let Self { swap_pages, swap, swap_timeout, cpus, spaces, seconds, .. } = self;
+        let Self { swap_pages, swap, swap_timeout, cpus, spaces, .. } = self;
         let on = |on| if on { Check::On } else { Check::Off };
         let (check, conformance) = (on(self.check), on(self.conformance));
         write!(f, "plan={plan} methods={methods} sharers={sharers} batch={batch} pages={pages} ")?;
         write!(f, "rounds={rounds} seed={seed} check={check} ")?;
         write!(f, "conformance={conformance} exit={exit} swap-pages={swap_pages} ")?;
         write!(f, "swap={swap} swap-timeout={swap_timeout} ")?;
-        write!(f, "cpus={cpus} spaces={spaces} seconds={seconds}")?;
+        write!(f, "cpus={cpus} spaces={spaces}")?;
         match self.range {
             Some(range) => write!(f, " range={range}"),
             None => f.write_str(" range=auto"),
