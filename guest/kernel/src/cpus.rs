@@ -154,6 +154,11 @@ impl Others {
             }
             APICS[number].store(*id, Ordering::Relaxed);
             Trampoline::set(root, top, number, join::begin);
+            // Under the stub a CPU waits for the start-up interrupt from the beginning.
+            if features.stub.is_none() {
+                apic.init(*id);
+                wait(firmware.pm_timer, AFTER_INIT);
+            }
             start(apic, *id, trampoline, firmware.pm_timer);
             must_answer(number, *id, firmware.pm_timer)?;
         }
@@ -180,8 +185,6 @@ fn others(firmware: &Firmware, own: u32, cpus: u32) -> Result<Vec<u32, MOST_OTHE
 }
 
 fn start(apic: LocalApic, id: u32, trampoline: Trampoline, timer: Option<PmTimer>) {
-    apic.init(id);
-    wait(timer, AFTER_INIT);
     for _ in 0..2 {
         apic.start_up(id, trampoline.vector());
         wait(timer, AFTER_START_UP);
