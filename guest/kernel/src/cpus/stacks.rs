@@ -5,7 +5,7 @@ use x86_64::VirtAddr;
 use crate::early::{KernelMap, Stack, TooLittle};
 
 /// Bytes of a stack.
-pub const STACK_BYTES: u64 = 64 << 10;
+pub const STACK_BYTES: u64 = 128 << 10;
 
 /// The stacks of one CPU.
 #[derive(Clone, Copy, Debug)]
