@@ -84,13 +84,15 @@ fn found(count: Option<u64>, what: &str) -> String {
 
 /// What a row itself shows to be wrong.
 fn faults(request: &Request, machine: MachineName, row: &Row) -> Vec<String> {
-    let Row { path, method, sharers, batch, swap, pages, verified, lost, .. } = row;
+    let Row { path, method, sharers, batch, swap, cpus, spaces, pages, verified, lost, .. } = row;
     let place = format!("{path} on {machine}, {method}, sharers {sharers}, batch {batch}");
     let rounds = rounds(machine);
     let evicted = u64::from(request.pages) * u64::from(rounds);
     let expected = work::verified(*sharers, request.pages, rounds);
     let checks = [
         (swap != request.swap.name(), format!("swap {swap}, not {}", request.swap)),
+        (*cpus != request.cpus, format!("{cpus} of {} CPUs", request.cpus)),
+        (*spaces < request.spaces, format!("{spaces} of {} spaces", request.spaces)),
         (*lost > 0, format!("{lost} pages lost")),
         (*pages != evicted, format!("{pages} of {evicted} pages evicted")),
         (*verified != expected, format!("{verified} of {expected} pages verified")),

@@ -32,6 +32,8 @@ pub fn cases() -> Vec<Case> {
         comparison(Path::Bare, "2-cpus", several::<2>),
         comparison(Path::Bare, "4-cpus", several::<4>),
         comparison_on(MachineName::Bochs, Path::Bare, "4-cpus-bochs", several::<4>),
+        Case::new("bare/pressure-4-cpus-bochs", pressure_on_several, Expected::good(pressure)),
+        comparison(Path::Bare, "600-spaces", many_spaces),
         Case::new("bare/power-off", power_off, Expected::good(powered_off)),
         Case::new("vmx/cpus", cpus, Expected::good(|_| Ok(()))),
         Case::new("vmx/image", image, Expected::good(|report| is(report, "vmx", "pvh"))),
@@ -166,6 +168,17 @@ pub fn usual(path: Path) -> Request {
         cpus: 1,
         spaces: 0,
     }
+}
+
+/// Among spaces that have no part in it.
+fn many_spaces(path: Path) -> Request {
+    Request { spaces: 600, ..usual(path) }
+}
+
+/// CPUs that are short of frames at the same time; on QEMU they hardly meet.
+fn pressure_on_several() -> Result<Job> {
+    let plan = Plan { plan: PlanName::Pressure, cpus: 4, ..Plan::default() };
+    of_plan(Path::Bare, MachineName::Bochs, plan)
 }
 
 /// All methods on several CPUs, which run programs and evict at once.

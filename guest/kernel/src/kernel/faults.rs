@@ -106,18 +106,21 @@ impl Kernel {
     /// # Errors
     /// [`Unmapped`].
     pub fn bring(&mut self, number: usize, address: VirtAddr) -> Result<BroughtIn, Unmapped> {
+        let mut evicted = None;
         loop {
             match self.map(number, address) {
-                Err(Unmapped::OutOfMemory) if self.can_make_room() => {}
+                Err(Unmapped::OutOfMemory) if self.can_make_room(&mut evicted) => {}
                 answer => return answer,
             }
         }
     }
 
-    /// Makes room, or finds that others are making some: what they evict this CPU leaves alone. They may be waiting for a
+    /// Makes room, or finds that others are making some, or have since this was asked last, when so many pages had been
+    /// `evicted`: what they evict this CPU leaves alone. They may be waiting for a
     /// CPU that shares a core with this one, or that an emulator runs in turn with it: so it pauses.
-    fn can_make_room(&mut self) -> bool {
-        let others = self.shared.is_evicting();
+    fn can_make_room(&mut self, evicted: &mut Option<u64>) -> bool {
+        let now = self.tally().evicted;
+        let others = evicted.replace(now) != Some(now) || self.shared.is_evicting();
         if self.make_room() > 0 {
             return true;
         }

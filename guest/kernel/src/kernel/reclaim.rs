@@ -11,19 +11,23 @@ use super::{Core, Kernel, Shared};
 const BATCH: usize = 32;
 
 impl Kernel {
-    /// Evicts some pages that were not touched lately; gives how many frames became free.
+    /// Evicts some pages that were not touched lately; gives how many became free, or stayed since
+    /// somebody wanted them back: then others can go.
     pub fn make_room(&mut self) -> u32 {
         let mut victims = [PhysFrame::containing_address(PhysAddr::zero()); BATCH];
         let mut records = Steps(self.shared);
         let evicting = self.shared.evicting();
         let chosen = choose(&mut records, &mut self.machine, &mut victims, &mut self.room);
         drop(evicting);
-        self.evict(&victims[..chosen]).evicted
+        let Evicted { evicted, rescued, .. } = self.evict(&victims[..chosen]);
+        evicted + rescued
     }
 
     /// Evicts these pages.
     pub fn evict(&mut self, victims: &[PhysFrame]) -> Evicted {
-        let evicted = self.evict_uncounted(victims);
+        // Whoever finds that nobody evicts any more finds what was evicted counted.
+        let _evicting = self.shared.evicting();
+        let evicted = self.evict_behind_gate(victims);
         let Evicted { evicted: gone, swap_full, write_failed, .. } = evicted;
         self.core().count_evicted(gone, swap_full, write_failed);
         evicted
@@ -32,6 +36,10 @@ impl Kernel {
     /// Evicts these pages; who calls has them counted, perhaps with others.
     pub(super) fn evict_uncounted(&mut self, victims: &[PhysFrame]) -> Evicted {
         let _evicting = self.shared.evicting();
+        self.evict_behind_gate(victims)
+    }
+
+    fn evict_behind_gate(&mut self, victims: &[PhysFrame]) -> Evicted {
         self.machine.stopwatch.start();
         let mut room = Room { operations: &mut self.room, pages: &mut self.pages };
         let mut records = Steps(self.shared);
