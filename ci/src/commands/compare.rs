@@ -65,7 +65,7 @@ pub struct Arguments {
     /// Pages to evict for each row, at most a quarter of the memory [default: 1024]
     #[arg(long, value_name = "N")]
     pages: Option<String>,
-    /// CPUs of the machine, at most 64; all run programs and evict. On vmx only 1 so far
+    /// CPUs of the machine, at most 64; all run programs and evict
     #[arg(long, value_name = "N", default_value = "1")]
     cpus: String,
     /// Memory of the machine; at least 16 on bare, 128 on vmx

@@ -30,6 +30,7 @@ pub fn cases() -> Vec<Case> {
         everything(Path::Bare, &[], 5120, conforms_far_up),
         everything(Path::Vmx, &FAR_UP_ON_VMX, 4224, conforms_far_up),
         comparison(Path::Bare, "2-cpus", several::<2>),
+        comparison(Path::Vmx, "2-cpus", several_usual),
         comparison(Path::Bare, "4-cpus", several::<4>),
         comparison_on(MachineName::Bochs, Path::Bare, "4-cpus-bochs", several::<4>),
         Case::new("bare/pressure-4-cpus-bochs", pressure_on_several, Expected::good(pressure)),
@@ -168,6 +169,11 @@ pub fn usual(path: Path) -> Request {
         cpus: 1,
         spaces: 0,
     }
+}
+
+/// The usual methods on two CPUs.
+fn several_usual(path: Path) -> Request {
+    Request { cpus: 2, ..usual(path) }
 }
 
 /// Among spaces that have no part in it.
