@@ -1,10 +1,11 @@
 //! How often a page that a program touches is in memory, by who chooses the victims.
 //!
-//! The touches are the courses of [`loadphys_apps::course`]; no program of the guest follows one yet. The clock and the two hands
+//! The touches are the courses of [`loadphys_apps::course`], which a program of the guest follows too ([`faults_in_guest`]). The clock and the two hands
 //! are `page_reclaim` itself, on tables in which a walker sets Accessed and Dirty ([`Reclaimed`]); the others are the
 //! textbook's, told of every touch, which no kernel is.
 
 mod belady;
+mod guest;
 mod lists;
 mod reclaimed;
 mod s3_fifo;
@@ -13,6 +14,7 @@ mod walker;
 use loadphys_apps::course::{Course, Touch};
 
 pub use belady::hits_of_belady;
+pub use guest::faults_in_guest;
 pub use lists::{ExactClock, Lru, Sieve};
 pub use reclaimed::{Choice, Reclaimed};
 pub use s3_fifo::S3Fifo;

@@ -39,8 +39,9 @@ pub fn steps(apps: &Path) -> Vec<Step> {
         package("package of foreign-access, host", &[]),
         package("package of foreign-access, bare metal", &["--target", BARE_METAL]),
         Step { live: true, ..step("host tests", &["test"]) },
-        broken("host tests, no flush", "broken-skip-flush"),
-        broken("host tests, frames freed before the flush", "broken-free-before-flush"),
+        broken("host tests, no flush", "broken-skip-flush", "broken"),
+        broken("host tests, frames freed before the flush", "broken-free-before-flush", "broken"),
+        broken("host tests, Dirty forgotten", "broken-forget-dirty", "victims"),
         Step {
             live: true,
             ..step("host tests of the stub", &["test", "-p", "loadphys-stub", "--lib"])
@@ -120,9 +121,9 @@ fn bare(name: &'static str, apps: &Path, before: &[&str], after: &[&str]) -> Ste
     step
 }
 
-/// Tests that must find what a feature breaks on purpose.
-fn broken(name: &'static str, feature: &str) -> Step {
-    let words = ["test", "-p", "loadphys-tests", "--features", feature, "--test", "broken"];
+/// Tests, in this file, that must find what a feature breaks on purpose.
+fn broken(name: &'static str, feature: &str, file: &str) -> Step {
+    let words = ["test", "-p", "loadphys-tests", "--features", feature, "--test", file];
     Step { live: true, ..step(name, &words) }
 }
 

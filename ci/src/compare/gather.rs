@@ -70,7 +70,11 @@ impl Document {
                 self.skipped.push(SkippedRow { machine, skipped: skipped.clone() });
             }
             Record::Count(count) if count.name == counts::AUDITS => self.audits += count.count,
-            Record::Peer(_) | Record::Evacuation(_) | Record::Count(_) | Record::End(_) => {}
+            Record::Peer(_)
+            | Record::Evacuation(_)
+            | Record::Course(_)
+            | Record::Count(_)
+            | Record::End(_) => {}
         }
     }
 

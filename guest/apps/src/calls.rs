@@ -59,9 +59,9 @@ impl Generation {
 #[repr(u64)]
 pub enum Command {
     /// Write the pattern of a generation: its share of the words of every shared page, and all
-    /// words of its own pages.
+    /// words of its own pages. To a follower: follow the course, and check every page that it touches.
     Write = 1,
-    /// Check all words of all pages against the pattern of a generation.
+    /// Check all words of all pages against the pattern of a generation. To a follower: and that no write was lost.
     Verify = 2,
     /// Exit.
     Exit = 3,

@@ -1,7 +1,7 @@
 //! Courses: in which order a program touches its pages.
 //!
-//! The host counts the hits of victim choices on them. A seed decides all that is random; nothing is stored and nothing
-//! allocated, so a program of the guest can follow a course as it stands, however long.
+//! The host counts the hits of victim choices on them, and a program of the guest follows them. A seed decides all that is
+//! random; nothing is stored and nothing allocated, so a course can be as long as one likes.
 
 /// A kind of course.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,35 @@ pub struct Touch {
     pub page: u64,
     /// Whether it is written, too.
     pub write: bool,
+}
+
+/// What a program is told of the course that it follows; it comes in one register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// Which course.
+    pub course: Course,
+    /// What decides all that is random; below 2^24.
+    pub seed: u64,
+    /// Touches, below 2^32.
+    pub touches: u64,
+}
+
+impl Route {
+    /// As one word, which is not 0 if there are any touches.
+    pub const fn word(self) -> u64 {
+        self.touches << 32 | self.seed << 8 | self.course as u64
+    }
+
+    /// From the word; nothing if there is no such course.
+    pub fn from_word(word: u64) -> Option<Self> {
+        let course = Course::from_number(word & 0xff)?;
+        Some(Self { course, seed: word >> 8 & 0xff_ffff, touches: word >> 32 })
+    }
+
+    /// Its touches of so many pages.
+    pub fn touches_of(self, pages: u64) -> impl Iterator<Item = Touch> {
+        self.course.touches(pages, self.seed).take(self.touches as usize)
+    }
 }
 
 impl Course {
@@ -129,7 +158,7 @@ impl Random {
 
 #[cfg(test)]
 mod tests {
-    use super::{Course, LEAST_PAGES};
+    use super::{Course, LEAST_PAGES, Route};
     use std::collections::HashMap;
 
     const PAGES: u64 = 1000;
@@ -175,5 +204,15 @@ mod tests {
             assert_eq!(Course::from_number(number), Some(course));
         }
         assert_eq!(Course::from_number(6), None);
+    }
+
+    #[test]
+    fn a_route_is_read_as_it_is_written() {
+        for course in Course::ALL {
+            let route = Route { course, seed: (1 << 24) - 1, touches: (1 << 32) - 1 };
+            assert_eq!(Route::from_word(route.word()), Some(route));
+            assert_eq!(Route { touches: 7, ..route }.touches_of(LEAST_PAGES).count(), 7);
+        }
+        assert_eq!(Route::from_word(6), None);
     }
 }

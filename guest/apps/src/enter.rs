@@ -3,6 +3,7 @@
 
 use core::arch::naked_asm;
 
+use loadphys_apps::course::Route;
 use loadphys_apps::{Program, Start};
 
 use crate::{kernel, run};
@@ -14,7 +15,15 @@ extern "C" fn _start() -> ! {
     naked_asm!("xor ebp, ebp", "call {begin}", "ud2", begin = sym begin)
 }
 
-extern "C" fn begin(number: u64, index: u64, sharers: u64, shared: u64, private: u64) -> ! {
+extern "C" fn begin(
+    number: u64,
+    index: u64,
+    sharers: u64,
+    shared_pages: u64,
+    private_pages: u64,
+    route: u64,
+) -> ! {
     let Some(program) = Program::from_number(number) else { kernel::exit() };
-    run(&Start { program, index, sharers, shared_pages: shared, private_pages: private })
+    let route = Some(route).filter(|word| *word != 0).and_then(Route::from_word);
+    run(&Start { program, index, sharers, shared_pages, private_pages, route })
 }

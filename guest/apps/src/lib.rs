@@ -31,11 +31,13 @@ pub enum Program {
     UseVectors = 7,
     /// Computes with floating-point numbers, which nobody may.
     UseFloats = 8,
+    /// Touches its own pages in the order of a course.
+    Follower = 9,
 }
 
 impl Program {
     /// All of them, by number.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Sharer,
         Self::ReadUnmapped,
         Self::JumpNowhere,
@@ -45,6 +47,7 @@ impl Program {
         Self::SetAlignmentCheck,
         Self::UseVectors,
         Self::UseFloats,
+        Self::Follower,
     ];
 
     /// The program with this number.
@@ -53,7 +56,7 @@ impl Program {
     }
 }
 
-/// What a program is told, in RDI, RSI, RDX, RCX and R8.
+/// What a program is told, in RDI, RSI, RDX, RCX, R8 and R9.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Start {
     /// Which program it is.
@@ -66,6 +69,8 @@ pub struct Start {
     pub shared_pages: u64,
     /// Pages of its own.
     pub private_pages: u64,
+    /// The course that it follows, if it follows one.
+    pub route: Option<course::Route>,
 }
 
 #[cfg(test)]

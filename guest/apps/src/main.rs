@@ -4,6 +4,7 @@
 
 mod enter;
 mod faults;
+mod follower;
 mod kernel;
 mod sharer;
 
@@ -20,6 +21,7 @@ fn run(start: &Start) -> ! {
         Program::SetAlignmentCheck => faults::set_alignment_check(),
         Program::UseVectors => faults::use_vectors(),
         Program::UseFloats => faults::use_floats(),
+        Program::Follower => follower::run(start),
     }
     kernel::exit()
 }

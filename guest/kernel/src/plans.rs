@@ -3,6 +3,7 @@
 mod bad_calls;
 mod bad_program;
 mod compare;
+mod courses;
 mod disk_faults;
 mod evacuate;
 mod last_resorts;
@@ -56,6 +57,7 @@ fn carry_out(scene: &mut Scene) -> Result<(), Failure> {
         PlanName::Compare => compare::run(scene),
         PlanName::Probe => probe::run(scene),
         PlanName::Pressure => pressure::run(scene),
+        PlanName::Courses => courses::run(scene),
         PlanName::BadProgram => bad_program::run(scene),
         PlanName::DiskFaults => disk_faults::run(scene),
         PlanName::SwapFull => swap_full::run(scene),

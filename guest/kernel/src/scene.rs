@@ -103,7 +103,13 @@ impl Scene {
     /// If one cannot be started.
     pub fn start_sharers(&mut self, sharers: u32) -> Result<(), Failure> {
         let (program, shared) = (Program::Sharer, self.kernel.core().shared_pages);
-        let wanted = Wanted { program, sharers: sharers.into(), shared, private: PRIVATE_PAGES };
+        let wanted = Wanted {
+            program,
+            sharers: sharers.into(),
+            shared,
+            private: PRIVATE_PAGES,
+            route: None,
+        };
         for _ in 0..sharers {
             let started = self.kernel.start(wanted);
             started.map_err(|why| Failure::new(format_args!("{why}")))?;
@@ -118,7 +124,8 @@ impl Scene {
     /// If one cannot be started.
     pub fn start_bystanders(&mut self, spaces: u32) -> Result<(), Failure> {
         let first = self.kernel.core().processes.len();
-        let wanted = Wanted { program: Program::Sharer, sharers: 1, shared: 0, private: 1 };
+        let wanted =
+            Wanted { program: Program::Sharer, sharers: 1, shared: 0, private: 1, route: None };
         for _ in first..spaces as usize {
             let started = self.kernel.start(wanted);
             started.map_err(|why| Failure::new(format_args!("spaces={spaces}: {why}")))?;
@@ -195,6 +202,23 @@ impl Scene {
             "{} frames were free before the programs, {free} are after",
             self.free
         )))
+    }
+
+    /// Takes frames for the kernel until so few are left; gives them back with [`Self::give_back`].
+    pub fn hold_all_but(&mut self, left: u32) -> Vec<PhysFrame> {
+        let mut core = self.kernel.core();
+        let frames = &mut core.memory.frames;
+        let more = frames.free_count().saturating_sub(left);
+        (0..more).map_while(|_| frames.take_for_kernel()).collect()
+    }
+
+    /// Gives frames back; the lowest of them are taken first then.
+    pub fn give_back(&mut self, mut held: Vec<PhysFrame>) {
+        let mut core = self.kernel.core();
+        held.sort_unstable();
+        for frame in held.into_iter().rev() {
+            core.memory.frames.give_back(frame).expect("the kernel held it");
+        }
     }
 
     /// Takes frames for the kernel, for good, until so few are left.

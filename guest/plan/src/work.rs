@@ -34,6 +34,15 @@ pub fn swap_pages(plan: &Plan) -> u32 {
     }
 }
 
+/// Frames of plan `courses`, in eighths of its pages; each course is followed with each.
+pub const COURSE_EIGHTHS: [u32; 2] = [2, 4];
+
+/// Touches of a course for each of its pages.
+pub const COURSE_TURNS: u64 = 20;
+
+/// With fewer pages the frames of plan `courses` would not hold a batch of victims and what programs need besides.
+pub const LEAST_COURSE_PAGES: u32 = 256;
+
 /// Rounds in which events are counted instead of ticks; they follow those of the plan.
 pub const COUNTED_ROUNDS: u64 = 1;
 

@@ -157,7 +157,7 @@ impl<'a> Frames<'a> {
     }
 
     /// How many frames hold a page.
-    pub(crate) const fn page_count(&self) -> u32 {
+    pub const fn page_count(&self) -> u32 {
         self.pages.0
     }
 

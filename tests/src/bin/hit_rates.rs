@@ -16,6 +16,8 @@ const PAGES: u64 = 4096;
 const TOUCHES: usize = 40 * PAGES as usize;
 /// What decides all that is random.
 const SEED: u64 = 1;
+/// Seeds by which nothing was chosen.
+const SEEDS: [u64; 5] = [11, 12, 13, 14, 15];
 /// Frames, in eighths of the pages.
 const EIGHTHS: [u32; 4] = [1, 2, 4, 6];
 
@@ -29,6 +31,41 @@ fn main() {
             row(course, eighths);
         }
     }
+    println!(
+        "\nRatio to Belady over seeds {}: mean (least to most)",
+        SEEDS.map(|it| it.to_string()).join(", ")
+    );
+    println!("course           memory  clock                two-hands");
+    for course in Course::ALL {
+        for eighths in EIGHTHS {
+            row_of_seeds(course, eighths);
+        }
+    }
+}
+
+/// The clock and the two hands beside each other, with every seed.
+fn row_of_seeds(course: Course, eighths: u32) {
+    let ratios = SEEDS.map(|seed| ratios(course, eighths, seed));
+    print!("{:16} {eighths}/8 ", course.name());
+    for which in 0..2 {
+        let of_one = ratios.map(|both| both[which]);
+        let mean = of_one.iter().sum::<f64>() / SEEDS.len() as f64;
+        let (least, most) = (
+            of_one.iter().copied().fold(f64::INFINITY, f64::min),
+            of_one.iter().copied().fold(0.0, f64::max),
+        );
+        print!("    {mean:.2} ({least:.2} to {most:.2})");
+    }
+    println!();
+}
+
+/// Hits of the clock and of the two hands, by those of Belady.
+fn ratios(course: Course, eighths: u32, seed: u64) -> [f64; 2] {
+    let frames = PAGES as u32 * eighths / 8;
+    let trace = trace(course, PAGES, seed, TOUCHES);
+    let best = hits_of_belady(frames as usize, &trace) as f64;
+    [Choice::Clock(Clock::default()), Choice::TwoHands]
+        .map(|choice| reclaimed(frames, choice, &trace) as f64 / best)
 }
 
 fn row(course: Course, eighths: u32) {

@@ -1,8 +1,11 @@
 //! Boots that must go well.
 
 use anyhow::{Context, Result, ensure};
+use loadphys_apps::course::Course;
 use loadphys_plan::command_line::{Exit, List, MethodName, Methods, Plan, PlanName, Swap};
 use loadphys_plan::records::{Machine, Record, counts};
+use loadphys_plan::work::COURSE_EIGHTHS;
+use loadphys_tests::hit_rates::faults_in_guest;
 use xtask::boot::{Ending, Job, Report, USUAL_MEMORY_MIB};
 use xtask::commands::image;
 use xtask::compare::{self, Asked, Document, Measured, Request};
@@ -35,6 +38,7 @@ pub fn cases() -> Vec<Case> {
         comparison_on(MachineName::Bochs, Path::Bare, "4-cpus-bochs", several::<4>),
         Case::new("bare/pressure-4-cpus-bochs", pressure_on_several, Expected::good(pressure)),
         comparison(Path::Bare, "600-spaces", many_spaces),
+        Case::new("bare/courses", courses, Expected::good(as_predicted)),
         Case::new("bare/power-off", power_off, Expected::good(powered_off)),
         Case::new("vmx/cpus", cpus, Expected::good(|_| Ok(()))),
         Case::new("vmx/image", image, Expected::good(|report| is(report, "vmx", "pvh"))),
@@ -244,6 +248,45 @@ fn pressure(report: &Report) -> Result<()> {
     ensure!(count(report, counts::EVICTED)? > 0, "nothing was evicted");
     ensure!(count(report, counts::FAULTED_IN)? > 0, "nothing came back");
     ensure!(count(report, counts::PREEMPTIONS)? > 0, "the timer interrupted no program");
+    nothing_lost(report)
+}
+
+/// A program follows all courses through few pages.
+fn courses() -> Result<Job> {
+    let plan = Plan { plan: PlanName::Courses, pages: 512, ..Plan::default() };
+    of_plan(Path::Bare, MachineName::QemuTcg, plan)
+}
+
+/// Faults by which a course may differ from what the same choice of victims comes to on the host, of a hundred touches. The
+/// first course has as many; later ones begin where the hands have been left.
+const DIFFERENCE: u64 = 1;
+
+/// The same of a loop, which depends on where the hands begin more than others.
+const DIFFERENCE_OF_LOOP: u64 = 4;
+
+/// Every course has met as many faults as predicted, or nearly.
+fn as_predicted(report: &Report) -> Result<()> {
+    let courses = report.records.iter().filter_map(|record| match record {
+        Record::Course(course) => Some(course),
+        _ => None,
+    });
+    for (number, told) in courses.clone().enumerate() {
+        let predicted = faults_in_guest(told).context("an unknown course")?;
+        let faults = told.first_touches + told.from_swap;
+        let most = match (number, told.course.as_str()) {
+            (0, _) => 0,
+            (_, "loop") => told.touches * DIFFERENCE_OF_LOOP / 100,
+            _ => told.touches * DIFFERENCE / 100,
+        };
+        ensure!(
+            faults.abs_diff(predicted) <= most,
+            "{} in {} frames: {faults} faults, not {predicted}",
+            told.course,
+            told.frames
+        );
+    }
+    let (found, wanted) = (courses.count(), Course::ALL.len() * COURSE_EIGHTHS.len());
+    ensure!(found == wanted, "{found} of {wanted} courses");
     nothing_lost(report)
 }
 

@@ -49,8 +49,14 @@ fn life(trial: &mut Trial<'_>) -> Result<Tables, Failure> {
     tables
 }
 
-const NOBODY: Start =
-    Start { program: Program::Sharer, index: 0, sharers: 1, shared_pages: 0, private_pages: 0 };
+const NOBODY: Start = Start {
+    program: Program::Sharer,
+    index: 0,
+    sharers: 1,
+    shared_pages: 0,
+    private_pages: 0,
+    route: None,
+};
 
 fn edit(trial: &mut Trial<'_>, root: PhysFrame) -> Result<Tables, Failure> {
     let (mut core, machine, _) = trial.kernel.parts();

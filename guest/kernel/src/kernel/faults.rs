@@ -11,6 +11,7 @@ use x86_64::structures::idt::PageFaultErrorCode;
 
 use super::{Core, Kernel};
 use crate::measure::clock;
+use crate::window::Words;
 
 /// Why a page cannot be had.
 #[derive(Clone, Copy, Debug)]
@@ -80,8 +81,7 @@ impl Kernel {
                 core.fault_in.record(ticks.saturating_sub(self.machine.stopwatch.cost()));
                 core.tally.faulted_in += 1;
             }
-            // The page is on its way out: the program tries again.
-            Err(Unmapped::Page(FaultError::Busy)) => core::hint::spin_loop(),
+            Ok(BroughtIn::Zeroed) => self.core().tally.zeroed += 1,
             Ok(_) => {}
             Err(why) => {
                 let disk = self.disk_of(why);
@@ -101,7 +101,8 @@ impl Kernel {
         }
     }
 
-    /// Brings in what belongs at an address, evicting others where no frame is free.
+    /// Brings in what belongs at an address, evicting others where no frame is free. Of a page on its way out it waits until
+    /// its entries are settled.
     ///
     /// # Errors
     /// [`Unmapped`].
@@ -110,7 +111,37 @@ impl Kernel {
         loop {
             match self.map(number, address) {
                 Err(Unmapped::OutOfMemory) if self.can_make_room(&mut evicted) => {}
+                Err(Unmapped::Page(FaultError::Busy)) => core::hint::spin_loop(),
                 answer => return answer,
+            }
+        }
+    }
+
+    /// The same, and shows the page before any CPU can evict it. A new page may be written: it goes to swap as it is then. Of
+    /// one that has a copy there, what is written without the walker's knowledge is lost.
+    ///
+    /// # Errors
+    /// [`Unmapped`].
+    pub(super) fn bring_and_show<R>(
+        &mut self,
+        number: usize,
+        page: VirtAddr,
+        look: impl FnOnce(BroughtIn, &mut Words) -> R,
+    ) -> Result<R, Unmapped> {
+        let mut evicted = None;
+        loop {
+            let alone = self.shared.alone();
+            match self.map(number, page) {
+                Err(Unmapped::OutOfMemory) => {}
+                how => {
+                    let how = how?;
+                    let frame = self.entry(number, page).frame().expect("nobody evicts it");
+                    return Ok(self.machine.show(frame, |words| look(how, words)));
+                }
+            }
+            drop(alone);
+            if !self.can_make_room(&mut evicted) {
+                return Err(Unmapped::OutOfMemory);
             }
         }
     }

@@ -6,7 +6,6 @@ use foreign_access::Entry;
 use loadphys_apps::Program;
 use page_reclaim::tables;
 use x86_64::VirtAddr;
-use x86_64::structures::paging::PhysFrame;
 
 use super::process::{StartError, State};
 use super::{Core, Kernel, Process};
@@ -52,22 +51,15 @@ impl Kernel {
         if self.entry(parent, page) == Entry::EMPTY {
             return Ok(());
         }
-        let frame = self.frame(parent, page)?;
-        self.machine.show(frame, |from| copy(from, words));
-        let frame = self.frame(child, page)?;
-        self.machine.show(frame, |to| copy(words, to));
-        Ok(())
+        let read = self.bring_and_show(parent, page, |_, from| copy(from, words));
+        read.map_err(StartError::Page)?;
+        let written = self.bring_and_show(child, page, |_, to| copy(words, to));
+        written.map_err(StartError::Page)
     }
 
     /// The entry of level one of a program's page.
     pub fn entry(&mut self, number: usize, page: VirtAddr) -> Entry {
         let root = self.core().processes[number].space.root;
         tables::find(&mut self.machine, root, page).map_or(Entry::EMPTY, |(_, entry)| entry)
-    }
-
-    /// The frame of a program's page, which is brought in.
-    fn frame(&mut self, number: usize, page: VirtAddr) -> Result<PhysFrame, StartError> {
-        self.bring(number, page).map_err(StartError::Page)?;
-        Ok(self.entry(number, page).frame().expect("the page was just mapped"))
     }
 }

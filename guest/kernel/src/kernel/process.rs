@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use core::fmt;
 
 use loadphys_apps::calls::Command;
+use loadphys_apps::course::Route;
 use loadphys_apps::places::{CODE, PAGE};
 use loadphys_apps::{Program, Start};
 use page_reclaim::tables::{self, TableError};
@@ -55,6 +56,8 @@ pub struct Wanted {
     pub shared: u32,
     /// Pages of its own.
     pub private: u64,
+    /// The course that it follows, if it follows one.
+    pub route: Option<Route>,
 }
 
 /// Why a program could not be started.
@@ -96,13 +99,14 @@ impl Kernel {
 
     /// Makes a space and registers for a program; gives its number.
     fn set_up(&mut self, wanted: Wanted, image: &Image) -> Result<usize, StartError> {
-        let Wanted { program, sharers, shared, private } = wanted;
+        let Wanted { program, sharers, shared, private, route } = wanted;
         let start = Start {
             program,
             index: self.core().count_start(),
             sharers,
             shared_pages: shared.into(),
             private_pages: private,
+            route,
         };
         let behind_the_segment = self.core().shared_pages;
         let shape = Shape { shared, code: image.pages(), code_share: behind_the_segment, private };
@@ -144,15 +148,12 @@ impl Kernel {
     /// Brings a page of code in; the first program to want it has it filled.
     fn load_code(&mut self, number: usize, image: &Image, page: u32) -> Result<(), StartError> {
         let address = VirtAddr::new(CODE + u64::from(page) * PAGE);
-        let how = self.bring(number, address).map_err(StartError::Page)?;
-        if how == BroughtIn::Zeroed {
-            let root = self.core().processes[number].space.root;
-            let found = tables::find(&mut self.machine, root, address);
-            let (_, entry) = found.expect("the page was just mapped");
-            let frame = entry.frame().expect("the page was just mapped");
-            self.machine.show(frame, |words| image.fill(page, words));
-        }
-        Ok(())
+        let fill = |how, words: &mut _| {
+            if how == BroughtIn::Zeroed {
+                image.fill(page, words);
+            }
+        };
+        self.bring_and_show(number, address, fill).map_err(StartError::Page)
     }
 
     /// Ends the space of one program and forgets it; those after it move up. No program is in line.

@@ -36,6 +36,8 @@ pub struct Tally {
     pub preemptions: u64,
     /// Pages read from swap.
     pub faulted_in: u64,
+    /// Pages that were new.
+    pub zeroed: u64,
     /// Pages evicted.
     pub evicted: u64,
     /// Victims left alone because swap is full.
@@ -56,6 +58,7 @@ impl Tally {
             ended: self.ended + other.ended,
             preemptions: self.preemptions + other.preemptions,
             faulted_in: self.faulted_in + other.faulted_in,
+            zeroed: self.zeroed + other.zeroed,
             evicted: self.evicted + other.evicted,
             swap_full: self.swap_full + other.swap_full,
             write_failed: self.write_failed + other.write_failed,

@@ -16,11 +16,12 @@ pub fn run(scene: &mut Scene) -> Result<(), Failure> {
     scene.choose_first()?;
     scene.start_sharers(SHARERS)?;
     scene.kernel.machine.checks.set(true);
-    let bad = Program::ALL.into_iter().filter(|program| *program != Program::Sharer);
+    let bad =
+        Program::ALL.into_iter().filter(|it| !matches!(it, Program::Sharer | Program::Follower));
     let count = bad.clone().count() as u64;
     for program in bad {
         let shared = scene.plan.pages;
-        let wanted = Wanted { program, sharers: SHARERS.into(), shared, private: 0 };
+        let wanted = Wanted { program, sharers: SHARERS.into(), shared, private: 0, route: None };
         let started = scene.kernel.start(wanted);
         started.map_err(|why| Failure::new(format_args!("{why}")))?;
     }

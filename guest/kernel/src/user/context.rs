@@ -1,6 +1,7 @@
 //! The registers of whoever was interrupted, in the order in which [`crate::interrupts`] saves them.
 
 use loadphys_apps::Start;
+use loadphys_apps::course::Route;
 use loadphys_apps::places::STACK_TOP;
 use x86_64::registers::rflags::RFlags;
 
@@ -49,6 +50,7 @@ impl Context {
             rdx: start.sharers,
             rcx: start.shared_pages,
             r8: start.private_pages,
+            r9: start.route.map_or(0, Route::word),
             rip: entry,
             cs: u64::from(Selectors::USER_CODE.0),
             rflags: RFlags::INTERRUPT_FLAG.bits(),

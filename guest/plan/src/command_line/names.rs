@@ -49,6 +49,8 @@ names! {
         Probe = "probe",
         /// Programs touch more pages than there are frames.
         Pressure = "pressure",
+        /// A program follows one course after the other through more pages than there are frames; faults are counted.
+        Courses = "courses",
         /// One program reads unmapped memory, one jumps to nowhere, one calls the stub from ring 3; others run on.
         BadProgram = "bad-program",
         /// Swap is too small for what is to be evicted.

@@ -38,6 +38,10 @@ struct Few {
 /// Chooses pages to evict; gives back how many were found. `room` is for operations. As long as it lasts no table may
 /// go, as during [`crate::evict()`].
 ///
+/// CPUs may choose at once. The hands are moved under the records' lock, so two look at the same page only if a hand comes
+/// round to it meanwhile, or if both start from the newest; nothing marks a page as chosen. If both take it, one evicts it: the
+/// other finds it being evicted and leaves it alone, so its batch is shorter. Who needs frames asks again.
+///
 /// # Panics
 /// If there is no room for a single operation.
 pub fn choose<R: Records, M: Machine>(

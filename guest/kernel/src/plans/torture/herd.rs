@@ -61,8 +61,13 @@ impl<'s> Herd<'s> {
         let room = MOST_PROGRAMS - self.salts.len();
         for _ in 0..room.min(1 + self.random.below(2)) {
             let shared = 1 + self.random.below(self.scene.plan.pages as usize) as u32;
-            let wanted =
-                Wanted { program: Program::Sharer, sharers: 1, shared, private: PRIVATE_PAGES };
+            let wanted = Wanted {
+                program: Program::Sharer,
+                sharers: 1,
+                shared,
+                private: PRIVATE_PAGES,
+                route: None,
+            };
             let started = self.scene.kernel.start(wanted);
             started.map_err(|why| Failure::new(format_args!("{why}")))?;
             let salt = self.salt();
