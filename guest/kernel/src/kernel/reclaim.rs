@@ -12,15 +12,15 @@ const BATCH: usize = 32;
 
 impl Kernel {
     /// Evicts some pages that were not touched lately; gives how many became free, or stayed since
-    /// somebody wanted them back: then others can go.
+    /// somebody wanted them back or the device failed: then others can go. That ends, since a failed write costs a slot.
     pub fn make_room(&mut self) -> u32 {
         let mut victims = [PhysFrame::containing_address(PhysAddr::zero()); BATCH];
         let mut records = Steps(self.shared);
         let evicting = self.shared.evicting();
         let chosen = choose(&mut records, &mut self.machine, &mut victims, &mut self.room);
         drop(evicting);
-        let Evicted { evicted, rescued, .. } = self.evict(&victims[..chosen]);
-        evicted + rescued
+        let Evicted { evicted, rescued, write_failed, .. } = self.evict(&victims[..chosen]);
+        evicted + rescued + write_failed
     }
 
     /// Evicts these pages.
