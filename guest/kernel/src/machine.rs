@@ -250,7 +250,7 @@ impl Deeds for Machine {
     }
 
     fn leave(&mut self, root: PhysFrame) {
-        // Other CPUs are parked in the kernel's root while the one that carries out the plan evacuates.
+        // Other CPUs are parked in the kernel's root: `Kernel::evacuate_step` has made sure.
         if self.tlb.loaded() == root {
             self.load_kernel();
         }

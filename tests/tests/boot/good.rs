@@ -53,8 +53,9 @@ pub fn cases() -> Vec<Case> {
             Expected::good(move |it| bad_program(path, it)),
         ));
         cases.push(full(path));
-        cases.push(evacuate(path));
+        cases.push(evacuate(path, 1));
     }
+    cases.push(evacuate(Path::Bare, 2));
     cases
 }
 
@@ -322,21 +323,27 @@ fn full(path: Path) -> Case {
 const EVACUATING_ON_VMX: [MethodName; 4] =
     [MethodName::Alias, MethodName::Hypercall, MethodName::Recursive, MethodName::SpaceSwitchPcid];
 
-/// Tables and pages of running programs move, freed frames are poisoned and stale translations probed.
-fn evacuate(path: Path) -> Case {
+/// Tables and pages of running programs move, freed frames are poisoned and stale translations probed. Other CPUs have run the
+/// programs before, and run them again where they are then.
+fn evacuate(path: Path, cpus: u32) -> Case {
     let named = || List::new(EVACUATING_ON_VMX).expect("different methods");
     let job = move || {
         let methods = if path == Path::Bare { Methods::All } else { Methods::Named(named()) };
         let sharers = List::new([3]).expect("one number");
         let plan =
-            Plan { plan: PlanName::Evacuate, methods, sharers, pages: 40, ..Plan::default() };
+            Plan { plan: PlanName::Evacuate, methods, sharers, pages: 40, cpus, ..Plan::default() };
         of_plan(path, emulator(path), plan)
     };
-    Case::new(format!("{path}/evacuate"), job, Expected::good(move |it| evacuated(path, it)))
+    let on = if cpus > 1 { format!("-cpus-{cpus}") } else { String::new() };
+    let check = move |report: &Report| evacuated(path, cpus, report);
+    Case::new(format!("{path}/evacuate{on}"), job, Expected::good(check))
 }
 
-fn evacuated(path: Path, report: &Report) -> Result<()> {
-    let named = |method: &&MethodName| path != Path::Vmx || EVACUATING_ON_VMX.contains(method);
+fn evacuated(path: Path, cpus: u32, report: &Report) -> Result<()> {
+    let named = |method: &&MethodName| {
+        (path != Path::Vmx || EVACUATING_ON_VMX.contains(method))
+            && (cpus == 1 || method.works_on_several_cpus())
+    };
     let all = MethodName::ALL.iter().filter(named);
     let wanted = all.filter(|it| path.may_have(**it) && has_pcids(path, **it)).count();
     let is_evacuation = |record: &&Record| matches!(record, Record::Evacuation(_));

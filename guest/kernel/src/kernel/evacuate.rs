@@ -7,11 +7,18 @@ use crate::tlb::new_identity;
 
 impl Kernel {
     /// Takes a step of an evacuation, with nobody else at the gate; where no frame is free outside the range, pages are
-    /// evicted first.
+    /// evicted first. This is the boot CPU.
+    ///
+    /// Invariant: every other CPU is parked in the kernel's root from the first step to the last, and its method has let go
+    /// of foreign roots. So none has a root loaded that moves ([`page_reclaim::Machine::leave`]).
     ///
     /// # Errors
     /// [`EvacuateError::Stuck`].
+    ///
+    /// # Panics
+    /// If another CPU is at work.
     pub fn evacuate_step(&mut self, evacuation: &mut Evacuation) -> Result<Step, EvacuateError> {
+        assert!(Self::others_are_parked(), "a range is emptied while another CPU works");
         loop {
             let step = self.step_alone(evacuation);
             if step != Ok(Step::NoFrame) || self.make_room() == 0 {

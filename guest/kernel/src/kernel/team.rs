@@ -63,6 +63,12 @@ impl Kernel {
         *ORDER.lock() = None;
     }
 
+    /// Whether every other CPU is parked, or not yet at work at all; then none has a program's root loaded. It is so whenever the
+    /// boot CPU has come back from [`Self::together`].
+    pub(super) fn others_are_parked() -> bool {
+        BUSY.load(Ordering::Acquire) == 0
+    }
+
     fn carry_out(&mut self, task: &Task) {
         match task {
             Task::Run => self.run_programs(),

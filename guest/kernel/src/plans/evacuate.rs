@@ -21,9 +21,6 @@ use crate::start::below;
 
 /// Evacuates by every method; what this machine lacks for one is recorded.
 pub fn run(scene: &mut Scene) -> Result<(), Failure> {
-    if scene.plan.cpus > 1 {
-        return Err(Failure::new(format_args!("plan=evacuate runs on one CPU so far")));
-    }
     let (mut all, mut measured) = (Default::default(), 0);
     for method in methods::asked(&scene.plan, &scene.features) {
         match scene.choose(method) {
