@@ -19,6 +19,9 @@ use crate::power::sentence;
 use crate::scene::{Failure, Scene};
 use crate::start::below;
 
+pub(super) use choice::frames;
+pub(super) use stay::proof;
+
 /// Evacuates by every method; what this machine lacks for one is recorded.
 pub fn run(scene: &mut Scene) -> Result<(), Failure> {
     let (mut all, mut measured) = (Default::default(), 0);
@@ -65,7 +68,7 @@ impl<'s> Trial<'s> {
         scene.start_sharers(sharers)?;
         scene.tell(Command::Write, 1);
         let range = choice::range(scene)?;
-        let evacuation = Evacuation::begin(&mut scene.kernel.core().memory, choice::frames(range));
+        let evacuation = Evacuation::begin(&mut scene.kernel.core().memory, frames(range));
         let evacuation = evacuation.map_err(|why| Failure::new(format_args!("{why:?}")))?;
         let ticks = Box::new(Histogram::new());
         Ok(Self {
@@ -90,11 +93,11 @@ impl<'s> Trial<'s> {
         self.work(Command::Verify)?;
         let preemptions = self.scene.kernel.tally().preemptions;
         let found = self.evacuation.so_far(&self.scene.kernel.core().memory);
-        self.must_be_all(&found)?;
-        let empty = stay::proof(self.scene, self.range)?;
+        must_be_all(self.range, &found)?;
+        let empty = proof(self.scene, self.range)?;
         let kernel_maps = stay::kernel_maps(self.scene, self.range);
         stay::must_stay(self.scene, self.range, self.generation)?;
-        self.scene.kernel.core().memory.frames.open(choice::frames(self.range));
+        self.scene.kernel.core().memory.frames.open(frames(self.range));
         self.scene.clear()?;
         Ok(self.record(found, empty, kernel_maps, preemptions))
     }
@@ -123,26 +126,6 @@ impl<'s> Trial<'s> {
         Ok(())
     }
 
-    /// Nothing may be left, unless a range was asked for that holds more than programs' frames; then it is told what is.
-    fn must_be_all(&self, found: &Evacuated) -> Result<(), Failure> {
-        match found.first_left {
-            None if found.left == 0 => Ok(()),
-            Some((frame, why)) => Err(Failure::new(format_args!(
-                "{} frames of range {} stay in use; frame {:#x} {}",
-                found.left,
-                self.range,
-                frame.start_address().as_u64(),
-                choice::why(why)
-            ))),
-            None => Err(Failure::new(format_args!(
-                "{} frames moved, and no frame outside range {} is free for {} more",
-                found.moved(),
-                self.range,
-                found.left
-            ))),
-        }
-    }
-
     fn record(self, found: Evacuated, checked: u64, kernel_maps: u64, preemptions: u64) -> Told {
         let tally = self.scene.kernel.tally();
         Told {
@@ -164,5 +147,23 @@ impl<'s> Trial<'s> {
             verified: tally.verified,
             lost: tally.lost,
         }
+    }
+}
+
+/// Nothing may be left, unless a range was asked for that holds more than programs' frames; then it is told what is.
+pub(super) fn must_be_all(range: MemoryRange, found: &Evacuated) -> Result<(), Failure> {
+    match found.first_left {
+        None if found.left == 0 => Ok(()),
+        Some((frame, why)) => Err(Failure::new(format_args!(
+            "{} frames of range {range} stay in use; frame {:#x} {}",
+            found.left,
+            frame.start_address().as_u64(),
+            choice::why(why)
+        ))),
+        None => Err(Failure::new(format_args!(
+            "{} frames moved, and no frame outside range {range} is free for {} more",
+            found.moved(),
+            found.left
+        ))),
     }
 }

@@ -2,6 +2,7 @@
 
 mod acts;
 mod herd;
+mod move_out;
 
 use loadphys_plan::records::{Record, Skipped, counts};
 
@@ -18,11 +19,12 @@ const SCARCITY: u32 = 2;
 /// Works at random under every method; what this machine lacks for one is recorded.
 pub fn run(scene: &mut Scene) -> Result<(), Failure> {
     scene.leave_frames(scene.plan.pages / SCARCITY + MOST_PROGRAMS as u32 * 16);
-    let (mut all, mut forks) = (Default::default(), 0);
+    let (mut all, mut done) = (Default::default(), [0; 2]);
     for (turn, method) in methods::asked(&scene.plan, &scene.features).into_iter().enumerate() {
         match scene.choose(method) {
             Ok(()) => {
-                forks += live(scene, scene.plan.seed.wrapping_add(turn as u64))?;
+                let lived = live(scene, scene.plan.seed.wrapping_add(turn as u64))?;
+                done.iter_mut().zip(lived).for_each(|(done, more)| *done += more);
                 all = scene.kernel.tally().and(all);
             }
             Err(why) => report::record(&Record::Skipped(Skipped {
@@ -33,17 +35,18 @@ pub fn run(scene: &mut Scene) -> Result<(), Failure> {
         }
     }
     scene.kernel.core().tally = all;
-    report::count(counts::FORKS, forks);
+    let names = [counts::FORKS, counts::EVACUATED];
+    names.iter().zip(done).for_each(|(name, count)| report::count(name, count));
     scene.conclude()
 }
 
-/// From the first program to the last; gives how many were forked.
-fn live(scene: &mut Scene, seed: u64) -> Result<u64, Failure> {
+/// From the first program to the last; gives how many were forked, and how many frames moved.
+fn live(scene: &mut Scene, seed: u64) -> Result<[u64; 2], Failure> {
     scene.kernel.machine.checks.set(scene.plan.check);
     let rounds = scene.plan.rounds.into();
     let mut herd = Herd::new(scene, seed);
     (1..=rounds).try_for_each(|generation| herd.round(generation))?;
-    let forks = herd.forks();
+    let done = herd.done();
     scene.clear()?;
-    Ok(forks)
+    Ok(done)
 }

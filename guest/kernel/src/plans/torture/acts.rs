@@ -11,13 +11,14 @@ const LOOKED_AT: usize = 64;
 /// Does one thing, chosen at random.
 ///
 /// # Errors
-/// If an audit finds something.
+/// If an audit finds something, or a range cannot be emptied.
 pub fn act(herd: &mut Herd<'_>) -> Result<(), Failure> {
-    match herd.random.below(10) {
+    match herd.random.below(12) {
         0..5 => evict_some(herd),
         5..7 => _ = herd.scene.kernel.make_room(),
         7 => herd.fork(),
         8 => herd.exit(),
+        9..11 => return herd.move_out(),
         _ => return herd.scene.audit(),
     }
     Ok(())

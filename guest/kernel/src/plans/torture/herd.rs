@@ -29,12 +29,21 @@ pub struct Herd<'s> {
     /// The next salt.
     salt: u64,
     forks: u64,
+    /// Frames that moved out of ranges.
+    pub(super) evacuated: u64,
 }
 
 impl<'s> Herd<'s> {
     /// With no program yet.
     pub fn new(scene: &'s mut Scene, seed: u64) -> Self {
-        Self { scene, random: Random::new(seed), salts: Vec::new(), salt: 0, forks: 0 }
+        Self {
+            scene,
+            random: Random::new(seed),
+            salts: Vec::new(),
+            salt: 0,
+            forks: 0,
+            evacuated: 0,
+        }
     }
 
     /// Programs write, much happens, and every program must find what was written.
@@ -51,9 +60,9 @@ impl<'s> Herd<'s> {
         self.scene.audit()
     }
 
-    /// How many programs were made by copying.
-    pub fn forks(&self) -> u64 {
-        self.forks
+    /// How many programs were made by copying, and how many frames moved out of ranges.
+    pub fn done(&self) -> [u64; 2] {
+        [self.forks, self.evacuated]
     }
 
     /// Starts a program or two that share some of the segment, if there is room.
