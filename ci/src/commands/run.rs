@@ -40,8 +40,8 @@ pub struct Arguments {
     /// triple-fault, hang, evacuate, torture, disk-faults), methods (a list, all, or auto), sharers and batch (lists), pages (of the shared
     /// segment), rounds (of eviction for a row), seed, check (on, off: poison freed frames and probe for stale
     /// translations), conformance (on, off: try each method first), swap-pages (0: as many as are needed), swap (ram,
-    /// virtio, ata), swap-timeout (seconds for which a disk may be silent), cpus (of the machine, all used), spaces
-    /// (that exist while a row is measured), range (START-END in hexadecimal, of plan=evacuate). Results
+    /// virtio, ata), swap-timeout (seconds for which a disk may be silent), faults (of plan=torture with swap=ram: of
+    /// so many requests to swap one fails; 0: none), cpus (of the machine, all used), spaces (that exist while a row is measured), range (START-END in hexadecimal, of plan=evacuate). Results
     /// are JSON lines among those of the log.
     #[arg(long, value_name = "WORDS", default_value = "")]
     append: String,

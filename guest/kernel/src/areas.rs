@@ -2,6 +2,7 @@
 //! into use under the kernel's own.
 #![expect(unsafe_code, reason = "makes slices of areas that were mapped for them")]
 
+use alloc::boxed::Box;
 use core::mem::size_of;
 
 use loadphys_boot::handoff::{Handoff, Region};
@@ -18,7 +19,7 @@ use crate::early::{Image, KernelMap, TooLittle};
 use crate::firmware::PmTimer;
 use crate::layout::SLOT_BYTES;
 use crate::methods::Reach;
-use crate::swap::{NoDisk, Prospects, RamSwap, Swap};
+use crate::swap::{FaultySwap, NoDisk, Prospects, RamSwap, Swap};
 
 /// Bytes of a frame.
 const FRAME: u64 = 4096;
@@ -133,7 +134,7 @@ impl Areas {
                 shared: SharedPages::new(self.shares.raise()),
             };
             let swap = match self.disks {
-                None => Swap::Ram(RamSwap::new(self.swap.raise())),
+                None => in_memory(RamSwap::new(self.swap.raise()), plan),
                 Some(disks) => Swap::find(disks, plan, timer, self.windows, slots)?,
             };
             (memory, swap)
@@ -147,6 +148,14 @@ impl Areas {
         }
         let reach = Reach { windows: Some(self.windows), ..self.reach };
         Ok(Estate { memory, swap, reach, root: self.root })
+    }
+}
+
+/// Swap in memory, which fails as the plan has it.
+fn in_memory(ram: RamSwap, plan: &Plan) -> Swap {
+    match plan.faults {
+        0 => Swap::Ram(ram),
+        one_in => Swap::Faulty(Box::leak(Box::new(FaultySwap::new(ram, one_in, plan.seed)))),
     }
 }
 

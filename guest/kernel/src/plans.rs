@@ -15,7 +15,7 @@ mod swap_full;
 mod torture;
 
 use loadphys_boot::handoff::Handoff;
-use loadphys_plan::command_line::{Plan, PlanName};
+use loadphys_plan::command_line::{Plan, PlanName, Swap};
 use loadphys_plan::records::{Machine, Record};
 
 use crate::areas::Estate;
@@ -53,6 +53,12 @@ pub fn run(
 }
 
 fn carry_out(scene: &mut Scene) -> Result<(), Failure> {
+    let Plan { plan, swap, faults, .. } = scene.plan;
+    if faults > 0 && (plan, swap) != (PlanName::Torture, Swap::Ram) {
+        return Err(Failure::new(format_args!(
+            "faults={faults}: only swap=ram fails at random, and only in plan=torture"
+        )));
+    }
     match scene.plan.plan {
         PlanName::Compare => compare::run(scene),
         PlanName::Probe => probe::run(scene),

@@ -269,6 +269,7 @@ impl Scene {
     pub fn conclude(&self) -> Result<(), Failure> {
         let tally = self.kernel.tally();
         let stale = self.kernel.machine.checks.stale;
+        let faults = self.kernel.machine.swap().faults();
         for (name, count) in [
             (counts::AUDITS, self.audits),
             (counts::VERIFIED, tally.verified),
@@ -279,6 +280,9 @@ impl Scene {
             (counts::PREEMPTIONS, tally.preemptions),
             (counts::FINISHED_PROGRAMS, tally.finished),
             (counts::ENDED_PROGRAMS, tally.ended),
+            (counts::ENDED_BY_DEVICE, tally.ended_by_device),
+            (counts::DEVICE_FAULTS, faults.refused),
+            (counts::CORRUPTED, faults.corrupted),
             (counts::SWAP_FULL_REFUSALS, tally.swap_full),
             (counts::WRITE_FAILURES, tally.write_failed),
             (counts::NMIS, nmis()),

@@ -3,6 +3,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`prospects`] | before the kernel's own tables are loaded: which disks there may be, and memory for them |
+//! | [`faulty`] | swap in memory that fails at random |
 //! | [`find`] | which of them carries the signature |
 //! | [`disk_swap`] | a disk at work: windows on the pages, checksums meanwhile, messages |
 //! | [`virtio`], [`ata`] | drivers behind `loadphys_disk::device::Device` |
@@ -13,6 +14,7 @@
 mod ata;
 mod clock;
 mod disk_swap;
+mod faulty;
 mod find;
 mod hal;
 mod prospects;
@@ -29,6 +31,7 @@ use spin::Mutex;
 use x86_64::VirtAddr;
 use x86_64::structures::paging::PhysFrame;
 
+pub use faulty::{Faults, FaultySwap};
 pub use find::NoDisk;
 pub use prospects::Prospects;
 pub use ram::RamSwap;
@@ -45,6 +48,8 @@ use virtio::VirtioDisk;
 pub enum Swap {
     /// Memory.
     Ram(RamSwap),
+    /// Memory that fails at random.
+    Faulty(&'static FaultySwap),
     /// A virtio block device.
     Virtio(&'static Mutex<DiskSwap<VirtioDisk>>),
     /// An ATA disk.
@@ -70,6 +75,17 @@ impl Swap {
         unsafe { find::find(prospects, plan, timer, windows, slots) }
     }
 
+    /// What the device has not done as it was asked.
+    pub fn faults(&self) -> Faults {
+        let failed = |refused| Faults { refused, corrupted: 0 };
+        match self {
+            Self::Ram(_) => Faults::default(),
+            Self::Faulty(faulty) => faulty.faults(),
+            Self::Virtio(disk) => failed(disk.lock().failed()),
+            Self::Ata(disk) => failed(disk.lock().failed()),
+        }
+    }
+
     /// Writes frames to their slots, and says of each how that went.
     ///
     /// # Safety
@@ -83,6 +99,14 @@ impl Swap {
                     // SAFETY: the caller's promise.
                     let page = unsafe { opened.show(write.frame) };
                     write.outcome = Ok(ram.write(&copier, write.slot, page));
+                }
+            }
+            Self::Faulty(faulty) => {
+                let (copier, mut opened) = (Copier::begin(), window.open(cpu));
+                for write in writes {
+                    // SAFETY: the caller's promise.
+                    let page = unsafe { opened.show(write.frame) };
+                    write.outcome = faulty.write(&copier, write.slot, page);
                 }
             }
             // SAFETY: the caller's promise.
@@ -113,6 +137,10 @@ impl Swap {
                 window.show(cpu, frame, |page| ram.read(&Copier::begin(), slot, page))
             }),
             // SAFETY: the caller's promise.
+            Self::Faulty(faulty) => unsafe {
+                window.show(cpu, frame, |page| faulty.read(&Copier::begin(), slot, page))
+            },
+            // SAFETY: the caller's promise.
             Self::Virtio(disk) => unsafe { disk.lock().read(cpu, slot, frame) },
             // SAFETY: the caller's promise.
             Self::Ata(disk) => unsafe { disk.lock().read(cpu, slot, frame) },
@@ -124,6 +152,7 @@ impl fmt::Display for Swap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ram(_) => f.write_str("swap in memory"),
+            Self::Faulty(_) => f.write_str("swap in memory that fails at random"),
             Self::Virtio(disk) => f.write_str(disk.lock().name()),
             Self::Ata(disk) => f.write_str(disk.lock().name()),
         }

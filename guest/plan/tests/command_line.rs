@@ -52,6 +52,7 @@ fn bad_numbers_are_refused() {
         "cpus=65",
         "spaces=4097",
         "swap-timeout=0",
+        "faults=-1",
         "range=0x1000",
         "range=1000-2000",
         "range=0x1000-0x1000",
@@ -106,13 +107,13 @@ prop_compose! {
         (pages, rounds) in (1..=u32::MAX, 1..=u32::MAX),
         (seed, check, conformance, swap_pages) in any::<(u64, bool, bool, u32)>(),
         (swap, cpus, spaces) in (select(Swap::ALL), 1..=MOST_CPUS, 0..=MOST_SPACES),
-        swap_timeout in 1..=u32::MAX,
+        (swap_timeout, faults) in (1..=u32::MAX, any::<u32>()),
         range in option::of((0_u64..1 << 39, 1_u64..1 << 39)),
     ) -> Plan {
         let range = range.map(|(start, more)| MemoryRange { start: start << 12, end: (start + more) << 12 });
         Plan {
             plan, methods, sharers, batch, pages, rounds, seed, check, conformance, exit,
-            swap_pages, swap, swap_timeout, cpus, spaces, range,
+            swap_pages, swap, swap_timeout, faults, cpus, spaces, range,
         }
     }
 }

@@ -28,6 +28,13 @@ pub enum Unmapped {
     Page(FaultError),
 }
 
+impl Unmapped {
+    /// Whether the page should have come from swap, and did not.
+    pub const fn is_of_device(self) -> bool {
+        matches!(self, Self::Page(FaultError::Device(_) | FaultError::Checksum(_)))
+    }
+}
+
 impl fmt::Display for Unmapped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -84,21 +91,18 @@ impl Kernel {
             Ok(BroughtIn::Zeroed) => self.core().tally.zeroed += 1,
             Ok(_) => {}
             Err(why) => {
-                let disk = self.disk_of(why);
+                let (disk, of_device) = (self.disk_of(why), why.is_of_device());
                 let why = format_args!("page fault at {address:#x} ({error:?}): {why}{disk}");
-                self.core().end_program(number, Some(why));
+                let mut core = self.core();
+                core.end_program(number, Some(why));
+                core.tally.ended_by_device += u64::from(of_device);
             }
         }
     }
 
     /// Where the page should have come from, in words, if it did not come from swap.
     fn disk_of(&self, why: Unmapped) -> String {
-        match why {
-            Unmapped::Page(FaultError::Device(_) | FaultError::Checksum(_)) => {
-                format!(" ({})", self.machine.swap())
-            }
-            _ => String::new(),
-        }
+        if why.is_of_device() { format!(" ({})", self.machine.swap()) } else { String::new() }
     }
 
     /// Brings in what belongs at an address, evicting others where no frame is free. Of a page on its way out it waits until

@@ -71,6 +71,13 @@ pub enum StartError {
     Page(super::faults::Unmapped),
 }
 
+impl StartError {
+    /// Whether a page of it should have come from swap, and did not.
+    pub const fn is_of_device(self) -> bool {
+        matches!(self, Self::Page(why) if why.is_of_device())
+    }
+}
+
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -88,11 +95,16 @@ impl Kernel {
     /// Starts a program with pages of its own.
     ///
     /// # Errors
-    /// [`StartError`].
+    /// [`StartError`]; a program that was begun is buried.
     pub fn start(&mut self, wanted: Wanted) -> Result<usize, StartError> {
         let image = Image::find();
         let number = self.set_up(wanted, &image)?;
-        (0..image.pages()).try_for_each(|page| self.load_code(number, &image, page))?;
+        let loaded = (0..image.pages()).try_for_each(|page| self.load_code(number, &image, page));
+        if let Err(why) = loaded {
+            // It is the last, so none in line moves up.
+            self.bury(number);
+            return Err(why);
+        }
         self.core().make_ready(number);
         Ok(number)
     }

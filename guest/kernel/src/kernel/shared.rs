@@ -32,6 +32,8 @@ pub struct Tally {
     pub finished: u64,
     /// Programs that were ended.
     pub ended: u64,
+    /// Those of them that needed a page which could not be read.
+    pub ended_by_device: u64,
     /// Programs interrupted for another to run.
     pub preemptions: u64,
     /// Pages read from swap.
@@ -56,6 +58,7 @@ impl Tally {
             lost: self.lost + other.lost,
             finished: self.finished + other.finished,
             ended: self.ended + other.ended,
+            ended_by_device: self.ended_by_device + other.ended_by_device,
             preemptions: self.preemptions + other.preemptions,
             faulted_in: self.faulted_in + other.faulted_in,
             zeroed: self.zeroed + other.zeroed,

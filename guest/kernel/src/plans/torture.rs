@@ -6,6 +6,7 @@ mod move_out;
 
 use loadphys_plan::records::{Record, Skipped, counts};
 
+use crate::kernel::Tally;
 use crate::measure::report::{self, name};
 use crate::methods;
 use crate::power::sentence;
@@ -19,7 +20,7 @@ const SCARCITY: u32 = 2;
 /// Works at random under every method; what this machine lacks for one is recorded.
 pub fn run(scene: &mut Scene) -> Result<(), Failure> {
     scene.leave_frames(scene.plan.pages / SCARCITY + MOST_PROGRAMS as u32 * 16);
-    let (mut all, mut done) = (Default::default(), [0; 2]);
+    let (mut all, mut done) = (Tally::default(), [0; 2]);
     for (turn, method) in methods::asked(&scene.plan, &scene.features).into_iter().enumerate() {
         match scene.choose(method) {
             Ok(()) => {
@@ -37,7 +38,13 @@ pub fn run(scene: &mut Scene) -> Result<(), Failure> {
     scene.kernel.core().tally = all;
     let names = [counts::FORKS, counts::EVACUATED];
     names.iter().zip(done).for_each(|(name, count)| report::count(name, count));
-    scene.conclude()
+    scene.conclude()?;
+    match all.ended - all.ended_by_device {
+        0 => Ok(()),
+        ended => Err(Failure::new(format_args!(
+            "{ended} programs were ended that the device did not fail"
+        ))),
+    }
 }
 
 /// From the first program to the last; gives how many were forked, and how many frames moved.

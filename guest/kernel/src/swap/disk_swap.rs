@@ -26,6 +26,8 @@ pub struct DiskSwap<D: Device<Page = SwapPage>> {
     disk: Disk<D, SwapClock>,
     name: String,
     windows: PageWindows,
+    /// Requests that failed.
+    failed: u64,
     /// Faults that were told.
     told: u64,
     death_told: bool,
@@ -48,12 +50,17 @@ impl<D: Device<Page = SwapPage>> DiskSwap<D> {
             return Err(NoDisk::new(wanted));
         }
         log!("swap: '{}' of {pages} pages on {name}", disk.header().name());
-        Ok(Self { disk, name, windows, told: 0, death_told: false })
+        Ok(Self { disk, name, windows, failed: 0, told: 0, death_told: false })
     }
 
     /// What people know the disk by.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Requests that failed.
+    pub fn failed(&self) -> u64 {
+        self.failed
     }
 
     /// Writes frames to their slots, and says of each how that went.
@@ -123,8 +130,9 @@ impl<D: Device<Page = SwapPage>> DiskSwap<D> {
         }
     }
 
-    /// Says what went wrong, as long as that is news.
+    /// Counts what went wrong, and says it as long as that is news.
     fn tell(&mut self, slot: Slot, what: &str, fault: Fault) {
+        self.failed += 1;
         let (number, name) = (slot.number(), &self.name);
         match fault {
             Fault::Dead => {}

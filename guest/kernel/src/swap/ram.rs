@@ -41,6 +41,17 @@ impl RamSwap {
         copier.copy(unsafe { &*self.place(slot) }, page)
     }
 
+    /// How many slots there are.
+    pub fn slots(&self) -> usize {
+        self.slots
+    }
+
+    /// Changes a bit of a slot to what it is not.
+    pub fn flip(&self, slot: Slot, bit: usize) {
+        // SAFETY: the slot is that of the page which is being brought in, so nobody else touches it.
+        unsafe { (*self.place(slot))[bit / 64] ^= 1 << (bit % 64) };
+    }
+
     fn place(&self, slot: Slot) -> *mut Words {
         let number = slot.number() as usize;
         assert!(number < self.slots, "{slot:?} is one of the device's");

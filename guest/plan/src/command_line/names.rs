@@ -59,7 +59,7 @@ names! {
         DiskFaults = "disk-faults",
         /// Every frame of a physical range moves out of it while programs run, under every method.
         Evacuate = "evacuate",
-        /// Random work under all methods in turn, with faults, for so many seconds.
+        /// Random work under all methods in turn, with faults, for so many rounds.
         Torture = "torture",
         /// Every call the stub must refuse.
         BadCalls = "bad-calls",

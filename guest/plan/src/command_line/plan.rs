@@ -38,6 +38,8 @@ pub struct Plan {
     pub swap: Swap,
     /// Seconds for which a disk may be silent before it counts as dead.
     pub swap_timeout: u32,
+    /// Of so many requests to swap in memory one fails, at random; 0 is for none to fail.
+    pub faults: u32,
     /// CPUs that are used.
     pub cpus: u32,
     /// Spaces that exist while a row is measured, sharers included; 0 is the sharers alone.
@@ -62,6 +64,7 @@ impl Default for Plan {
             swap_pages: 0,
             swap: Swap::Ram,
             swap_timeout: 10,
+            faults: 0,
             cpus: 1,
             spaces: 0,
             range: None,
@@ -70,7 +73,7 @@ impl Default for Plan {
 }
 
 /// The keys, in the canonical order.
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 17] = [
     "plan",
     "methods",
     "sharers",
@@ -84,12 +87,13 @@ const KEYS: [&str; 16] = [
     "swap-pages",
     "swap",
     "swap-timeout",
+    "faults",
     "cpus",
     "spaces",
     "range",
 ];
 /// [`KEYS`] as they are told to people.
-const KEYS_LISTED: &str = "plan methods sharers batch pages rounds seed check conformance exit swap-pages swap swap-timeout cpus spaces range, \
+const KEYS_LISTED: &str = "plan methods sharers batch pages rounds seed check conformance exit swap-pages swap swap-timeout faults cpus spaces range, \
     each as key=value";
 
 impl FromStr for Plan {
@@ -133,6 +137,7 @@ impl Plan {
             "swap-pages" => self.swap_pages = number(key, value, "a number from 0 to 4294967295")?,
             "swap" => self.swap = value.parse()?,
             "swap-timeout" => self.swap_timeout = from_one(key, value)?,
+            "faults" => self.faults = number(key, value, "a number from 0 to 4294967295")?,
             "cpus" => self.cpus = within(key, value, MOST_CPUS, "a number from 1 to 64")?,
             "spaces" => self.spaces = spaces(value)?,
             "range" => self.range = MemoryRange::parse(value)?,
@@ -186,13 +191,13 @@ fn number<T: FromStr>(what: &'static str, text: &str, wanted: &'static str) -> R
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { plan, methods, sharers, batch, pages, rounds, seed, exit, .. } = self;
-        let Self { swap_pages, swap, swap_timeout, cpus, spaces, .. } = self;
+        let Self { swap_pages, swap, swap_timeout, faults, cpus, spaces, .. } = self;
         let on = |on| if on { Check::On } else { Check::Off };
         let (check, conformance) = (on(self.check), on(self.conformance));
         write!(f, "plan={plan} methods={methods} sharers={sharers} batch={batch} pages={pages} ")?;
         write!(f, "rounds={rounds} seed={seed} check={check} ")?;
         write!(f, "conformance={conformance} exit={exit} swap-pages={swap_pages} ")?;
-        write!(f, "swap={swap} swap-timeout={swap_timeout} ")?;
+        write!(f, "swap={swap} swap-timeout={swap_timeout} faults={faults} ")?;
         write!(f, "cpus={cpus} spaces={spaces}")?;
         match self.range {
             Some(range) => write!(f, " range={range}"),

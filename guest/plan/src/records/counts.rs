@@ -1,6 +1,6 @@
 //! The names of [`Count`](super::Count)s.
 
-/// Programs that were ended for what they did.
+/// Programs that were ended, for what they did or for want of a page.
 pub const ENDED_PROGRAMS: &str = "ended-programs";
 /// Programs that ran to their end.
 pub const FINISHED_PROGRAMS: &str = "finished-programs";
@@ -46,5 +46,9 @@ pub const NMIS: &str = "nmis";
 pub const EVACUATED: &str = "evacuated";
 /// Spaces made as copies of another.
 pub const FORKS: &str = "forks";
-/// Requests that a swap device did not fulfil.
+/// Requests that a swap device refused.
 pub const DEVICE_FAULTS: &str = "device-faults";
+/// Pages that a swap device gave back otherwise than they were written.
+pub const CORRUPTED: &str = "corrupted";
+/// Programs that were ended since a page of theirs could not be read from swap; they are among the [`ENDED_PROGRAMS`].
+pub const ENDED_BY_DEVICE: &str = "ended-by-device";

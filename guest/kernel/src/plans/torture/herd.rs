@@ -65,22 +65,19 @@ impl<'s> Herd<'s> {
         [self.forks, self.evacuated]
     }
 
-    /// Starts a program or two that share some of the segment, if there is room.
+    /// Starts a program or two that share some of the segment, if there is room. One whose code cannot be read does not start.
     fn welcome(&mut self) -> Result<(), Failure> {
         let room = MOST_PROGRAMS - self.salts.len();
         for _ in 0..room.min(1 + self.random.below(2)) {
             let shared = 1 + self.random.below(self.scene.plan.pages as usize) as u32;
-            let wanted = Wanted {
-                program: Program::Sharer,
-                sharers: 1,
-                shared,
-                private: PRIVATE_PAGES,
-                route: None,
-            };
-            let started = self.scene.kernel.start(wanted);
-            started.map_err(|why| Failure::new(format_args!("{why}")))?;
-            let salt = self.salt();
-            self.salts.push(salt);
+            match self.scene.kernel.start(sharer(shared)) {
+                Ok(_) => {
+                    let salt = self.salt();
+                    self.salts.push(salt);
+                }
+                Err(why) if why.is_of_device() => {}
+                Err(why) => return Err(Failure::new(format_args!("{why}"))),
+            }
         }
         self.run();
         Ok(())
@@ -138,4 +135,10 @@ impl<'s> Herd<'s> {
         self.salt = (self.salt + 1) % SALTS;
         self.salt
     }
+}
+
+/// A program that writes all words of so many shared pages.
+const fn sharer(shared: u32) -> Wanted {
+    let (program, private) = (Program::Sharer, PRIVATE_PAGES);
+    Wanted { program, sharers: 1, shared, private, route: None }
 }
