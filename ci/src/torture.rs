@@ -5,6 +5,7 @@ mod turns;
 
 pub use tally::Tally;
 
+use std::iter;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -19,6 +20,8 @@ use crate::progress::Progress;
 use crate::tools;
 use turns::Turn;
 
+pub use turns::TURNS;
+
 /// What is asked for.
 #[derive(Clone, Debug)]
 pub struct Asked {
@@ -30,6 +33,8 @@ pub struct Asked {
     pub seconds: Duration,
     /// Of the first boot.
     pub seed: u64,
+    /// Boot only this kind, counted from 0, once, with its console in the terminal.
+    pub turn: Option<usize>,
 }
 
 /// What all boots came to, and what the first one found that was not content.
@@ -65,14 +70,14 @@ fn torture(
     let progress = Progress::start(format!("torture {path} on {}", choice.machine), 0);
     let mut tally = Tally::default();
     let mut found = None;
-    for (turn, seed) in Turn::all(path).cycle().zip(asked.seed..) {
+    for (turn, seed) in boots(asked, path, choice.machine) {
         if Instant::now() >= end || stop.load(Ordering::Relaxed) {
             break;
         }
-        let report = boot::boot(&turn.job(choice.machine, programs, seed)?, |_, _| ())?;
+        let report = boot::boot(&turn.job(programs, seed)?, |line, _| asked.show(line))?;
         tally.take(&report);
         progress.step(format!("{turn}, seed {seed}: {}", tally.short()));
-        if let Some(what) = wrong(&turn, choice.machine, seed, &report) {
+        if let Some(what) = wrong(&turn, seed, &report) {
             stop.store(true, Ordering::Relaxed);
             report.tail().iter().for_each(|line| progress.say(&format!("  {line}")));
             found = Some(what);
@@ -83,10 +88,28 @@ fn torture(
     Ok((tally, found))
 }
 
+/// All kinds of boots in turn, without end; or the one that is asked for, once.
+fn boots(asked: &Asked, path: Path, machine: MachineName) -> Box<dyn Iterator<Item = (Turn, u64)>> {
+    let turns = Turn::all(path, machine);
+    match asked.turn {
+        Some(turn) => Box::new(iter::once((turns[turn], asked.seed))),
+        None => Box::new(turns.into_iter().cycle().zip(asked.seed..)),
+    }
+}
+
+impl Asked {
+    /// Shows a line of the console, if one boot is asked for.
+    fn show(&self, line: &str) {
+        if self.turn.is_some() {
+            println!("{line}");
+        }
+    }
+}
+
 /// What a boot found, and how to see it again.
-fn wrong(turn: &Turn, machine: MachineName, seed: u64, report: &Report) -> Option<String> {
+fn wrong(turn: &Turn, seed: u64, report: &Report) -> Option<String> {
     let mut boot = Tally::default();
     boot.take(report);
     let what = report.verdict().err().or_else(|| boot.wrong())?;
-    Some(format!("{what} ({turn}; again by: {})", turn.again(machine, seed)))
+    Some(format!("{what} ({turn}; again by: {})", turn.again(seed)))
 }

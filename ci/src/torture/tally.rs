@@ -15,14 +15,16 @@ pub struct Tally {
 }
 
 /// What people are told, in this order, and in which words.
-const TOLD: [(&str, &str); 10] = [
+const TOLD: [(&str, &str); 12] = [
     (counts::EVICTED, "pages evicted"),
     (counts::FAULTED_IN, "brought back from swap"),
     (counts::EVACUATED, "frames evacuated"),
     (counts::FORKS, "forks"),
     (counts::FINISHED_PROGRAMS, "programs that came to their end"),
-    (counts::DEVICE_FAULTS, "device faults"),
-    (counts::ENDED_PROGRAMS, "programs ended by a page that could not be read"),
+    (counts::DEVICE_FAULTS, "requests that a swap device refused"),
+    (counts::CORRUPTED, "pages that one gave back with a bit flipped"),
+    (counts::WRITE_FAILURES, "pages kept that could not be written"),
+    (counts::ENDED_BY_DEVICE, "programs ended by a page that could not be read"),
     (counts::AUDITS, "audits"),
     (counts::VERIFIED, "pages verified"),
     (counts::LOST, "lost"),
@@ -66,8 +68,22 @@ impl Tally {
                 count => return Some(format!("{count} {what}")),
             }
         }
+        if let Some(what) = self.wrongly_ended() {
+            return Some(what);
+        }
         let idle = [counts::EVICTED, counts::VERIFIED].into_iter().find(|it| self.count(it) == 0);
         idle.map(|name| format!("nothing was {name}"))
+    }
+
+    /// Programs may end before their time only where a device has failed them, each by a request of its own.
+    fn wrongly_ended(&self) -> Option<String> {
+        let [ended, by_device] =
+            [counts::ENDED_PROGRAMS, counts::ENDED_BY_DEVICE].map(|it| self.count(it));
+        let faults = self.count(counts::DEVICE_FAULTS) + self.count(counts::CORRUPTED);
+        let is_wrong = ended > by_device || by_device > faults;
+        is_wrong.then(|| {
+            format!("{ended} programs ended, {by_device} by {faults} faults of the device")
+        })
     }
 
     /// In a few words.
@@ -111,6 +127,28 @@ mod tests {
         all.take(&report(&[(counts::EVICTED, 4)]));
         assert_eq!(all.short(), "2 boots, 7 evicted, 0 lost");
         assert_eq!(all.wrong(), None);
+    }
+
+    #[test]
+    fn programs_end_by_faults_of_the_device_only() {
+        let wrong = |ended, by_device, faults| {
+            let mut tally = Tally::default();
+            tally.take(&report(&[
+                (counts::EVICTED, 1),
+                (counts::VERIFIED, 1),
+                (counts::ENDED_PROGRAMS, ended),
+                (counts::ENDED_BY_DEVICE, by_device),
+                (counts::DEVICE_FAULTS, faults),
+                (counts::CORRUPTED, 1),
+            ]));
+            tally.wrong()
+        };
+        assert_eq!((wrong(0, 0, 0), wrong(3, 3, 2), wrong(1, 1, 5)), (None, None, None));
+        let told = |ended, by_device, faults| {
+            Some(format!("{ended} programs ended, {by_device} by {faults} faults of the device"))
+        };
+        assert_eq!(wrong(3, 2, 2), told(3, 2, 3), "one for what it did");
+        assert_eq!(wrong(3, 3, 1), told(3, 3, 2), "one that no fault explains");
     }
 
     #[test]
