@@ -54,6 +54,7 @@ pub fn cases() -> Vec<Case> {
         ));
         cases.push(full(path));
         cases.push(evacuate(path, 1));
+        cases.push(torture(path));
     }
     cases.push(evacuate(Path::Bare, 2));
     cases
@@ -353,6 +354,40 @@ fn evacuated(path: Path, cpus: u32, report: &Report) -> Result<()> {
     ensure!(wrong.is_none(), "{wrong:?}");
     exactly(report, counts::STALE, 0)?;
     ensure!(count(report, counts::PREEMPTIONS)? > 0, "the timer interrupted no program");
+    nothing_lost(report)
+}
+
+/// Random work on two CPUs with a swap that fails at random.
+fn torture(path: Path) -> Case {
+    Case::new(format!("{path}/torture"), move || short_torture(path), Expected::good(tortured))
+}
+
+/// A boot of plan `torture` that takes seconds.
+pub fn short_torture(path: Path) -> Result<Job> {
+    let named = [MethodName::Recursive, MethodName::Mirror, MethodName::Alias];
+    let methods = Methods::Named(List::new(named).expect("different methods"));
+    let (plan, pages, rounds, faults) = (PlanName::Torture, 48, 6, 150);
+    let plan =
+        Plan { plan, methods, pages, rounds, faults, cpus: 2, swap_pages: 1024, ..Plan::default() };
+    of_plan(path, emulator(path), plan)
+}
+
+/// Everything happened, what failed was told apart from what was done wrong, and nothing was lost.
+fn tortured(report: &Report) -> Result<()> {
+    for name in [
+        counts::EVICTED,
+        counts::FAULTED_IN,
+        counts::EVACUATED,
+        counts::FORKS,
+        counts::DEVICE_FAULTS,
+        counts::CORRUPTED,
+        counts::WRITE_FAILURES,
+        counts::ENDED_BY_DEVICE,
+    ] {
+        ensure!(count(report, name)? > 0, "nothing is counted as {name}");
+    }
+    exactly(report, counts::ENDED_PROGRAMS, count(report, counts::ENDED_BY_DEVICE)?)?;
+    exactly(report, counts::STALE, 0)?;
     nothing_lost(report)
 }
 
