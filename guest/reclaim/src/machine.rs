@@ -52,7 +52,8 @@ pub trait Machine {
     fn release(&mut self, table: PhysFrame) -> Result<(), Refusal>;
 
     /// These operations on entries of level one were done and took something away: notes what must
-    /// be flushed. Operations whose action is [`foreign_access::Action::Load`] changed nothing.
+    /// be flushed. One whose action is [`foreign_access::Action::Load`] changed nothing; it does no harm to flush
+    /// it too.
     fn edited(&mut self, operations: &[Operation]);
 
     /// Flushes what was noted: returns only when every CPU that may hold a noted entry has

@@ -8,11 +8,13 @@ use crate::machine::Machine;
 /// found nothing: it changed nothing, and what was found there is not the page.
 #[inline]
 pub fn edit<M: Machine>(machine: &mut M, operations: &mut [Operation]) {
-    let mut start = 0;
-    while let Err(stopped) = machine.apply(&mut operations[start..]) {
-        let refused = &mut operations[start + stopped.done];
+    let mut rest = operations;
+    while let Err(stopped) = machine.apply(rest) {
+        let (done, others) = rest.split_at_mut(stopped.done);
+        machine.edited(done);
+        let Some((refused, others)) = others.split_first_mut() else { return };
         (refused.action, refused.found) = (Action::Load, Entry::EMPTY);
-        start += stopped.done + 1;
+        rest = others;
     }
-    machine.edited(operations);
+    machine.edited(rest);
 }

@@ -1,6 +1,6 @@
 //! The edits that have yet to be flushed, and whom they concern.
 
-use foreign_access::{Action, EntryName, Operation};
+use foreign_access::{EntryName, Operation};
 use x86_64::structures::paging::PhysFrame;
 
 use super::announced::look;
@@ -21,7 +21,7 @@ pub struct Round {
     /// What each CPU used when the round began.
     watched: [Watched; MOST_CPUS],
     /// Room for those who use what was just edited.
-    users: [User; 2 * MOST_CPUS],
+    users: [User; 1 + 2 * MOST_CPUS],
 }
 
 /// A root that a CPU used when the round began.
@@ -47,7 +47,7 @@ impl Round {
     pub fn new() -> Self {
         let (root, nobody) = (numbered(0), User { root: numbered(0), cpus: 0, edits: 0 });
         let watched = [Watched { root, first: 0, edits: 0 }; MOST_CPUS];
-        Self { begun: false, pages: 0, concerned: 0, watched, users: [nobody; 2 * MOST_CPUS] }
+        Self { begun: false, pages: 0, concerned: 0, watched, users: [nobody; 1 + 2 * MOST_CPUS] }
     }
 
     /// Operations were done: raises the generations of what they edited, then looks who may be using it.
@@ -60,16 +60,45 @@ impl Round {
         if !self.begun {
             self.begin(shared.cpus(), &shared.generations);
         }
-        let mut roots = Roots::default();
-        for name in edits(operations) {
-            shared.generations.raise(name.root());
-            roots.add(name.root());
-        }
+        let request = &shared.cpus()[me].request;
+        let roots = self.raise(me, shared, operations);
         look();
         let count = self.find_users(shared.cpus(), roots);
-        if count > 0 {
-            self.gather(&shared.cpus()[me].request, count, operations);
+        if count > 1 {
+            self.gather(request, count, operations);
         }
+        self.count(count);
+    }
+
+    /// Raises the generations, and gathers the pages of the root that this CPU has loaded, since these nearly always concern it
+    /// and hardly anybody else: it is the first user.
+    #[inline]
+    fn raise<G, C>(&mut self, me: usize, shared: &Shared<G, C>, operations: &[Operation]) -> Roots
+    where
+        G: AsRef<[Generation]>,
+        C: AsRef<[Shown]>,
+    {
+        let Shown { announced, request, .. } = &shared.cpus()[me];
+        let (mine, mut roots, before) =
+            (frame_number(announced.loaded()), Roots::default(), self.pages);
+        for Operation { name, .. } in operations {
+            shared.generations.raise(name.root());
+            roots.add(name.root());
+            if frame_number(name.root()) == mine {
+                self.add_page(request, name);
+            }
+        }
+        self.users[0] =
+            User { root: numbered(mine), cpus: 1 << me, edits: (self.pages - before) as u64 };
+        roots
+    }
+
+    #[inline]
+    fn add_page(&mut self, request: &Request, name: &EntryName) {
+        if self.pages < MOST_PAGES {
+            request.set_page(self.pages, name.root(), name.page());
+        }
+        self.pages += 1;
     }
 
     #[inline]
@@ -81,17 +110,18 @@ impl Round {
         }
     }
 
-    /// Lists the roots that CPUs may be using and that may have been edited; gives how many.
+    /// Lists the roots that CPUs may be using and that may have been edited, after the first user; gives how many there are now.
     #[inline]
     fn find_users(&mut self, cpus: &[Shown], edited: Roots) -> usize {
-        let mut count = 0;
+        let mut count = 1;
         for (cpu, shown) in cpus.iter().enumerate() {
             for root in shown.announced.roots() {
                 if edited.may_have(root) {
                     let known = self.users[..count].iter().position(|user| user.root == root);
                     let at = known.unwrap_or(count);
-                    let cpus = known.map_or(0, |at| self.users[at].cpus) | 1 << cpu;
-                    self.users[at] = User { root, cpus, edits: 0 };
+                    let (cpus, edits) =
+                        known.map_or((0, 0), |at| (self.users[at].cpus, self.users[at].edits));
+                    self.users[at] = User { root, cpus: cpus | 1 << cpu, edits };
                     count = count.max(at + 1);
                 }
             }
@@ -99,20 +129,21 @@ impl Round {
         count
     }
 
-    /// Puts the edited pages of the first so many users' roots into the request.
+    /// Puts the edited pages of the roots of all these users but the first into the request.
     fn gather(&mut self, request: &Request, users: usize, operations: &[Operation]) {
-        // Nearly always there is one user: the CPU that evicts. So all that others pay for is one comparison.
-        let users = &mut self.users[..users];
-        for user in users.iter_mut() {
-            for name in edits(operations).filter(|name| name.root() == user.root) {
-                user.edits += 1;
-                if self.pages < MOST_PAGES {
-                    request.set_page(self.pages, user.root, name.page());
-                }
-                self.pages += 1;
+        for at in 1..users {
+            let User { root, .. } = self.users[at];
+            for Operation { name, .. } in operations.iter().filter(|o| o.name.root() == root) {
+                self.add_page(request, name);
+                self.users[at].edits += 1;
             }
         }
-        for user in users.iter().filter(|user| user.edits > 0) {
+    }
+
+    /// Takes note of these users and how often what they use was edited.
+    #[inline]
+    fn count(&mut self, users: usize) {
+        for user in self.users[..users].iter().filter(|user| user.edits > 0) {
             self.concerned |= user.cpus;
             for cpu in bits(user.cpus) {
                 let watched = &mut self.watched[cpu];
@@ -145,13 +176,6 @@ impl Round {
         let fits = self.pages <= MOST_PAGES;
         (if fits { Kind::Pages(self.pages) } else { Kind::Everything }, self.concerned)
     }
-}
-
-/// The names of the entries that were edited.
-#[inline]
-fn edits(operations: &[Operation]) -> impl Iterator<Item = EntryName> {
-    let edits = operations.iter().filter(|operation| operation.action != Action::Load);
-    edits.map(|operation| operation.name)
 }
 
 /// Which roots may be among those of some edits: a bit for all whose frame numbers are equal modulo 64.
