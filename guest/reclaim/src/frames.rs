@@ -41,7 +41,7 @@ pub struct Frames<'a> {
     records: &'a mut [FrameRecord],
     free: Option<FrameNumber>,
     free_count: u32,
-    /// Pages, and those of them that are on trial.
+    /// Pages, and those of them that are not on trial any more.
     pages: (u32, u32),
     /// Whose turn it is to go.
     pub(crate) hands: Hands,
@@ -141,9 +141,11 @@ impl<'a> Frames<'a> {
         self.records.get(number.index()).map(|record| record.0)
     }
 
+    #[inline]
     pub(crate) fn set(&mut self, number: FrameNumber, state: State) {
-        let before = core::mem::replace(&mut self.records[number.index()].0, state).counts();
-        let after = state.counts();
+        let record = &mut self.records[number.index()].0;
+        let (before, after) = (record.counts(), state.counts());
+        *record = state;
         self.pages.0 = self.pages.0 - before.0 + after.0;
         self.pages.1 = self.pages.1 - before.1 + after.1;
     }
@@ -153,7 +155,7 @@ impl<'a> Frames<'a> {
         let Some(page) = self.page(number) else { return };
         let was_kept = page.marks.has(Marks::KEPT);
         page.marks.set(Marks::KEPT);
-        self.pages.1 -= u32::from(!was_kept);
+        self.pages.1 += u32::from(!was_kept);
     }
 
     /// How many frames hold a page.
@@ -163,7 +165,7 @@ impl<'a> Frames<'a> {
 
     /// How many frames hold a page that is on trial.
     pub(crate) const fn trial_count(&self) -> u32 {
-        self.pages.1
+        self.pages.0 - self.pages.1
     }
 
     /// So many more (or, if negative, fewer) entries of a table are not empty.
@@ -284,10 +286,12 @@ impl<'a> Frames<'a> {
     }
 
     /// Makes a frame free that nobody can reach any more; in a range that is closed it goes offline.
+    #[inline]
     pub(crate) fn free(&mut self, number: FrameNumber, _proof: &Flushed) {
         self.push_free(number);
     }
 
+    #[inline]
     fn push_free(&mut self, number: FrameNumber) {
         if self.closed.contains(&number.number()) {
             self.set(number, State::Offline);

@@ -144,14 +144,14 @@ fn lay_out(
     (pages, from): (&mut [Write], Option<Node>),
     room: &mut [Operation],
 ) -> (usize, Option<(usize, Option<Node>)>) {
-    let (all, mut room, mut from) = (room.len(), room, from);
-    for (number, page) in pages.iter_mut().enumerate() {
+    let (all, all_pages) = (room.len(), pages.len());
+    let (mut pages, mut room, mut from) = (pages.iter_mut(), room.iter_mut(), from);
+    while let Some(page) = pages.next() {
         let Some(last) = page.last else { continue };
         let (before, action) = (room.len(), Action::Exchange(swap_entry(page.slot)));
         let mut next = from.take().map_or_else(|| reverse.after(last), Node::number);
         let mut rest = true;
-        while let Some((operation, others)) = core::mem::take(&mut room).split_first_mut() {
-            room = others;
+        for operation in room.by_ref() {
             let (mapping, after) = reverse.at_number(next);
             operation.name = frames.leaf_name(mapping);
             operation.action = action;
@@ -163,7 +163,7 @@ fn lay_out(
         }
         page.laid = (before - room.len()) as u32;
         if rest {
-            return (all, Some((number, Node::new(next))));
+            return (all, Some((all_pages - pages.len() - 1, Node::new(next))));
         }
     }
     (all - room.len(), None)

@@ -50,10 +50,10 @@ impl State {
         Self::Data { marks, mappings: None, slot, share }
     }
 
-    /// How many pages it is, and how many of these are on trial: none or one.
-    pub const fn counts(self) -> (u32, u32) {
+    /// How many pages it is, and how many of these are not on trial any more: none or one.
+    pub const fn counts(&self) -> (u32, u32) {
         match self {
-            Self::Data { marks, .. } => (1, !marks.has(Marks::KEPT) as u32),
+            Self::Data { marks, .. } => (1, marks.has(Marks::KEPT) as u32),
             _ => (0, 0),
         }
     }
