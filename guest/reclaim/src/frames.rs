@@ -17,10 +17,12 @@ mod far;
 mod kind;
 mod moved;
 mod offline;
+mod recent;
 mod state;
 
 pub use kind::Kind;
 pub use offline::NotEmptyYet;
+use recent::RecentTables;
 pub use state::FrameRecord;
 pub(crate) use state::{Marks, State};
 
@@ -47,6 +49,7 @@ pub struct Frames<'a> {
     pub(crate) hands: Hands,
     /// Frames that go offline instead of becoming free.
     closed: Range<u32>,
+    recent: RecentTables,
 }
 
 impl<'a> Frames<'a> {
@@ -62,6 +65,7 @@ impl<'a> Frames<'a> {
             free: None,
             free_count: 0,
             closed: 0..0,
+            recent: RecentTables::NONE,
             pages: (0, 0),
             hands: Hands::default(),
         }

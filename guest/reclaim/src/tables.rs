@@ -79,6 +79,22 @@ pub fn find_or_build<M: Machine>(
     if u64::from(page.p4_index()) >= walk::USER_ENTRIES as u64 {
         return Err(TableError::NotUsers(page));
     }
+    let number = FrameNumber::of(root).ok_or(TableError::NotARoot(root))?;
+    if let Some(name) = memory.frames.recent_leaf(number, page) {
+        return Ok(name);
+    }
+    let name = walk_or_build(memory, machine, root, page)?;
+    memory.frames.keep_leaf(number, &name);
+    Ok(name)
+}
+
+/// The same by a walk.
+fn walk_or_build<M: Machine>(
+    memory: &mut Memory<'_>,
+    machine: &mut M,
+    root: PhysFrame,
+    page: VirtAddr,
+) -> Result<EntryName, TableError> {
     let mut name = walk::top(root, page.align_down(4096u64));
     while name.level() != PageTableLevel::One {
         let entry = load(machine, name)?;

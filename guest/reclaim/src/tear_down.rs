@@ -64,6 +64,7 @@ pub fn tear_down<M: Machine>(
 ) -> Result<TornDown, TearDownError> {
     assert!(!room.is_empty(), "room for at least one operation");
     let number = root_number(memory, root)?;
+    memory.frames.forget_recent();
     let mut work = TearDown { memory, machine, room, retired: None, gone: TornDown::default() };
     let emptied = work.empty_all(number);
     let flushed = Flushed::by_letting_go(work.machine);
