@@ -9,6 +9,7 @@ use page_reclaim::{Kind, Machine, NotEmptyYet, Reference, evacuate, tables};
 use x86_64::PhysAddr;
 use x86_64::structures::paging::PhysFrame;
 use x86_64::structures::paging::frame::PhysFrameRange;
+use x86_64::structures::paging::page_table::PageTableLevel;
 
 /// Frames there are, and the first of those that the spaces use: the model gives the last away first.
 const FRAMES: u64 = 260;
@@ -274,6 +275,30 @@ fn what_the_stub_refuses_stays_where_it_is() {
             assert_eq!(kernel.frame_of(1, PRIVATE_PAGE), entry.frame());
             kernel.evacuate_another(0, frames(at, at + 1)).unwrap();
             assert_eq!(kernel.memory.frames.kind(name.table()), Kind::Offline);
+            read_all(kernel);
+            assert_eq!(kernel.model().take_violations(), [], "{method}");
+        });
+    }
+}
+
+#[test]
+fn a_root_that_the_stub_refuses_stays_and_is_loaded_again() {
+    for method in ["hypercall", "alias"] {
+        with_kernel(&Setup::roomy(method, 3), |kernel| {
+            write_all(kernel);
+            kernel.touch(1, 1, PRIVATE_PAGE, None).unwrap();
+            let root = kernel.machine.world.spaces[1].unwrap();
+            kernel.machine.release(root).unwrap();
+            kernel.model().memory.set_table(root, true);
+            let at = root.start_address().as_u64() >> 12;
+            let found = kernel.evacuate(0, frames(at, at + 1)).unwrap();
+            let Some((stays, Why::Refused(_))) = found.first_left else { panic!("{found:?}") };
+            assert_eq!((stays, found.left, found.moved()), (root, 1, 0));
+            assert_eq!(kernel.model().root(1), root, "the CPU that left it has it again");
+            kernel.machine.adopt(root, PageTableLevel::Four).unwrap();
+            kernel.evacuate_another(0, frames(at, at + 1)).unwrap();
+            assert_eq!(kernel.memory.frames.kind(root), Kind::Offline);
+            assert_eq!(kernel.machine.world.spaces[1], Some(kernel.model().root(1)));
             read_all(kernel);
             assert_eq!(kernel.model().take_violations(), [], "{method}");
         });

@@ -73,14 +73,17 @@ pub trait Machine {
     #[track_caller]
     fn let_go(&mut self);
 
-    /// A root will move: returns only when no CPU has it loaded. What the kernel keeps of it is about to
-    /// change ([`Machine::root_moved`]), so nobody loads it again until then.
+    /// A root will move: returns only when no CPU has it loaded. From then until [`Machine::root_moved`] no CPU loads
+    /// it again, neither from where it was nor from where it goes: a CPU that did would walk, and set Accessed in, a
+    /// frame that is copied and freed meanwhile. The kernel's scheduler must be kept from it (by a lock that whoever
+    /// loads a space holds, or because other CPUs are parked).
     fn leave(&mut self, root: PhysFrame);
 
-    /// A root is in another frame now, complete, with the upper half that it got when it was adopted. The
-    /// kernel changes whatever names the old frame. What CPUs know of the space they know of the old root too, by
-    /// whatever leads to it in its own upper half; so whoever loads the new one first on a CPU must flush the PCID
-    /// under which it does (with a new [`crate::shootdown::Identity`], or [`crate::stale::Tag::new`]).
+    /// The root that was left is here now, complete, with the upper half that it got when it was adopted, and may be
+    /// loaded again; one that may not move is where it was. The kernel changes whatever names the old frame. What CPUs
+    /// know of the space they know of the old root too, by whatever leads to it in its own upper half; so whoever
+    /// loads the new one first on a CPU must flush the PCID under which it does (with a new
+    /// [`crate::shootdown::Identity`]).
     fn root_moved(&mut self, from: PhysFrame, to: PhysFrame);
 
     /// Copies a whole frame. Nobody can write to either.

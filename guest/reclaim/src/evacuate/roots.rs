@@ -1,4 +1,7 @@
 //! Roots: no entry leads to one, but CPUs have it loaded, and the kernel knows it by its frame.
+//!
+//! The invariant: from [`Machine::leave`] to [`Machine::root_moved`] no CPU has the root loaded, or loads it. It ends
+//! also for a root that stays.
 
 use foreign_access::walk;
 use x86_64::VirtAddr;
@@ -31,6 +34,7 @@ fn move_root<M: Machine>(
     let first = walk::top(from.frame(), VirtAddr::zero());
     if let Some(why) = change_frame(machine, first, (from, to), PageTableLevel::Four)? {
         memory.frames.free(to, &Flushed::never_mapped());
+        machine.root_moved(from.frame(), from.frame());
         so_far.leave(from.frame(), why);
         return Ok(());
     }
