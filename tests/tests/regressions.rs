@@ -28,3 +28,36 @@ fn a_root_without_tables_is_let_go_on_every_cpu() {
     found.forgive_missing_frames();
     assert_eq!(found.first_wrong(), None);
 }
+
+/// A root that another CPU loads while it is on its way to another frame.
+#[test]
+fn a_root_that_moves_is_not_loaded_before_it_has() {
+    let touch = |cpu, space, page| Step::Touch { cpu, space, page, value: None };
+    let steps = [
+        touch(0, 4, 4),
+        touch(0, 2, 8),
+        touch(0, 1, 7),
+        touch(1, 0, 0),
+        Step::ExchangeTables(0, 0),
+        Step::EvictPage(0, 1),
+        Step::EvictSome(1),
+        Step::ExchangeTables(0, 0),
+        touch(0, 1, 2),
+        touch(0, 5, 3),
+        Step::EvictSome(2),
+        touch(0, 3, 3),
+        Step::Evacuate(0, 8, 1),
+        touch(0, 0, 6),
+        touch(0, 0, 5),
+        touch(0, 0, 1),
+        touch(0, 2, 0),
+        Step::Evacuate(0, 104, 56),
+    ];
+    let setup = Setup {
+        intruder: true,
+        room: 8,
+        audited_every: 8,
+        ..Setup::roomy("recursive", 3_325_253_603)
+    };
+    assert_eq!(run(&setup, &steps).first_wrong(), None);
+}

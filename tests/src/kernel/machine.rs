@@ -41,8 +41,8 @@ pub struct ModelMachine<'m, C, M> {
     /// The method.
     pub method: M,
     current: usize,
-    /// CPUs that left a root which moves.
-    left: Vec<usize>,
+    /// The root that moves, and the CPUs that left it: nobody loads it until it is known where it is.
+    left: Option<(PhysFrame, Vec<usize>)>,
 }
 
 impl<'m, C: Cpu, M: Method<C>> ModelMachine<'m, C, M> {
@@ -66,7 +66,7 @@ impl<'m, C: Cpu, M: Method<C>> ModelMachine<'m, C, M> {
             protocol,
             method,
             current: 0,
-            left: Vec::new(),
+            left: None,
         }
     }
 
@@ -86,10 +86,17 @@ impl<'m, C: Cpu, M: Method<C>> ModelMachine<'m, C, M> {
         (0..self.cpus.len()).filter(move |cpu| *cpu != current)
     }
 
-    /// The programs of other CPUs go on, as far as they can without a fault; now and then others take their turns.
+    /// Whether a root is on its way to another frame.
+    fn is_moving(&self, root: PhysFrame) -> bool {
+        self.left.as_ref().is_some_and(|(moving, _)| *moving == root)
+    }
+
+    /// The programs of other CPUs go on, as far as they can without a fault; now and then others take their turns, but
+    /// for those of a space whose root moves: they wait.
     fn others_run(&mut self) {
         for cpu in self.others() {
-            if let Some(root) = self.intruder.moves(&self.world) {
+            let root = self.intruder.moves(&self.world);
+            if let Some(root) = root.filter(|root| !self.is_moving(*root)) {
                 self.load_root(cpu, root);
             }
             self.intruder.run(&mut self.world, self.model, cpu);
@@ -138,10 +145,10 @@ impl<C: Cpu, M: Method<C>> Machine for ModelMachine<'_, C, M> {
     }
 
     fn leave(&mut self, root: PhysFrame) {
-        self.left = (0..self.cpus.len()).filter(|cpu| self.model.root(*cpu) == root).collect();
-        for cpu in self.left.clone() {
-            self.load_root(cpu, BOOT_ROOT);
-        }
+        let cpus = 0..self.cpus.len();
+        let users: Vec<_> = cpus.filter(|cpu| self.model.root(*cpu) == root).collect();
+        users.iter().for_each(|cpu| self.load_root(*cpu, BOOT_ROOT));
+        self.left = Some((root, users));
     }
 
     fn root_moved(&mut self, from: PhysFrame, to: PhysFrame) {
@@ -150,9 +157,10 @@ impl<C: Cpu, M: Method<C>> Machine for ModelMachine<'_, C, M> {
             self.world.spaces[space] = Some(to);
             self.known.renew(space);
         }
-        for cpu in std::mem::take(&mut self.left) {
-            self.load_root(cpu, to);
-        }
+        let Some((_, users)) = self.left.take_if(|(root, _)| *root == from) else {
+            panic!("{from:?} has moved, and was not left for that");
+        };
+        users.into_iter().for_each(|cpu| self.load_root(cpu, to));
     }
 
     fn copy(&mut self, from: PhysFrame, to: PhysFrame) {

@@ -74,7 +74,11 @@ impl<C: Cpu, M: Method<C>> ModelMachine<'_, C, M> {
     }
 
     /// Loads a root on a CPU; the method lets go of the old one first.
+    ///
+    /// # Panics
+    /// If the root is about to move: that is against the contract of [`page_reclaim::Machine::leave`].
     pub fn load_root(&mut self, cpu: usize, root: PhysFrame) {
+        assert!(!self.is_moving(root), "CPU {cpu} loads {root:?}, which is about to move");
         self.flushes.all_of(Kind::Detach, || self.method.detach(&self.cpus[cpu]));
         let space = self.world.spaces.iter().position(|space| *space == Some(root));
         let is_first = space.is_some_and(|space| self.known.load(cpu, space));
