@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod events;
+pub mod flushes;
 pub mod longest;
 pub mod report;
 pub mod stopwatch;

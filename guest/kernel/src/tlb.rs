@@ -15,8 +15,8 @@ use core::sync::atomic::Ordering;
 
 use foreign_access::{Cpu, Operation};
 use page_reclaim::shootdown::{
-    self, Generation, Generations, Identities, Identity, Loading, Local, Owner, Pcids, Shown,
-    UNMEASURED,
+    self, Costs, Generation, Generations, Identities, Identity, Loading, Local, Owner, Pcids,
+    Shown, worth_one_by_one,
 };
 use spin::Once;
 use x86_64::VirtAddr;
@@ -25,9 +25,11 @@ use x86_64::instructions::tlb::Pcid;
 use x86_64::registers::control::{Cr3, Cr3Flags};
 use x86_64::structures::paging::PhysFrame;
 
+use crate::console::log;
 use crate::cpu::CpuLocal;
 use crate::cpus;
 use crate::interrupts::vector;
+use crate::measure::flushes;
 use crate::methods::VISITS;
 
 pub use page_reclaim::shootdown::MOST_PAGES;
@@ -52,13 +54,29 @@ static SHARED: Once<Shared> = Once::new();
 /// Turns of a loop that another CPU may take to acknowledge.
 const PATIENCE: u64 = 1 << 28;
 
-/// So many CPUs will take part, all of which have loaded the kernel's root.
+/// So many CPUs will take part, all of which have loaded the kernel's root. Measures what flushes cost on this one.
 pub fn prepare(cpus: usize, kernel: PhysFrame) {
     SHARED.call_once(|| {
+        let most = threshold();
         let generations = Generations::new(&ALL_GENERATIONS);
         let cpus: Vec<Shown> = (0..cpus).map(|_| Shown::new(kernel)).collect();
-        Shared::new(generations, cpus.into_boxed_slice(), UNMEASURED)
+        Shared::new(generations, cpus.into_boxed_slice(), most)
     });
+}
+
+/// Up to how many pages are flushed one by one; it is told.
+fn threshold() -> usize {
+    let costs = flushes::costs();
+    let most = worth_one_by_one(costs);
+    match costs {
+        Some(Costs { one_page, everything }) => log!(
+            "INVLPG takes {one_page} ticks, a full flush {everything}: up to {most} pages one by one"
+        ),
+        None => log!(
+            "a tick is an instruction, and a TLB miss costs none: up to {most} pages are flushed one by one"
+        ),
+    }
+    most
 }
 
 fn shared() -> &'static Shared {
