@@ -26,7 +26,7 @@ use crate::user::{Context, enter};
 /// Where the registers of a program are.
 struct Target(*mut Context);
 
-// SAFETY: there is one CPU, and no program runs while its context is looked up here.
+// SAFETY: the method that looks up contexts is used where one CPU runs, and no program does meanwhile.
 unsafe impl Send for Target {}
 
 /// The program of each space, by its root: found in the same time however many there are.

@@ -5,9 +5,10 @@ use foreign_access::Cpu;
 use loadphys_abi::batch::Item;
 use loadphys_abi::{Call, Status, counters::Counters};
 
-use crate::layout::IMAGE_OFFSET;
+use crate::layout::{IMAGE_OFFSET, MOST_CPUS};
 
-static mut COUNTERS: Counters = Counters::ZERO;
+/// Where the stub writes, for each CPU that asks.
+static mut COUNTERS: [Counters; MOST_CPUS as usize] = [Counters::ZERO; MOST_CPUS as usize];
 
 static mut ITEMS: [Item; 4] = [Item { entry: 0, action: 0, found: 0, value: 0 }; 4];
 
@@ -16,10 +17,11 @@ static mut ITEMS: [Item; 4] = [Item { entry: 0, action: 0, found: 0, value: 0 };
 /// # Panics
 /// If the stub refuses, which it has no reason for.
 pub fn counters(cpu: &impl Cpu) -> Counters {
-    let place = &raw mut COUNTERS;
+    // SAFETY: inside the array, whose room goes by the numbers of CPUs.
+    let place = unsafe { (&raw mut COUNTERS).cast::<Counters>().add(cpu.number()) };
     let (status, _) = call(cpu, Call::Counters.number(), [place as u64 - IMAGE_OFFSET, 0, 0]);
     assert_eq!(status, Some(Status::Done), "the stub gives its counters");
-    // SAFETY: the stub has written it, and there is one CPU.
+    // SAFETY: the stub has written it, and no other CPU has this place.
     unsafe { place.read_volatile() }
 }
 
@@ -33,6 +35,6 @@ pub fn call(cpu: &impl Cpu, number: u64, arguments: [u64; 3]) -> (Option<Status>
 /// Room for a batch whose physical address is known.
 pub fn items() -> &'static mut [Item; 4] {
     let items = &raw mut ITEMS;
-    // SAFETY: one plan uses it, and there is one CPU; the stub writes to it during a call only.
+    // SAFETY: one plan uses it, on the boot CPU; the stub writes to it during a call only.
     unsafe { &mut *items }
 }

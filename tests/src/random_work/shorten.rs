@@ -53,7 +53,9 @@ mod tests {
     fn flush_of(life: &Life) -> Site {
         let listed = Life { flushing: Flushing::Listed, ..life.clone() };
         let sites = run(&listed.setup("direct-map"), &listed.steps).sites;
-        sites.into_iter().find(|site| site.kind == Kind::Flush).unwrap()
+        let is_of_eviction =
+            |site: &Site| site.kind == Kind::Flush && site.file.ends_with("evict.rs");
+        sites.into_iter().find(is_of_eviction).unwrap()
     }
 
     #[test]
