@@ -1,9 +1,9 @@
 //! What boots came to: the counts that guests report, summed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use loadphys_plan::records::{Record, counts};
+use loadphys_plan::records::{Record, Skipped, counts};
 
 use crate::boot::Report;
 
@@ -12,6 +12,8 @@ use crate::boot::Report;
 pub struct Tally {
     boots: u64,
     counts: BTreeMap<String, u64>,
+    /// What no boot could do, and why.
+    skipped: BTreeSet<String>,
 }
 
 /// What people are told, in this order, and in which words.
@@ -37,13 +39,23 @@ const WRONG: [(&str, &str); 3] = [
     (counts::AUDIT_FAULTS, "audit faults"),
 ];
 
+/// What must happen in every boot.
+const MUST_HAPPEN: [&str; 5] =
+    [counts::EVICTED, counts::VERIFIED, counts::EVACUATED, counts::FORKS, counts::AUDITS];
+
 impl Tally {
     /// Adds what one boot said.
     pub fn take(&mut self, report: &Report) {
         self.boots += 1;
         for record in &report.records {
-            if let Record::Count(count) = record {
-                *self.counts.entry(count.name.to_string()).or_default() += count.count;
+            match record {
+                Record::Count(count) => {
+                    *self.counts.entry(count.name.to_string()).or_default() += count.count;
+                }
+                Record::Skipped(Skipped { path, method, reason }) => {
+                    self.skipped.insert(format!("{method} on {path}: {reason}"));
+                }
+                _ => {}
             }
         }
     }
@@ -54,13 +66,14 @@ impl Tally {
         for (name, count) in &other.counts {
             *self.counts.entry(name.clone()).or_default() += count;
         }
+        self.skipped.extend(other.skipped.iter().cloned());
     }
 
     fn count(&self, name: &str) -> u64 {
         self.counts.get(name).copied().unwrap_or(0)
     }
 
-    /// What was found that must not be, if anything. Nothing evicted or nothing verified is wrong too.
+    /// What was found that must not be, if anything. That something never happened is wrong too.
     pub fn wrong(&self) -> Option<String> {
         for (name, what) in WRONG {
             match self.count(name) {
@@ -71,8 +84,8 @@ impl Tally {
         if let Some(what) = self.wrongly_ended() {
             return Some(what);
         }
-        let idle = [counts::EVICTED, counts::VERIFIED].into_iter().find(|it| self.count(it) == 0);
-        idle.map(|name| format!("nothing was {name}"))
+        let idle = MUST_HAPPEN.into_iter().find(|name| self.count(name) == 0);
+        idle.map(|name| format!("the count of '{name}' is zero"))
     }
 
     /// Programs may end before their time only where a device has failed them, each by a request of its own.
@@ -96,7 +109,9 @@ impl Tally {
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:>12} boots", self.boots)?;
-        TOLD.iter().try_for_each(|(name, words)| write!(f, "\n{:>12} {words}", self.count(name)))
+        TOLD.iter()
+            .try_for_each(|(name, words)| write!(f, "\n{:>12} {words}", self.count(name)))?;
+        self.skipped.iter().try_for_each(|skipped| write!(f, "\nskipped {skipped}"))
     }
 }
 
@@ -108,6 +123,12 @@ mod tests {
 
     use super::Tally;
     use crate::boot::{Ending, Report};
+
+    /// A boot in which everything has happened that must, and this.
+    fn busy(said: &[(&str, u64)]) -> Report {
+        let happened = super::MUST_HAPPEN.map(|name| (name, 1));
+        report(&[&happened, said].concat())
+    }
 
     fn report(said: &[(&str, u64)]) -> Report {
         let count = |(name, count): &(&str, u64)| {
@@ -122,9 +143,9 @@ mod tests {
     #[test]
     fn boots_are_summed() {
         let (mut all, mut one) = (Tally::default(), Tally::default());
-        one.take(&report(&[(counts::EVICTED, 3), (counts::VERIFIED, 5)]));
+        one.take(&busy(&[(counts::EVICTED, 2), (counts::VERIFIED, 5)]));
         all.add(&one);
-        all.take(&report(&[(counts::EVICTED, 4)]));
+        all.take(&busy(&[(counts::EVICTED, 3)]));
         assert_eq!(all.short(), "2 boots, 7 evicted, 0 lost");
         assert_eq!(all.wrong(), None);
     }
@@ -133,9 +154,7 @@ mod tests {
     fn programs_end_by_faults_of_the_device_only() {
         let wrong = |ended, by_device, faults| {
             let mut tally = Tally::default();
-            tally.take(&report(&[
-                (counts::EVICTED, 1),
-                (counts::VERIFIED, 1),
+            tally.take(&busy(&[
                 (counts::ENDED_PROGRAMS, ended),
                 (counts::ENDED_BY_DEVICE, by_device),
                 (counts::DEVICE_FAULTS, faults),
@@ -154,10 +173,10 @@ mod tests {
     #[test]
     fn what_must_not_be_is_named() {
         let mut tally = Tally::default();
-        tally.take(&report(&[(counts::EVICTED, 1), (counts::VERIFIED, 1), (counts::LOST, 2)]));
+        tally.take(&busy(&[(counts::LOST, 2)]));
         assert_eq!(tally.wrong().as_deref(), Some("2 pages lost"));
         let mut idle = Tally::default();
         idle.take(&report(&[(counts::EVICTED, 1)]));
-        assert_eq!(idle.wrong().as_deref(), Some("nothing was verified"));
+        assert_eq!(idle.wrong().as_deref(), Some("the count of 'verified' is zero"));
     }
 }

@@ -74,7 +74,8 @@ impl Window {
         cpu.invlpg(self.page);
     }
 
-    /// Only this CPU's walker reads the entry besides, and it may do so at any time: a plain store is as good as an exchange.
+    /// Only walkers read the entry besides, and they may do so at any time: a plain store is as good as an exchange. A
+    /// window of the disk's may be used by one CPU after another; each flushes the page after it has changed the entry.
     #[inline(always)]
     fn set(&self, entry: Entry) {
         // SAFETY: the entry is the window's own.

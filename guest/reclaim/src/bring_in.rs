@@ -3,6 +3,8 @@
 //!
 //! The page may be on its way out ([`crate::evict()`] says what holds meanwhile). Then its frame is still there, and the page
 //! is rescued: mapped again, and marked so that the eviction lets it be.
+//!
+//! A page that is in swap is read in the same step with the records: while a device is slow, all others wait who need them.
 
 use foreign_access::{Action, Entry, EntryName, Operation, Stopped};
 

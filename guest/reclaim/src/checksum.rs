@@ -63,7 +63,9 @@ mod tests {
     #[test]
     fn every_bit_counts() {
         let (good, mut bad) = (Checksum::of(&page()), page());
-        for (word, bit) in (0..WORDS).flat_map(|word| (0..64).map(move |bit| (word, bit))) {
+        let bits = (0..WORDS).flat_map(|word| (0..64).map(move |bit| (word, bit)));
+        // Miri takes a second for a few; here it is a matter of sums, not of memory.
+        for (word, bit) in bits.step_by(if cfg!(miri) { 997 } else { 1 }) {
             bad[word] ^= 1 << bit;
             assert_ne!(Checksum::of(&bad), good, "word {word}, bit {bit}");
             bad[word] ^= 1 << bit;

@@ -45,7 +45,7 @@ fn evicts(report: &Report) -> Result<()> {
     ensure!(document.wrong.is_empty(), "{:?}", document.wrong);
     let rows: Vec<&PeerRecord> = report.records.iter().filter_map(row).collect();
     let [alone, three] = rows[..] else { anyhow::bail!("{} rows", rows.len()) };
-    // No kernel copies a page with fewer instructions than one for a word.
+    // Linux copies a page by words here: the CPU has no ERMS.
     ensure!(alone.ticks.mean > 512.0 && alone.fault_in.mean > 512.0, "{alone:?}");
     ensure!(three.ticks.mean > alone.ticks.mean, "{three:?} after {alone:?}");
     Ok(())

@@ -16,9 +16,9 @@ impl Kernel {
     pub fn make_room(&mut self) -> u32 {
         let mut victims = [PhysFrame::containing_address(PhysAddr::zero()); BATCH];
         let mut records = Steps(self.shared);
-        let evicting = self.shared.evicting();
+        // One pass for both: what is chosen must not become something else in between.
+        let _evicting = self.shared.evicting();
         let chosen = choose(&mut records, &mut self.machine, &mut victims, &mut self.room);
-        drop(evicting);
         let Evicted { evicted, rescued, write_failed, .. } = self.evict(&victims[..chosen]);
         evicted + rescued + write_failed
     }

@@ -61,6 +61,11 @@ impl Kernel {
                 self.timer.acknowledge();
                 continue;
             }
+            if vector == vector::WAKE {
+                // The order was seen before the call came, and is being carried out.
+                self.timer.acknowledge();
+                continue;
+            }
             if vector == vector::TIMER {
                 self.timer.acknowledge();
                 interrupts::enable();

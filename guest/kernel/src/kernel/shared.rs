@@ -1,7 +1,7 @@
 //! What all CPUs share: the records and programs behind one lock, and a gate.
 //!
 //! Whoever waits for either has interrupts on: who holds it may be waiting until this CPU has answered an
-//! interrupt. So nobody waits in a handler, nor while a method has interrupts off; it is checked.
+//! interrupt. So nobody waits in a handler, nor while a method has interrupts off; builds with debug assertions check it.
 //!
 //! The gate comes before the lock: evictions pass it together and hold it from beginning to end, though they hold the lock
 //! only for steps; who ends a space passes it alone.

@@ -16,7 +16,7 @@ pub fn act(herd: &mut Herd<'_>) -> Result<(), Failure> {
     match herd.random.below(12) {
         0..5 => evict_some(herd),
         5..7 => _ = herd.scene.kernel.make_room(),
-        7 => herd.fork(),
+        7 => return herd.fork(),
         8 => herd.exit(),
         9..11 => return herd.move_out(),
         _ => return herd.scene.audit(),

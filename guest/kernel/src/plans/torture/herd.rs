@@ -90,14 +90,22 @@ impl<'s> Herd<'s> {
     }
 
     /// Copies a program. The copy's own pages are written like those of the other, until it is told to write.
-    pub(super) fn fork(&mut self) {
-        if self.salts.len() < MOST_PROGRAMS
-            && let Some(parent) = self.one()
-            && self.scene.kernel.fork(parent).is_ok()
-        {
-            self.salts.push(self.salts[parent]);
-            self.forks += 1;
+    ///
+    /// # Errors
+    /// If it cannot be copied for another reason than that a page of it cannot be read.
+    pub(super) fn fork(&mut self) -> Result<(), Failure> {
+        let Some(parent) = self.one().filter(|_| self.salts.len() < MOST_PROGRAMS) else {
+            return Ok(());
+        };
+        match self.scene.kernel.fork(parent) {
+            Ok(_) => {
+                self.salts.push(self.salts[parent]);
+                self.forks += 1;
+            }
+            Err(why) if why.is_of_device() => {}
+            Err(why) => return Err(Failure::new(format_args!("{why}"))),
         }
+        Ok(())
     }
 
     /// Has a program exit, and ends its space while the others' live.
