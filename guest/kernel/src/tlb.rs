@@ -148,13 +148,20 @@ impl Tlb {
     /// # Safety
     /// Its root has the kernel's upper half.
     pub unsafe fn load(&mut self, cpu: &impl Cpu, root: PhysFrame, space: Identity) {
+        self.must_have_flushed_for(root);
         let Self { has_pcids, protocol, done } = self;
         let mut here = Here { cpu, has_pcids: *has_pcids, done, waited: 0 };
         interrupts::without_interrupts(|| protocol.load(root, space, &mut here));
     }
 
+    fn must_have_flushed_for(&self, root: PhysFrame) {
+        let waiting = root != self.loaded() && self.protocol.is_waiting();
+        assert!(!waiting, "stale translations are flushed before another root is loaded");
+    }
+
     /// Loads the kernel's root, which every CPU knows.
     pub fn load_kernel(&mut self, cpu: &impl Cpu, root: PhysFrame) {
+        self.must_have_flushed_for(root);
         let Self { has_pcids, protocol, done } = self;
         let mut here = Here { cpu, has_pcids: *has_pcids, done, waited: 0 };
         interrupts::without_interrupts(|| protocol.load_kernel(root, &mut here));

@@ -332,7 +332,7 @@ fn evacuate(path: Path, cpus: u32) -> Case {
         let methods = if path == Path::Bare { Methods::All } else { Methods::Named(named()) };
         let sharers = List::new([3]).expect("one number");
         let plan =
-            Plan { plan: PlanName::Evacuate, methods, sharers, pages: 40, cpus, ..Plan::default() };
+            Plan { plan: PlanName::Evacuate, methods, sharers, pages: 96, cpus, ..Plan::default() };
         of_plan(path, emulator(path), plan)
     };
     let on = if cpus > 1 { format!("-cpus-{cpus}") } else { String::new() };

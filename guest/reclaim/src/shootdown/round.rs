@@ -50,6 +50,11 @@ impl Round {
         Self { begun: false, pages: 0, concerned: 0, watched, users: [nobody; 1 + 2 * MOST_CPUS] }
     }
 
+    /// Whether an edit that has yet to be flushed concerns a CPU.
+    pub const fn concerns(&self, cpu: usize) -> bool {
+        self.begun && self.concerned >> cpu & 1 != 0
+    }
+
     /// Operations were done: raises the generations of what they edited, then looks who may be using it.
     #[inline]
     pub fn edited<G, C>(&mut self, me: usize, shared: &Shared<G, C>, operations: &[Operation])

@@ -69,6 +69,12 @@ where
         self.shown().announced.now_loaded(root);
     }
 
+    /// Whether edits of what this CPU uses wait for their flush. Then it must load no other root: the generation would see to
+    /// what is stale, but whoever edited has forgotten to flush.
+    pub const fn is_waiting(&self) -> bool {
+        self.round.concerns(self.me)
+    }
+
     /// Operations were done: notes what they made stale, here and elsewhere.
     #[inline]
     pub fn edited(&mut self, operations: &[Operation]) {
