@@ -9,7 +9,7 @@ use loadphys_apps::Program;
 use loadphys_apps::calls::Command;
 use loadphys_apps::places::{PRIVATE, SHARED};
 use loadphys_plan::command_line::{MethodName, Plan};
-use loadphys_plan::records::{Name, Sentence, counts};
+use loadphys_plan::records::{Name, Record, Sentence, Skipped, counts};
 use loadphys_plan::work::PRIVATE_PAGES;
 use page_reclaim::audit;
 use page_reclaim::tables;
@@ -19,9 +19,10 @@ use x86_64::structures::paging::PhysFrame;
 use crate::cpu::Features;
 use crate::interrupts::nmis;
 use crate::kernel::{Core, Kernel, Tally, Wanted};
-use crate::measure::report;
+use crate::measure::report::{self, name};
 use crate::methods;
 use crate::power::sentence;
+use crate::start::below;
 use crate::stub;
 
 /// Why a plan failed.
@@ -81,6 +82,34 @@ impl Scene {
         self.kernel.choose(method)?;
         self.kernel.core().tally = Tally::default();
         Ok(())
+    }
+
+    /// Does something with each method that the plan asks for; what this machine lacks for one is recorded.
+    ///
+    /// # Errors
+    /// What went wrong with one, or that none is here.
+    pub fn with_each(
+        &mut self,
+        mut work: impl FnMut(&mut Self, MethodName) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let mut is_any_here = false;
+        for method in methods::asked(&self.plan, &self.features) {
+            match self.choose(method) {
+                Ok(()) => {
+                    work(self, method)?;
+                    is_any_here = true;
+                }
+                Err(why) => report::record(&Record::Skipped(Skipped {
+                    path: name(below(&self.features)),
+                    method: name(method.name()),
+                    reason: sentence(format_args!("{why}")),
+                })),
+            }
+        }
+        if is_any_here {
+            return Ok(());
+        }
+        Err(Failure::new(format_args!("no method that was asked for is here")))
     }
 
     /// Uses the first method that the plan asks for.

@@ -1,16 +1,14 @@
 //! Rows: every method, number of sharers and batch size that was asked for.
 
 use loadphys_plan::command_line::MethodName;
-use loadphys_plan::records::{Record, Skipped};
+use loadphys_plan::records::Record;
 
 use super::property::property;
 use super::row::Measure;
 use crate::conformance::{self, Conformance};
-use crate::measure::report::{self, name};
-use crate::power::sentence;
+use crate::measure::report;
+use crate::other_context;
 use crate::scene::{Failure, Scene};
-use crate::start::below;
-use crate::{methods, other_context};
 
 /// Measures all rows.
 pub fn run(scene: &mut Scene) -> Result<(), Failure> {
@@ -18,24 +16,10 @@ pub fn run(scene: &mut Scene) -> Result<(), Failure> {
     if let Some(batch) = largest.filter(|batch| *batch > pages) {
         return Err(Failure::new(format_args!("batch={batch}: at most pages, which is {pages}")));
     }
-    let mut measured = 0;
-    for method in methods::asked(&scene.plan, &scene.features) {
-        match scene.choose(method) {
-            Ok(()) => {
-                let seen = conformance::try_asked(scene, method)?;
-                rows(scene, method, seen)?;
-                measured += 1;
-            }
-            Err(why) => report::record(&Record::Skipped(Skipped {
-                path: name(below(&scene.features)),
-                method: name(method.name()),
-                reason: sentence(format_args!("{why}")),
-            })),
-        }
-    }
-    if measured == 0 {
-        return Err(Failure::new(format_args!("no method that was asked for is here")));
-    }
+    scene.with_each(|scene, method| {
+        let seen = conformance::try_asked(scene, method)?;
+        rows(scene, method, seen)
+    })?;
     scene.conclude()
 }
 

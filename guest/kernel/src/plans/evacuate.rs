@@ -9,13 +9,12 @@ use alloc::boxed::Box;
 use loadphys_apps::calls::Command;
 use loadphys_plan::command_line::{MemoryRange, MethodName};
 use loadphys_plan::histogram::Histogram;
-use loadphys_plan::records::{Evacuation as Told, Record, Skipped};
+use loadphys_plan::records::{Evacuation as Told, Record};
 use page_reclaim::evacuate::{Evacuated, Evacuation, Step};
 
+use crate::kernel::Tally;
 use crate::measure::clock;
 use crate::measure::report::{self, name};
-use crate::methods;
-use crate::power::sentence;
 use crate::scene::{Failure, Scene};
 use crate::start::below;
 
@@ -24,25 +23,13 @@ pub(super) use stay::proof;
 
 /// Evacuates by every method; what this machine lacks for one is recorded.
 pub fn run(scene: &mut Scene) -> Result<(), Failure> {
-    let (mut all, mut measured) = (Default::default(), 0);
-    for method in methods::asked(&scene.plan, &scene.features) {
-        match scene.choose(method) {
-            Ok(()) => {
-                let told = Trial::begin(scene, method)?.told()?;
-                report::record(&Record::Evacuation(told));
-                all = scene.kernel.tally().and(all);
-                measured += 1;
-            }
-            Err(why) => report::record(&Record::Skipped(Skipped {
-                path: name(below(&scene.features)),
-                method: name(method.name()),
-                reason: sentence(format_args!("{why}")),
-            })),
-        }
-    }
-    if measured == 0 {
-        return Err(Failure::new(format_args!("no method that was asked for is here")));
-    }
+    let mut all = Tally::default();
+    scene.with_each(|scene, method| {
+        let told = Trial::begin(scene, method)?.told()?;
+        report::record(&Record::Evacuation(told));
+        all = scene.kernel.tally().and(all);
+        Ok(())
+    })?;
     scene.kernel.core().tally = all;
     scene.conclude()
 }

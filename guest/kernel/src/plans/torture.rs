@@ -4,14 +4,12 @@ mod acts;
 mod herd;
 mod move_out;
 
-use loadphys_plan::records::{Record, Skipped, counts};
+use loadphys_plan::records::counts;
 
 use crate::kernel::Tally;
-use crate::measure::report::{self, name};
+use crate::measure::report;
 use crate::methods;
-use crate::power::sentence;
 use crate::scene::{Failure, Scene};
-use crate::start::below;
 use herd::{Herd, MOST_PROGRAMS};
 
 /// Of the shared pages, one in so many finds a frame.
@@ -21,20 +19,14 @@ const SCARCITY: u32 = 2;
 pub fn run(scene: &mut Scene) -> Result<(), Failure> {
     scene.leave_frames(scene.plan.pages / SCARCITY + MOST_PROGRAMS as u32 * 16);
     let (mut all, mut done) = (Tally::default(), [0; 2]);
-    for (turn, method) in methods::asked(&scene.plan, &scene.features).into_iter().enumerate() {
-        match scene.choose(method) {
-            Ok(()) => {
-                let lived = live(scene, scene.plan.seed.wrapping_add(turn as u64))?;
-                done.iter_mut().zip(lived).for_each(|(done, more)| *done += more);
-                all = scene.kernel.tally().and(all);
-            }
-            Err(why) => report::record(&Record::Skipped(Skipped {
-                path: name(below(&scene.features)),
-                method: name(method.name()),
-                reason: sentence(format_args!("{why}")),
-            })),
-        }
-    }
+    let asked = methods::asked(&scene.plan, &scene.features);
+    scene.with_each(|scene, method| {
+        let turn = asked.iter().position(|one| *one == method).unwrap_or(0) as u64;
+        let lived = live(scene, scene.plan.seed.wrapping_add(turn))?;
+        done.iter_mut().zip(lived).for_each(|(done, more)| *done += more);
+        all = scene.kernel.tally().and(all);
+        Ok(())
+    })?;
     scene.kernel.core().tally = all;
     let names = [counts::FORKS, counts::EVACUATED];
     names.iter().zip(done).for_each(|(name, count)| report::count(name, count));
