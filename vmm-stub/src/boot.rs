@@ -14,6 +14,7 @@ use core::arch::naked_asm;
 use core::convert::Infallible;
 
 use loadphys_boot::handoff::Handoff;
+use loadphys_plan::command_line::Rules;
 
 use crate::descriptors::Descriptors;
 use crate::ending::{self, fatal};
@@ -57,6 +58,10 @@ fn boot(
     let line = command_line::guests(&handoff);
     if let Some(exit) = command_line::exit(&handoff.command_line).or(command_line::exit(line)) {
         ending::choose(exit);
+    }
+    match command_line::rules(line) {
+        Rules::Tables => {}
+        rules => return Err(Problem::Rules(rules)),
     }
     support::check().map_err(Problem::NoVmx)?;
     let cpu = support::cpu();

@@ -6,7 +6,7 @@
 mod batch;
 
 use loadphys_abi::counters::Counters;
-use loadphys_abi::{Call, Status};
+use loadphys_abi::{Call, Kept, Status};
 use loadphys_rules::{MemoryAt, Tables, Wish};
 use spin::Mutex;
 
@@ -65,9 +65,13 @@ fn perform(call: Call, registers: &Registers, cpu: &mut Cpu) -> Answer {
     match (call, Wish::of_call(call, second, third)) {
         (_, Some(wish)) => one(&cpu.shared.tables, first, wish),
         (Call::Batch, None) => batch::perform(first, second, cpu),
-        (Call::RegisterTable, None) => register(first, second, cpu),
+        (Call::RegisterTable, None) => match Kept::from_number(third) {
+            Some(kept) => register(first, second, kept, cpu),
+            None => Answer::refused(Status::NoSuchKeeping),
+        },
         (Call::ReleaseTable, None) => release(first, cpu),
         (Call::Counters, None) => counters(first, cpu),
+        (Call::Unmap | Call::SetGate | Call::BindView, None) => Answer::refused(Status::NotOffered),
         // All of these are wishes.
         (Call::Load | Call::Exchange | Call::CompareExchange, None) => {
             Answer::refused(Status::UnknownCall)
@@ -86,12 +90,15 @@ fn one(tables: &Tables<'_>, address: u64, wish: Wish) -> Answer {
     }
 }
 
-fn register(frame: u64, level: u64, cpu: &Cpu) -> Answer {
+fn register(frame: u64, level: u64, kept: Kept, cpu: &Cpu) -> Answer {
     let shared = cpu.shared;
+    if matches!(kept, Kept::Gate | Kept::Open) {
+        return Answer::refused(Status::NotOffered);
+    }
     let alias = shared.alias.as_ref().map(Mutex::lock);
     match shared.tables.register(frame, level) {
         Ok(table) => {
-            if let Some(alias) = &alias {
+            if let (Some(alias), Kept::Alias) = (&alias, kept) {
                 alias.show(table);
             }
             Answer::done(0)
@@ -108,7 +115,7 @@ fn release(frame: u64, cpu: &mut Cpu) -> Answer {
         Ok(table) => table,
         Err(status) => return Answer::refused(status),
     };
-    let stale = alias.as_ref().map(|alias| alias.hide(table));
+    let stale = alias.as_ref().and_then(|alias| alias.hide(table));
     drop(alias);
     if let Some(stale) = stale {
         flush::forget(stale, cpu);

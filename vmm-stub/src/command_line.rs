@@ -1,12 +1,19 @@
 //! What the stub takes from its command line, and which one is the guest's.
 
 use loadphys_boot::handoff::Handoff;
-use loadphys_plan::command_line::Exit;
+use loadphys_plan::command_line::{Exit, Rules};
 
 /// The `exit=` of a line. A word that cannot be used is the guest's to complain about.
 pub fn exit(line: &str) -> Option<Exit> {
     let mut words = line.split_ascii_whitespace();
     words.find_map(|word| word.strip_prefix("exit=")?.parse().ok())
+}
+
+/// The `rules=` of a line; [`Rules::Tables`] without one. A word that cannot be used is the guest's to complain about.
+pub fn rules(line: &str) -> Rules {
+    let mut words = line.split_ascii_whitespace();
+    let rules = words.find_map(|word| word.strip_prefix("rules=")?.parse().ok());
+    rules.unwrap_or(Rules::Tables)
 }
 
 /// The guest's command line: what was passed with its module, or else the whole of the stub's own.
@@ -19,13 +26,19 @@ pub fn guests(handoff: &Handoff) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::exit;
-    use loadphys_plan::command_line::Exit;
+    use super::{exit, rules};
+    use loadphys_plan::command_line::{Exit, Rules};
 
     #[test]
     fn the_exit_is_found_among_other_words() {
         assert_eq!(exit("plan=probe exit=bochs x"), Some(Exit::Bochs));
         assert_eq!(exit("plan=probe exit=never"), None);
         assert_eq!(exit(""), None);
+    }
+
+    #[test]
+    fn the_rules_are_tables_unless_others_are_named() {
+        assert_eq!(rules("plan=probe rules=typed-preset"), Rules::TypedPreset);
+        assert_eq!(rules("plan=probe rules=none"), Rules::Tables);
     }
 }

@@ -33,6 +33,14 @@ pub struct Counts {
     pub batch_items: Count,
     /// Entries of the alias that were taken away.
     pub alias_flushes: Count,
+    /// Code outside of the gate in a view that is not its own.
+    pub view_strays: Count,
+    /// NMIs that waited for a CPU to leave the gate.
+    pub nmis_held: Count,
+    /// Entries in which Accessed or Dirty were set for the walker.
+    pub flags_set: Count,
+    /// Views that were taken from one root for another.
+    pub views_recycled: Count,
     /// Exits by reason.
     pub by_reason: [Count; REASONS],
     /// Calls by number.
@@ -47,6 +55,10 @@ impl Counts {
         sum.refused += self.refused.get();
         sum.batch_items += self.batch_items.get();
         sum.alias_flushes += self.alias_flushes.get();
+        sum.view_strays += self.view_strays.get();
+        sum.nmis_held += self.nmis_held.get();
+        sum.flags_set += self.flags_set.get();
+        sum.views_recycled += self.views_recycled.get();
         let pairs = sum.by_reason.iter_mut().zip(&self.by_reason);
         for (to, from) in pairs.chain(sum.by_call.iter_mut().zip(&self.by_call)) {
             *to += from.get();
@@ -74,27 +86,40 @@ mod tests {
     }
 
     fn counts() -> Counts {
-        let [exits, refused, batch_items, alias_flushes] = [none(), none(), none(), none()];
-        let (by_reason, by_call) = ([const { none() }; _], [const { none() }; _]);
-        Counts { exits, refused, batch_items, alias_flushes, by_reason, by_call }
+        Counts {
+            exits: none(),
+            refused: none(),
+            batch_items: none(),
+            alias_flushes: none(),
+            view_strays: none(),
+            nmis_held: none(),
+            flags_set: none(),
+            views_recycled: none(),
+            by_reason: [const { none() }; _],
+            by_call: [const { none() }; _],
+        }
     }
 
     #[test]
     fn every_count_of_every_cpu_is_in_the_sum() {
         let all = [counts(), counts()];
         for (cpu, counts) in (1..).zip(&all) {
-            let Counts { exits, refused, batch_items, alias_flushes, by_reason, by_call } = counts;
-            let single = [exits, refused, batch_items, alias_flushes];
-            let words = single.into_iter().chain(by_reason).chain(by_call);
+            let Counts { exits, refused, batch_items, alias_flushes, view_strays, .. } = counts;
+            let Counts { nmis_held, flags_set, views_recycled, by_reason, by_call, .. } = counts;
+            let single = [exits, refused, batch_items, alias_flushes, view_strays];
+            let single = single.into_iter().chain([nmis_held, flags_set, views_recycled]);
+            let words = single.chain(by_reason).chain(by_call);
             for (word, number) in words.zip(1..) {
                 word.add(number);
                 word.add(number * 1000 * cpu);
             }
         }
-        let Counters { exits, refused, batch_items, alias_flushes, by_reason, by_call } =
-            total(&all);
-        let single = [exits, refused, batch_items, alias_flushes];
-        let words = single.into_iter().chain(by_reason).chain(by_call);
-        assert!(words.eq((1..).take(4 + by_reason.len() + by_call.len()).map(|n: u64| n * 3002)));
+        let sum = total(&all);
+        let Counters { exits, refused, batch_items, alias_flushes, view_strays, .. } = sum;
+        let Counters { nmis_held, flags_set, views_recycled, by_reason, by_call, .. } = sum;
+        let single = [exits, refused, batch_items, alias_flushes, view_strays];
+        let single = single.into_iter().chain([nmis_held, flags_set, views_recycled]);
+        let words = single.chain(by_reason).chain(by_call);
+        assert!(words.eq((1..).take(8 + by_reason.len() + by_call.len()).map(|n: u64| n * 3002)));
     }
 }

@@ -93,9 +93,16 @@ pub fn answer(
 #[cfg(test)]
 mod tests {
     use super::{CR4_OSXSAVE, INVPCID, answer};
-    use loadphys_abi::discovery::{Features, signature_registers};
+    use loadphys_abi::discovery::{Features, RuleSet, signature_registers};
 
-    const FEATURES: Features = Features { version: 1, alias_shift: Some(39), views: 1 };
+    const FEATURES: Features = Features {
+        version: 1,
+        alias_shift: Some(39),
+        views: 1,
+        rules: RuleSet::Tables,
+        gate: false,
+        root_views: false,
+    };
     const ALL: [u32; 4] = [u32::MAX; 4];
 
     #[test]

@@ -36,10 +36,13 @@ impl Path {
         }
     }
 
-    /// Whether a method can be there: calls and alias are the stub's.
+    /// Whether a method can be there: calls, alias and views are the stub's.
     pub const fn may_have(self, method: MethodName) -> bool {
         match self {
-            Self::Bare => !matches!(method, MethodName::Hypercall | MethodName::Alias),
+            Self::Bare => !matches!(
+                method,
+                MethodName::Hypercall | MethodName::Alias | MethodName::Gate | MethodName::RootView
+            ),
             Self::Vmx => true,
         }
     }

@@ -80,6 +80,10 @@ pub fn make(
             MethodName::Alias if features.stub.is_none() => Err("no stub below"),
             MethodName::Alias if alias_base(features).is_none() => Err("the stub has no alias"),
             MethodName::Alias => Ok(AnyMethod::Alias(Alias::new(slot_base(ALIAS_SLOT)))),
+            MethodName::Gate | MethodName::RootView if features.stub.is_none() => {
+                Err("no stub below")
+            }
+            MethodName::Gate | MethodName::RootView => Err("the stub has no such views"),
         }
     }
 }

@@ -5,7 +5,7 @@ use core::arch::asm;
 
 use loadphys_abi::counters::Counters;
 use loadphys_abi::discovery::{self, FEATURES_LEAF, Features, SIGNATURE_LEAF};
-use loadphys_abi::{Call, Status};
+use loadphys_abi::{Call, Kept, Status};
 use raw_cpuid::cpuid;
 
 /// Whether this CPU is under the stub.
@@ -22,7 +22,7 @@ pub fn alias() -> u64 {
 }
 
 /// Calls.
-pub fn call(call: Call, first: u64, second: u64) -> (Option<Status>, u64) {
+pub fn call(call: Call, first: u64, second: u64, third: u64) -> (Option<Status>, u64) {
     let (status, answer);
     // SAFETY: the calls made here touch frames of this guest's that nothing else uses.
     unsafe {
@@ -31,7 +31,7 @@ pub fn call(call: Call, first: u64, second: u64) -> (Option<Status>, u64) {
             inlateout("rax") call.number() => status,
             in("rdi") first,
             in("rsi") second,
-            inlateout("rdx") 0_u64 => answer,
+            inlateout("rdx") third => answer,
             options(nostack),
         );
     }
@@ -41,8 +41,8 @@ pub fn call(call: Call, first: u64, second: u64) -> (Option<Status>, u64) {
 /// Makes a frame a table of level 1, or none any more.
 pub fn set_table(frame: u64, table: bool) {
     let (status, _) = match table {
-        true => call(Call::RegisterTable, frame, 1),
-        false => call(Call::ReleaseTable, frame, 0),
+        true => call(Call::RegisterTable, frame, 1, Kept::Alias.number()),
+        false => call(Call::ReleaseTable, frame, 0, 0),
     };
     assert_eq!(status, Some(Status::Done), "frame {frame:#x}, table: {table}");
 }
@@ -50,7 +50,7 @@ pub fn set_table(frame: u64, table: bool) {
 /// What the stub has counted on all CPUs.
 pub fn counters() -> Counters {
     let mut counters = Counters::ZERO;
-    let (status, _) = call(Call::Counters, (&raw mut counters).addr() as u64, 0);
+    let (status, _) = call(Call::Counters, (&raw mut counters).addr() as u64, 0, 0);
     assert_eq!(status, Some(Status::Done), "the stub gives its counters");
     // SAFETY: the stub has written it.
     unsafe { (&raw const counters).read_volatile() }

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 
 use foreign_access::Entry;
 use loadphys_abi::batch::{Item, MOST_ITEMS};
-use loadphys_abi::{Call, Status};
+use loadphys_abi::{Call, Kept, Status};
 use loadphys_rules::{Operation, Tables, Wish};
 
 use super::Model;
@@ -47,7 +47,11 @@ impl Model<'_> {
         match (call, Wish::of_call(call, second, third)) {
             (_, Some(wish)) => self.operate(rules.operation(first, wish).map_err(refused)?),
             (Call::RegisterTable, _) => {
-                self.show_alias(rules.register(first, second).map_err(refused)?);
+                let kept = Kept::from_number(third).ok_or(refused(Status::NoSuchKeeping))?;
+                let table = rules.register(first, second).map_err(refused)?;
+                if kept == Kept::Alias {
+                    self.show_alias(table);
+                }
                 Ok(0)
             }
             (Call::ReleaseTable, _) => {

@@ -19,6 +19,14 @@ pub struct Counters {
     pub batch_items: u64,
     /// Entries of the alias that were taken away, each with a flush.
     pub alias_flushes: u64,
+    /// Times that code outside of the gate ran, or tried to switch, in a view that is not its own.
+    pub view_strays: u64,
+    /// NMIs that waited until a CPU had left the gate.
+    pub nmis_held: u64,
+    /// Entries in which the stub set Accessed or Dirty for the walker.
+    pub flags_set: u64,
+    /// Views that were taken from one root for another.
+    pub views_recycled: u64,
     /// Exits by basic exit reason; reasons beyond the last slot are counted in the last.
     pub by_reason: [u64; REASONS],
     /// Calls by number; unknown ones are counted in slot 0.
@@ -32,9 +40,13 @@ impl Counters {
         refused: 0,
         batch_items: 0,
         alias_flushes: 0,
+        view_strays: 0,
+        nmis_held: 0,
+        flags_set: 0,
+        views_recycled: 0,
         by_reason: [0; REASONS],
         by_call: [0; CALLS],
     };
 }
 
-const _: () = assert!(size_of::<Counters>() == 8 * (4 + REASONS + CALLS));
+const _: () = assert!(size_of::<Counters>() == 8 * (8 + REASONS + CALLS));

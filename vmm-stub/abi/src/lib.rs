@@ -20,7 +20,7 @@ pub mod discovery;
 
 mod call;
 
-pub use call::{Call, Status};
+pub use call::{Call, Kept, Status};
 
 /// Bytes in a frame: the unit in which tables are registered.
 pub const FRAME_BYTES: u64 = 4096;

@@ -7,7 +7,7 @@ use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use loadphys_abi::FRAME_BYTES;
-use loadphys_abi::discovery::{ABI_VERSION, Features};
+use loadphys_abi::discovery::{ABI_VERSION, Features, RuleSet};
 use loadphys_rules::Tables;
 use raw_cpuid::cpuid;
 use spin::{Mutex, Once};
@@ -175,7 +175,14 @@ fn shared(
         team: Team::new(&MEMBERS[..cpus]),
         apics: &APICS[..cpus],
         counts,
-        features: Features { version: ABI_VERSION, alias_shift, views: 1 },
+        features: Features {
+            version: ABI_VERSION,
+            alias_shift,
+            views: 1,
+            rules: RuleSet::Tables,
+            gate: false,
+            root_views: false,
+        },
         controls,
         ept_pointer: memory.ept_pointer,
         xcr0: if machine.xsave { xcr0 } else { 0 },

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use loadphys_boot::handoff::HandoffError;
+use loadphys_plan::command_line::Rules;
 
 use crate::guest::image::BadImage;
 use crate::madt::BadMadt;
@@ -16,6 +17,8 @@ use crate::vmx::support::NoVmx;
 pub enum Problem {
     /// What the loader left cannot be used.
     Handoff(HandoffError),
+    /// Rules that this stub does not have.
+    Rules(Rules),
     /// No VT-x.
     NoVmx(NoVmx),
     /// VT-x without something that is needed.
@@ -44,6 +47,7 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Handoff(error) => write!(f, "{error}"),
+            Self::Rules(rules) => write!(f, "rules={rules}: this stub has the rules 'tables' only"),
             Self::NoVmx(error) => write!(f, "{error}"),
             Self::Control(missing) => write!(f, "{missing}"),
             Self::Madt(why) => write!(f, "ACPI's list of CPUs cannot be read: {why}"),

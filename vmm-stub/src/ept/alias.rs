@@ -97,16 +97,15 @@ impl<'a> Alias<'a> {
         self.set(table, page);
     }
 
-    /// Hides what was a table.
-    pub fn hide(&self, table: TableAt) -> Stale {
-        self.set(table, 0);
-        Stale(())
+    /// Hides what was a table; a table that was not shown leaves nothing to forget.
+    pub fn hide(&self, table: TableAt) -> Option<Stale> {
+        (self.set(table, 0) != 0).then_some(Stale(()))
     }
 
-    fn set(&self, table: TableAt, page: u64) {
+    /// Gives what was there.
+    fn set(&self, table: TableAt, page: u64) -> u64 {
         // One array element for each frame that the rules know, so the index is always good.
-        if let Some(slot) = self.pages.get((table.address() / FRAME_BYTES) as usize) {
-            slot.store(page, Ordering::Release);
-        }
+        let slot = self.pages.get((table.address() / FRAME_BYTES) as usize);
+        slot.map_or(0, |slot| slot.swap(page, Ordering::AcqRel))
     }
 }

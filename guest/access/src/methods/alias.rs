@@ -1,6 +1,7 @@
 //! The stub's alias: a window on physical memory that shows registered tables and nothing else.
 #![expect(unsafe_code, reason = "a method reaches entries by raw addresses")]
 
+use loadphys_abi::Kept;
 use x86_64::VirtAddr;
 use x86_64::structures::paging::PhysFrame;
 use x86_64::structures::paging::page_table::PageTableLevel;
@@ -46,7 +47,7 @@ unsafe impl<C: Cpu> Method<C> for Alias {
     }
 
     fn adopt(&mut self, cpu: &C, table: PhysFrame, level: PageTableLevel) -> Result<(), Refusal> {
-        registration::register(cpu, table, level)
+        registration::register(cpu, table, level, Kept::Alias)
     }
 
     fn release(&mut self, cpu: &C, table: PhysFrame) -> Result<(), Refusal> {

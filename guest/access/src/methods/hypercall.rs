@@ -1,8 +1,8 @@
 //! Calls of the stub: it loads and stores for us what it finds allowed.
 #![expect(unsafe_code, reason = "calls the stub")]
 
-use loadphys_abi::Call;
 use loadphys_abi::batch::{Item, MOST_ITEMS};
+use loadphys_abi::{Call, Kept};
 use x86_64::structures::paging::PhysFrame;
 use x86_64::structures::paging::page_table::PageTableLevel;
 
@@ -47,7 +47,7 @@ unsafe impl<C: Cpu> Method<C> for Hypercall<'_> {
     }
 
     fn adopt(&mut self, cpu: &C, table: PhysFrame, level: PageTableLevel) -> Result<(), Refusal> {
-        registration::register(cpu, table, level)
+        registration::register(cpu, table, level, Kept::Calls)
     }
 
     fn release(&mut self, cpu: &C, table: PhysFrame) -> Result<(), Refusal> {

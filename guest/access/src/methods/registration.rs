@@ -1,16 +1,21 @@
 //! What the methods that need the stub share: it is told which frames are tables.
 #![expect(unsafe_code, reason = "calls the stub")]
 
-use loadphys_abi::{Call, Status};
+use loadphys_abi::{Call, Kept, Status};
 use x86_64::structures::paging::PhysFrame;
 use x86_64::structures::paging::page_table::PageTableLevel;
 
 use crate::cpu::Cpu;
 use crate::operation::Refusal;
 
-/// Tells the stub that a frame is a table of this level.
-pub fn register<C: Cpu>(cpu: &C, table: PhysFrame, level: PageTableLevel) -> Result<(), Refusal> {
-    let arguments = [table.start_address().as_u64(), level as u64, 0];
+/// Tells the stub that a frame is a table of this level, and how the method will reach it.
+pub fn register<C: Cpu>(
+    cpu: &C,
+    table: PhysFrame,
+    level: PageTableLevel,
+    kept: Kept,
+) -> Result<(), Refusal> {
+    let arguments = [table.start_address().as_u64(), level as u64, kept.number()];
     // SAFETY: the method in use was chosen because there is a stub; the call changes no memory
     // but what the stub keeps.
     done(unsafe { cpu.vmcall(Call::RegisterTable.number(), arguments) })

@@ -46,7 +46,7 @@ pub fn run(scene: &mut Scene) -> Result<(), Failure> {
 }
 
 /// In this order: some register the table, the last release it.
-fn cases(table: u64) -> [Case; 22] {
+fn cases(table: u64) -> [Case; 23] {
     let case = |what, call: Call, arguments, wanted| Case {
         what,
         number: call.number(),
@@ -57,7 +57,7 @@ fn cases(table: u64) -> [Case; 22] {
     let unregistered = table + 4096;
     [
         number("call 0", 0, Status::UnknownCall),
-        number("call 8", Call::ALL.len() as u64 + 1, Status::UnknownCall),
+        number("call 11", Call::ALL.len() as u64 + 1, Status::UnknownCall),
         number("call -1", u64::MAX, Status::UnknownCall),
         case("load from no table", Call::Load, [table, 0, 0], Status::NotATable),
         case("exchange in no table", Call::Exchange, [table, 1, 0], Status::NotATable),
@@ -76,6 +76,7 @@ fn cases(table: u64) -> [Case; 22] {
             Status::Unaligned,
         ),
         case("register beyond memory", Call::RegisterTable, [BEYOND, 1, 0], Status::OutsideMemory),
+        case("keep a table nohow", Call::RegisterTable, [table, 1, 4], Status::NoSuchKeeping),
         case("release no table", Call::ReleaseTable, [table, 0, 0], Status::NotATable),
         case("register", Call::RegisterTable, [table, 1, 0], Status::Done),
         case("register twice", Call::RegisterTable, [table, 1, 0], Status::AlreadyATable),

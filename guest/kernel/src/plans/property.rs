@@ -40,6 +40,8 @@ const fn apart(method: MethodName) -> &'static str {
         MethodName::DirectMap | MethodName::Mirror | MethodName::Alias => {
             "nothing is written but entries"
         }
+        MethodName::Gate => "its own view",
+        MethodName::RootView => "its own view, and slots of a root",
         MethodName::TempMap => "a window each",
         MethodName::Recursive | MethodName::RootArray => "a slot each",
         MethodName::SpaceSwitch | MethodName::SpaceSwitchPcid => "its own CR3",

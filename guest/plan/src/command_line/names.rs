@@ -97,6 +97,22 @@ names! {
         Hypercall = "hypercall",
         /// The stub's alias of registered tables.
         Alias = "alias",
+        /// The alias in a view of its own, which VMFUNC enters from one page.
+        Gate = "gate",
+        /// Views in which another root stands in the place of ours.
+        RootView = "root-view",
+    }
+}
+
+names! {
+    /// What the stub checks of what is stored by calls, and who may store otherwise.
+    Rules, "rules" {
+        /// That it goes to an entry of a registered table.
+        Tables = "tables",
+        /// What the entry says too; tables are read-only for the guest, and the stub sets Accessed and Dirty.
+        Typed = "typed",
+        /// As typed, but entries have Accessed and Dirty set from the start.
+        TypedPreset = "typed-preset",
     }
 }
 

@@ -5,7 +5,7 @@ use core::str::FromStr;
 
 use super::list::List;
 use super::mistake::{Mistake, Problem};
-use super::names::{Check, Exit, Methods, PlanName, Swap};
+use super::names::{Check, Exit, Methods, PlanName, Rules, Swap};
 use super::range::MemoryRange;
 use crate::work::{MOST_BATCH, MOST_CPUS, MOST_SHARERS, MOST_SPACES};
 
@@ -46,6 +46,8 @@ pub struct Plan {
     pub spaces: u32,
     /// Physical memory that is evacuated; `None` is for the guest to choose.
     pub range: Option<MemoryRange>,
+    /// What the stub below checks; to the guest it is known by discovery.
+    pub rules: Rules,
 }
 
 impl Default for Plan {
@@ -68,12 +70,13 @@ impl Default for Plan {
             cpus: 1,
             spaces: 0,
             range: None,
+            rules: Rules::Tables,
         }
     }
 }
 
 /// The keys, in the canonical order.
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 18] = [
     "plan",
     "methods",
     "sharers",
@@ -91,9 +94,10 @@ const KEYS: [&str; 17] = [
     "cpus",
     "spaces",
     "range",
+    "rules",
 ];
 /// [`KEYS`] as they are told to people.
-const KEYS_LISTED: &str = "plan methods sharers batch pages rounds seed check conformance exit swap-pages swap swap-timeout faults cpus spaces range, \
+const KEYS_LISTED: &str = "plan methods sharers batch pages rounds seed check conformance exit swap-pages swap swap-timeout faults cpus spaces range rules, \
     each as key=value";
 
 impl FromStr for Plan {
@@ -140,6 +144,7 @@ impl Plan {
             "faults" => self.faults = number(key, value, "a number from 0 to 4294967295")?,
             "cpus" => self.cpus = within(key, value, MOST_CPUS, "a number from 1 to 64")?,
             "spaces" => self.spaces = spaces(value)?,
+            "rules" => self.rules = value.parse()?,
             "range" => self.range = MemoryRange::parse(value)?,
             _ => unreachable!("'{key}' is one of KEYS"),
         }
@@ -202,6 +207,7 @@ impl fmt::Display for Plan {
         match self.range {
             Some(range) => write!(f, " range={range}"),
             None => f.write_str(" range=auto"),
-        }
+        }?;
+        write!(f, " rules={}", self.rules)
     }
 }
