@@ -2,18 +2,21 @@
 //!
 //! | race | right | the twin | where |
 //! |---|---|---|---|
-//! | 6: a type is taken after the flush | entry taken away, flush, and then a table | flushes, and then takes the entry away | here |
+//! | 6: a type is taken after the flush | entry taken away, flush, and then a table | flushes, and then takes the entry away; `broken-flush-before-edit` | here |
 //! | 7: the clock ticks after the flush | generations are raised before anybody is asked, and read before the flush | `NothingIsRaised`, `ClockIsReadAfterTheFlush` | here; `page-reclaim`, `tests/loom` |
 //! | 8: entries of a dead root under its PCID | spaces have identities that never come again | knows a space by its number | here; `page_reclaim::shootdown::Pcids` |
 //! | 9: an address that is not canonical | requests hold `VirtAddr`, whole and checked | keeps page numbers | `page_reclaim::shootdown`, `requests.rs` |
 //! | 10: a frame reused before the flush | freed when all have acknowledged | `NobodyIsAsked`, `AcknowledgesFirst`, the fences | here; `tests/loom`; `broken.rs` |
-//! | 21: Dirty set while software clears | one exchange says what was there | loads, and then stores | here; `interleaved.rs` |
-//! | 22: a dirty entry | flush, and then write | writes, and then flushes | here |
+//! | 21: Dirty set while software clears | one exchange says what was there | loads, and then stores; `broken-load-then-store` | here; `interleaved.rs` |
+//! | 22: a dirty entry | flush, and then write | writes, and then flushes; `broken-write-before-flush` | here |
 //! | 27: a window of another CPU | each CPU has its own | all CPUs say that they are CPU 0 | `interleaved.rs` |
+//!
+//! A twin with the name of a feature is a broken build of `page_reclaim::evict()`. What it gets wrong is tested in every build: with
+//! the feature it must go wrong under each method, without it under none.
 #![cfg(not(any(feature = "broken-skip-flush", feature = "broken-free-before-flush")))]
 
 use foreign_access::{Action, Entry, EntryName, Operation};
-use loadphys_tests::kernel::{PAGES, page};
+use loadphys_tests::kernel::{Moment, PAGES, page};
 use loadphys_tests::scenario::{Setup, Step, Tested, methods, run, with_kernel};
 use page_reclaim::shootdown::twin::{self, Twin};
 use page_reclaim::{Machine, Slot};
@@ -130,6 +133,58 @@ fn a_slot_holds_what_was_written_last() {
     });
 }
 
+/// The program writes its page at this moment of a real eviction, if it can, and once more when that is over; then it
+/// reads what is there. Whether it reached a frame that was freed, or read what it had not written.
+fn eviction_harms(kernel: &mut Tested<'_, '_, '_>, at: Moment) -> bool {
+    let frame = kernel.frame_of(SPACE, PAGE).expect("it is there");
+    kernel.evict_while(&[frame], |moment, meddler| {
+        if moment == at {
+            meddler.machine.touch(THERE, SPACE, PAGE, Some(2));
+        }
+    });
+    let reached = write(kernel, 3);
+    kernel.touch(THERE, SPACE, PAGE, None).expect("there is memory");
+    reached || !kernel.machine.world.happened.is_empty()
+}
+
+/// Right under each method, unless the build is broken: then wrong under each.
+fn only_if_broken(is_broken: bool, work: impl Fn(&mut Tested<'_, '_, '_>) -> bool) {
+    let expected = if is_broken { methods() } else { &[] };
+    assert_eq!(goes_wrong(work), expected);
+}
+
+/// 6, in the real eviction: what was flushed before the edit is known again.
+#[test]
+fn an_evicted_frame_is_free_only_after_the_flush() {
+    only_if_broken(cfg!(feature = "broken-flush-before-edit"), |kernel| {
+        eviction_harms(kernel, Moment::Flushed)
+    });
+}
+
+/// 21, in the real eviction: the page has a clean copy, and is written as its entry goes.
+#[test]
+#[cfg_attr(feature = "broken-flush-before-edit", ignore = "goes wrong without a later flush too")]
+fn an_evicted_page_that_was_written_meanwhile_is_written_to_its_slot() {
+    only_if_broken(cfg!(feature = "broken-load-then-store"), |kernel| {
+        kernel.machine.touch(THERE, SPACE, PAGE, Some(1));
+        let frame = kernel.frame_of(SPACE, PAGE).expect("it is there");
+        assert_eq!(kernel.evict(&[frame]).written, 1);
+        kernel.touch(THERE, SPACE, PAGE, None).expect("there is memory");
+        kernel.machine.on(HERE);
+        eviction_harms(kernel, Moment::Applied)
+    });
+}
+
+/// 22, in the real eviction: a page that is known as dirty is written after its slot was.
+#[test]
+#[cfg_attr(feature = "broken-flush-before-edit", ignore = "goes wrong without a later flush too")]
+fn an_evicted_page_is_written_to_its_slot_only_after_the_flush() {
+    only_if_broken(cfg!(feature = "broken-write-before-flush"), |kernel| {
+        kernel.machine.touch(THERE, SPACE, PAGE, Some(1));
+        eviction_harms(kernel, Moment::Written)
+    });
+}
+
 /// With how many seeds random work goes wrong when this is broken.
 fn wrong_with(twin: Option<Twin>) -> usize {
     twin::choose(twin);
@@ -145,6 +200,14 @@ fn wrong_with(twin: Option<Twin>) -> usize {
 
 /// 7 and 10.
 #[test]
+#[cfg_attr(
+    any(
+        feature = "broken-flush-before-edit",
+        feature = "broken-load-then-store",
+        feature = "broken-write-before-flush"
+    ),
+    ignore = "a broken build may go wrong without a twin"
+)]
 fn random_work_goes_wrong_unless_somebody_flushes() {
     assert_eq!(wrong_with(None), 0);
     for twin in [Twin::NothingIsRaised, Twin::NobodyIsAsked] {

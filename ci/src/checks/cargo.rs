@@ -42,6 +42,9 @@ pub fn steps(apps: &Path) -> Vec<Step> {
         broken("host tests, no flush", "broken-skip-flush", "broken"),
         broken("host tests, frames freed before the flush", "broken-free-before-flush", "broken"),
         broken("host tests, Dirty forgotten", "broken-forget-dirty", "victims"),
+        broken("host tests, flush before the edit", "broken-flush-before-edit", "races"),
+        broken("host tests, load and then store", "broken-load-then-store", "races"),
+        broken("host tests, write before the flush", "broken-write-before-flush", "races"),
         Step {
             live: true,
             ..step("host tests of the stub", &["test", "-p", "loadphys-stub", "--lib"])

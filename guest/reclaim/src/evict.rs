@@ -45,6 +45,9 @@ use crate::machine::{Machine, Stage};
 use crate::records::Records;
 pub use room::{Room, Write};
 
+/// The mistake that tests must find: pages go to their slots while programs can still write them.
+const WRITES_FIRST: bool = cfg!(feature = "broken-write-before-flush");
+
 /// How an eviction went, in pages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Evicted {
@@ -99,13 +102,19 @@ fn evict_together<R: Records, M: Machine>(
     tally: &mut Evicted,
 ) {
     let Room { operations, pages } = room;
+    let too_early = Flushed::too_early(machine);
     let (pages, writes) = find_and_edit(records, machine, victims, (operations, pages), tally);
     if cfg!(feature = "broken-free-before-flush") {
         release::give_away(machine, pages);
     }
-    let flushed = Flushed::by(machine);
+    if WRITES_FIRST {
+        machine.write_out(&mut pages[..writes]);
+    }
+    let flushed = too_early.unwrap_or_else(|| Flushed::by(machine));
     machine.stage(Stage::Flush);
-    machine.write_out(&mut pages[..writes]);
+    if !WRITES_FIRST {
+        machine.write_out(&mut pages[..writes]);
+    }
     machine.stage(Stage::Write);
     records.with(|memory| release::release(memory, machine, pages, operations, &flushed, tally));
     machine.stage(Stage::Release);

@@ -19,6 +19,16 @@ impl Flushed {
         Self(())
     }
 
+    /// The mistake that tests must find: made before the edits, and it does not speak of them.
+    #[track_caller]
+    pub fn too_early<M: Machine>(machine: &mut M) -> Option<Self> {
+        if !cfg!(feature = "broken-flush-before-edit") {
+            return None;
+        }
+        machine.flush();
+        Some(Self(()))
+    }
+
     /// For a space that no CPU has loaded, and whose entries are all empty: every CPU lets go of it.
     ///
     /// Its edits need no flush. Where loading another root flushes, nothing of the space is cached; with

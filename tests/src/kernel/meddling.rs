@@ -15,6 +15,8 @@ use super::{Kernel, Mistake, ModelMachine, answer_fault};
 /// The moments of an eviction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
+    /// Operations were applied, and it is not noted yet what must be flushed.
+    Applied,
     /// Entries are exchanged, and nobody has taken note yet.
     Edited,
     /// All that was noted is flushed; nothing is written.
@@ -92,7 +94,12 @@ where
     F: FnMut(Moment, &mut Meddler<'_, 'r, 'm, C, M>),
 {
     fn apply(&mut self, operations: &mut [Operation]) -> Result<(), Stopped> {
-        self.machine.apply(operations)
+        let applied = self.machine.apply(operations);
+        // What is put back is applied while the records are held: then nobody has a turn.
+        if self.memory.try_borrow_mut().is_ok() {
+            self.at(Moment::Applied);
+        }
+        applied
     }
 
     fn adopt(&mut self, table: PhysFrame, level: PageTableLevel) -> Result<(), Refusal> {
