@@ -15,6 +15,7 @@ mod request;
 mod stages;
 mod table;
 mod targets;
+mod unmeasured;
 mod wrong;
 
 pub use boots::{Measured, measure};
@@ -27,6 +28,7 @@ pub use properties::properties;
 pub use request::{Asked, Request};
 pub use table::{table, verdict};
 pub use targets::targets_told;
+pub use unmeasured::unmeasured_told;
 pub use wrong::wrong;
 
 use std::fs;

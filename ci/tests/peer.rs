@@ -121,11 +121,40 @@ fn targets_are_held_against_means_and_slopes() {
 }
 
 #[test]
-fn targets_that_rows_say_nothing_of_are_left_out() {
+fn targets_that_rows_say_nothing_of_are_named_with_the_reason() {
     let few = gather(vec![ours("recursive", 4, 32, 1300.0)], &[4], vec![]);
     assert_eq!(few.targets.len(), 1, "one number of sharers, not 1, has a fault in and no slope");
     assert_eq!(few.targets[0].linux, None);
-    assert_eq!(gather(vec![ours("recursive", 1, 1, 1300.0)], &[1], vec![]).targets, []);
+    let told = compare::unmeasured_told(&few.unmeasured);
+    let wanted = [
+        "not measured: evict, 1 sharer: no row has 1 sharer (--sharers 1 measures it): recursive on bare (qemu-tcg)",
+        "not measured: each further sharer: all rows have the same number of sharers (--sharers 1,8 measures it): \
+         recursive on bare (qemu-tcg)",
+    ];
+    assert_eq!(told, wanted);
+}
+
+#[test]
+fn where_no_row_is_in_question_it_is_said_why() {
+    let why = |row| {
+        let document = gather(vec![row], &[1], vec![]);
+        assert_eq!(document.targets, []);
+        let reasons = document.unmeasured.iter().map(|it| it.reason.clone());
+        let mut reasons: Vec<String> = reasons.collect();
+        assert_eq!(reasons.len(), 3, "each target is named");
+        reasons.dedup();
+        reasons.concat()
+    };
+    let batch = why(ours("recursive", 1, 1, 1300.0));
+    assert_eq!(batch, "no row has batch 32 (--batch 32 measures it)");
+    let method = why(ours("mirror", 1, 32, 1300.0));
+    assert!(method.ends_with(" is of direct-map, alias, recursive"), "{method}");
+}
+
+#[test]
+fn what_was_measured_is_not_told_as_missing() {
+    let rows = vec![ours("alias", 1, 32, 900.0), ours("alias", 8, 32, 1300.0)];
+    assert_eq!(gather(rows, &[1, 8], vec![]).unmeasured, []);
 }
 
 #[test]

@@ -269,6 +269,7 @@ fn show(document: &Document) {
     if !document.targets.is_empty() {
         println!("{}", compare::targets_told(&document.targets));
     }
+    compare::unmeasured_told(&document.unmeasured).iter().for_each(|line| println!("{line}"));
     println!("{}", compare::properties(&document.properties));
     compare::conformance_told(document).iter().for_each(|line| println!("{line}"));
     show_skipped(document);

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::flips::Flip;
 use super::peers::PeerRow;
 use super::targets::Target;
+use super::unmeasured::Unmeasured;
 
 /// The name and version of the format.
 pub const SCHEMA: &str = "loadphys.compare/1";
@@ -32,6 +33,8 @@ pub struct Document {
     pub peers: Vec<PeerRow>,
     /// What eviction is to cost at most, and whether it does.
     pub targets: Vec<Target>,
+    /// Of which targets rows show nothing, and why.
+    pub unmeasured: Vec<Unmeasured>,
     /// Pages that programs checked after they came back, each sharer's view of a page for itself.
     pub verified: u64,
     /// Pages with wrong contents.

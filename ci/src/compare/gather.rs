@@ -8,6 +8,7 @@ use super::document::{
 use super::flips::flips;
 use super::peers::MeasuredPeer;
 use super::targets::targets;
+use super::unmeasured::unmeasured;
 use super::{Measured, Request, ratio, wrong};
 use crate::machines::{self, MachineName};
 use crate::workspace;
@@ -38,6 +39,7 @@ pub fn gather(request: &Request, boots: &[Measured], sha256: String) -> Document
         rows: Vec::new(),
         peers: Vec::new(),
         targets: Vec::new(),
+        unmeasured: Vec::new(),
         verified: 0,
         lost: 0,
         audits: 0,
@@ -55,6 +57,7 @@ pub fn gather(request: &Request, boots: &[Measured], sha256: String) -> Document
     ratio::fill(&mut document.rows);
     document.flips = flips(&document.rows);
     document.targets = targets(&document);
+    document.unmeasured = unmeasured(&document);
     document.wrong = wrong(request, boots, &document);
     document
 }

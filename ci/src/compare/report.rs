@@ -9,6 +9,7 @@ use super::pictures::Picture;
 use super::properties::{HEADINGS, cells};
 use super::table::{NAMES, headings, lines, verdict};
 use super::targets::{self, cells as target_cells};
+use super::unmeasured::unmeasured_told;
 
 /// The page.
 pub fn html(document: &Document, pictures: &[Picture]) -> String {
@@ -89,14 +90,15 @@ fn rows(document: &Document) -> Markup {
 
 fn targets(document: &Document) -> Markup {
     html! {
+        h2 { "Targets" }
         @if !document.targets.is_empty() {
-            h2 { "Targets" }
             p { "Instructions per page, mean, with batches of 32." }
             table {
                 tr { @for heading in targets::HEADINGS { th { (heading) } } }
                 @for target in &document.targets { tr { @for text in target_cells(target) { td { (text) } } } }
             }
         }
+        @for line in unmeasured_told(&document.unmeasured) { p { (line) "." } }
     }
 }
 

@@ -29,7 +29,7 @@ pub enum What {
 }
 
 impl What {
-    const ALL: [Self; 3] = [Self::Evict, Self::FurtherSharer, Self::FaultIn];
+    pub(super) const ALL: [Self; 3] = [Self::Evict, Self::FurtherSharer, Self::FaultIn];
 
     /// Instructions per page, at most.
     const fn limit(self) -> f64 {
@@ -40,7 +40,7 @@ impl What {
         }
     }
 
-    const fn told(self) -> &'static str {
+    pub(super) const fn told(self) -> &'static str {
         match self {
             Self::Evict => "evict, 1 sharer",
             Self::FurtherSharer => "each further sharer",
@@ -48,16 +48,22 @@ impl What {
         }
     }
 
-    /// The figure that rows of one method, or of a peer, show; `None` if they do not.
-    fn of(self, points: &[Point]) -> Option<f64> {
-        let fewest = points.iter().min_by_key(|point| point.sharers)?;
-        let most = points.iter().max_by_key(|point| point.sharers)?;
+    /// The figure that rows of one method, or of a peer, show.
+    ///
+    /// # Errors
+    /// Why they show none, and what would.
+    pub(super) fn of(self, points: &[Point]) -> Result<f64, &'static str> {
+        let fewest = points.iter().min_by_key(|point| point.sharers).ok_or("there is no row")?;
+        let most = points.iter().max_by_key(|point| point.sharers).unwrap_or(fewest);
         match self {
-            Self::Evict => (fewest.sharers == 1).then_some(fewest.evict),
-            Self::FaultIn => Some(fewest.fault_in),
-            Self::FurtherSharer if most.sharers == fewest.sharers => None,
+            Self::Evict if fewest.sharers == 1 => Ok(fewest.evict),
+            Self::Evict => Err("no row has 1 sharer (--sharers 1 measures it)"),
+            Self::FaultIn => Ok(fewest.fault_in),
+            Self::FurtherSharer if most.sharers == fewest.sharers => {
+                Err("all rows have the same number of sharers (--sharers 1,8 measures it)")
+            }
             Self::FurtherSharer => {
-                Some((most.evict - fewest.evict) / f64::from(most.sharers - fewest.sharers))
+                Ok((most.evict - fewest.evict) / f64::from(most.sharers - fewest.sharers))
             }
         }
     }
@@ -65,7 +71,7 @@ impl What {
 
 /// Means of one row.
 #[derive(Clone, Copy, Debug)]
-struct Point {
+pub(super) struct Point {
     sharers: u32,
     evict: f64,
     fault_in: f64,
@@ -106,32 +112,61 @@ pub struct Target {
     pub ratio_to_linux: Option<f64>,
 }
 
+/// A method on a path of a machine, and its rows.
+pub(super) struct Line<'d> {
+    /// The first of them.
+    pub first: &'d MeasuredRow,
+    /// What all of them show.
+    pub points: Vec<Point>,
+}
+
 /// The targets of which the rows show something.
 pub fn targets(document: &Document) -> Vec<Target> {
-    let rows = || document.rows.iter().filter(|row| is_in_question(row));
-    let mut lines: Vec<&MeasuredRow> = Vec::new();
-    for row in rows() {
-        if !lines.iter().any(|line| is_beside(line, row)) {
-            lines.push(row);
-        }
-    }
-    let points = |line: &MeasuredRow| -> Vec<Point> {
-        rows().filter(|row| is_beside(line, row)).map(Point::from).collect()
-    };
+    let lines = lines(document);
     let of = |what: What| {
-        let target = move |line: &&MeasuredRow| {
-            what.of(&points(line)).map(|measured| target(document, what, line, measured))
+        let target = move |line: &Line<'_>| {
+            let measured = what.of(&line.points).ok()?;
+            Some(target(document, what, line.first, measured))
         };
         lines.iter().filter_map(target).collect::<Vec<_>>()
     };
     What::ALL.into_iter().flat_map(of).collect()
 }
 
+/// Those for which the targets are.
+pub(super) fn lines(document: &Document) -> Vec<Line<'_>> {
+    let mut lines: Vec<Line<'_>> = Vec::new();
+    for row in document.rows.iter().filter(|row| is_in_question(row)) {
+        match lines.iter_mut().find(|line| is_beside(line.first, row)) {
+            Some(line) => line.points.push(row.into()),
+            None => lines.push(Line { first: row, points: vec![row.into()] }),
+        }
+    }
+    lines
+}
+
+/// Why there is no row for which the targets are.
+pub(super) fn why_no_line(document: &Document) -> String {
+    let rows = || document.rows.iter();
+    if !rows().any(counts_instructions) {
+        "no machine that was measured counts instructions".into()
+    } else if !rows().any(|row| row.row.batch == BATCH) {
+        format!("no row has batch {BATCH} (--batch {BATCH} measures it)")
+    } else {
+        let names = METHODS.map(|method| method.name()).join(", ");
+        format!("no row with batch {BATCH} where ticks are instructions is of {names}")
+    }
+}
+
 fn is_in_question(row: &MeasuredRow) -> bool {
-    let instructions = |it: &MachineName| it.name() == row.machine && it.tick() == "instruction";
     row.row.batch == BATCH
         && METHODS.iter().any(|method| row.row.method == method.name())
-        && MachineName::ALL.iter().any(instructions)
+        && counts_instructions(row)
+}
+
+fn counts_instructions(row: &MeasuredRow) -> bool {
+    let instructions = |it: &MachineName| it.name() == row.machine && it.tick() == "instruction";
+    MachineName::ALL.iter().any(instructions)
 }
 
 fn is_beside(line: &MeasuredRow, row: &MeasuredRow) -> bool {
@@ -142,7 +177,7 @@ fn is_beside(line: &MeasuredRow, row: &MeasuredRow) -> bool {
 fn target(document: &Document, what: What, line: &MeasuredRow, measured: f64) -> Target {
     let peers = document.peers.iter().filter(|peer| same_ticks(peer.machine, line.machine));
     let points: Vec<Point> = peers.map(|peer| Point::from(peer.record())).collect();
-    let linux = what.of(&points);
+    let linux = what.of(&points).ok();
     Target {
         what,
         machine: line.machine,
