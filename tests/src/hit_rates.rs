@@ -16,7 +16,7 @@ use loadphys_apps::course::{Course, Touch};
 pub use belady::hits_of_belady;
 pub use guest::faults_in_guest;
 pub use lists::{ExactClock, Lru, Sieve};
-pub use reclaimed::{Choice, Reclaimed};
+pub use reclaimed::Reclaimed;
 pub use s3_fifo::S3Fifo;
 pub use walker::Walker;
 

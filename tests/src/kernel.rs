@@ -1,5 +1,6 @@
 //! A small kernel on the model: spaces, page faults, eviction, as the real one does them.
 
+mod choice;
 mod chosen;
 mod evacuation;
 mod exchange;
@@ -12,7 +13,6 @@ mod records;
 use foreign_access::{Action, Cpu, Entry, Method, Operation, walk};
 use page_reclaim::evacuate::EvacuateError;
 use page_reclaim::tables::{self, TableError};
-use page_reclaim::victims::Clock;
 use page_reclaim::{
     Audited, Backing, BroughtIn, Evicted, FaultError, Memory, Reference, Rights, Room, Share,
     StillMapped, TearDownError, Write, Wrong, audit, bring_in, end_share, evict, tear_down,
@@ -20,6 +20,7 @@ use page_reclaim::{
 use x86_64::VirtAddr;
 use x86_64::structures::paging::PhysFrame;
 
+pub use choice::Choice;
 pub use chosen::{METHODS, chosen};
 pub use evacuation::frames;
 pub use exchange::APART;
@@ -101,7 +102,8 @@ pub struct Kernel<'r, 'm, C, M> {
     room: Vec<Operation>,
     /// Where pages are laid out that are evicted together.
     pages: Vec<Write>,
-    clock: Clock,
+    /// Who chooses victims.
+    pub choice: Choice,
 }
 
 impl<'r, 'm, C: Cpu, M: Method<C>> Kernel<'r, 'm, C, M> {
@@ -115,7 +117,7 @@ impl<'r, 'm, C: Cpu, M: Method<C>> Kernel<'r, 'm, C, M> {
             machine,
             room,
             pages: vec![Write::NOTHING; TOGETHER],
-            clock: Clock::default(),
+            choice: Choice::default(),
         }
     }
 
@@ -209,10 +211,11 @@ impl<'r, 'm, C: Cpu, M: Method<C>> Kernel<'r, 'm, C, M> {
         brought.unwrap_or(Err(FaultError::NoFrame)).map_err(Mistake::Fault)
     }
 
-    /// Evicts so many pages that the clock chooses.
+    /// Evicts so many pages that are chosen.
     pub fn evict_some(&mut self, count: usize) -> Evicted {
         let mut victims = vec![BOOT_ROOT; count];
-        let chosen = self.clock.choose(&mut self.memory.frames, &mut victims);
+        let Self { choice, memory, machine, room, .. } = self;
+        let chosen = choice.choose(memory, machine, &mut victims, room);
         self.evict(&victims[..chosen])
     }
 

@@ -93,7 +93,9 @@ pub(crate) fn booted<'m, C: Cpu, M: Method<C>, T>(
     if setup.pcids {
         machine.use_pcids();
     }
-    work(&mut Kernel::new(memory, machine, setup.room))
+    let mut kernel = Kernel::new(memory, machine, setup.room);
+    kernel.choice = setup.choice;
+    work(&mut kernel)
 }
 
 /// From the first step to the end.

@@ -1,5 +1,5 @@
-//! A hundred thousand steps of random work under each method, each life compared with the plain reference and
-//! audited on the way.
+//! A hundred thousand steps of random work under each method, each life audited on the way, and
+//! compared with the plain reference if a clock chooses its victims.
 //!
 //! The seed is the same each time, so that a change of the code is what a failure is about; `LOADPHYS_SEED=N` takes
 //! another, and `cargo xtask fuzz` takes a new one each time, and many more steps.

@@ -7,8 +7,8 @@
 
 use foreign_access::{Action, EntryName, Operation};
 use loadphys_apps::course::Course;
-use loadphys_tests::hit_rates::{Choice, Reclaimed, Walker, hits, hits_of_belady, trace};
-use loadphys_tests::kernel::{Happened, Kernel, PAGES, Records, SHARED, SPACES};
+use loadphys_tests::hit_rates::{Reclaimed, Walker, hits, hits_of_belady, trace};
+use loadphys_tests::kernel::{Choice, Happened, Kernel, PAGES, Records, SHARED, SPACES};
 use loadphys_tests::model::Random;
 use loadphys_tests::scenario::{Setup, Tested, methods, with_kernel};
 use page_reclaim::tables::{find, find_or_build, new_root};

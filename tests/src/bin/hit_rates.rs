@@ -5,9 +5,9 @@
 
 use loadphys_apps::course::Course;
 use loadphys_tests::hit_rates::{
-    Choice, ExactClock, Lru, Reclaimed, S3Fifo, Sieve, hits, hits_of_belady, trace,
+    ExactClock, Lru, Reclaimed, S3Fifo, Sieve, hits, hits_of_belady, trace,
 };
-use loadphys_tests::kernel::Records;
+use loadphys_tests::kernel::{Choice, Records};
 use page_reclaim::victims::Clock;
 
 /// Pages that the programs touch.

@@ -2,7 +2,8 @@
 
 use loadphys_plan::records::Course as Told;
 
-use super::{Cache, Choice, Reclaimed};
+use super::{Cache, Reclaimed};
+use crate::kernel::Choice;
 use crate::kernel::Records;
 use loadphys_apps::course::{Course, Route};
 

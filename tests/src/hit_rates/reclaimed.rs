@@ -3,7 +3,6 @@
 use foreign_access::{Action, EntryName, Operation};
 use loadphys_apps::course::Touch;
 use page_reclaim::tables::{self, find_or_build};
-use page_reclaim::victims::{Clock, choose};
 use page_reclaim::{Backing, FaultError, Memory, Rights, Room, Write, bring_in, evict};
 use x86_64::structures::paging::PhysFrame;
 use x86_64::structures::paging::page_table::PageTableLevel;
@@ -11,6 +10,7 @@ use x86_64::{PhysAddr, VirtAddr};
 
 use super::Cache;
 use super::walker::Walker;
+use crate::kernel::Choice;
 
 /// Pages that are evicted together, as in the guest.
 const BATCH: usize = 32;
@@ -20,15 +20,6 @@ const BASE: u64 = 0x2000_0000_0000;
 
 /// Where the pages beside them begin.
 const BESIDE: u64 = 0x3000_0000_0000;
-
-/// Who chooses.
-#[derive(Debug)]
-pub enum Choice {
-    /// A clock that knows who was brought in.
-    Clock(Clock),
-    /// The two hands.
-    TwoHands,
-}
 
 /// One space, its pages in memory and in swap.
 #[derive(Debug)]
@@ -126,10 +117,7 @@ impl<'r> Reclaimed<'r> {
     fn make_room(&mut self) {
         let Self { memory, walker, operations, .. } = self;
         let mut victims = [frame(0); BATCH];
-        let chosen = match &mut self.choice {
-            Choice::Clock(clock) => clock.choose(&mut memory.frames, &mut victims),
-            Choice::TwoHands => choose(memory, walker, &mut victims, operations),
-        };
+        let chosen = self.choice.choose(memory, walker, &mut victims, operations);
         let mut room = Room { operations, pages: &mut self.pages };
         let evicted = evict(memory, walker, &victims[..chosen], &mut room).evicted;
         assert!(evicted > 0, "there is always a victim");

@@ -1,6 +1,7 @@
 //! Under which circumstances the kernel works.
 
 use crate::flushes::Flushing;
+use crate::kernel::Choice;
 
 /// The circumstances.
 #[derive(Clone, Copy, Debug)]
@@ -13,6 +14,8 @@ pub struct Setup {
     pub slots: usize,
     /// For how many operations the kernel has room, and the method for how many items.
     pub room: usize,
+    /// Who chooses victims.
+    pub choice: Choice,
     /// Whether programs on other CPUs run in the middle of the kernel's work.
     pub intruder: bool,
     /// Whether each space has a PCID of its own, and is loaded without a flush if nothing is stale.
@@ -37,6 +40,7 @@ impl Setup {
             frames: 160,
             slots: 80,
             room: 64,
+            choice: Choice::default(),
             intruder: false,
             pcids: false,
             flushing: Flushing::Done,

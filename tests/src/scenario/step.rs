@@ -19,7 +19,7 @@ pub enum Step {
         /// Writes this, or reads and checks.
         value: Option<u64>,
     },
-    /// The clock chooses so many victims.
+    /// So many victims are chosen.
     EvictSome(usize),
     /// This page of this space is the victim, if it is in memory.
     EvictPage(usize, usize),
