@@ -77,7 +77,7 @@ impl Life {
 
     /// Whether victims are chosen by what was touched, as in every other life.
     const fn depends_on_accessed(&self) -> bool {
-        self.seed % 2 == 0
+        self.seed.is_multiple_of(2)
     }
 
     /// Under which circumstances it is led.
