@@ -12,7 +12,8 @@ use xtask::machines::choose::emulator;
 use xtask::machines::{MachineName, Path};
 
 use crate::case::{Case, Expected, of_plan};
-use crate::good::{exactly, nothing_lost, nothing_wrong, usual};
+use crate::comparison::{nothing_wrong, usual};
+use crate::counted::{exactly, nothing_lost};
 use crate::hostile::with_guest;
 use crate::programs::broken;
 

@@ -11,8 +11,8 @@ use xtask::machines::choose::emulator;
 use xtask::machines::{MachineName, Path};
 
 use crate::case::{Case, Expected, LIMIT, of_plan};
-use crate::good::short_torture;
 use crate::programs::{broken, programs};
+use crate::torture::short_torture;
 
 /// How long a guest is watched that is to hang.
 const HANG_LIMIT: Duration = Duration::from_secs(8);

@@ -5,11 +5,17 @@
 //! `cargo test -p loadphys-tests --features boots --test boot -- bare/probe`.
 
 mod case;
+mod comparison;
+mod conformance;
+mod counted;
+mod courses;
 mod disks;
+mod evacuation;
 mod good;
 mod hostile;
 mod linux;
 mod programs;
+mod torture;
 
 use libtest_mimic::{Arguments, Trial};
 
