@@ -32,8 +32,8 @@ global_asm!(
     "mov cr4, eax",
     "mov eax, offset boot_root",
     "mov cr3, eax",
-    "mov ecx, 0xc0000080", // IA32_EFER: LME
-    "mov eax, 0x100",
+    "mov ecx, 0xc0000080", // IA32_EFER: LME and NXE
+    "mov eax, 0x900",
     "xor edx, edx",
     "wrmsr",
     ".byte 0x66", // the base has 32 bits
@@ -45,11 +45,11 @@ global_asm!(
     ".long boot_trampoline_landing",
     ".word 8",
     "boot_trampoline_end:",
-    ".balign 8",
-    "boot_trampoline_gdt: .quad 0, 0x00af9a000000ffff",
     ".code64",
     // Below 4 GiB, as the tables' identity map is.
     ".section .boot.text, \"ax\"",
+    ".balign 8",
+    "boot_trampoline_gdt: .quad 0, 0x00af9b000000ffff",
     "boot_trampoline_landing:",
     "xor eax, eax",
     "mov ds, eax",
@@ -86,7 +86,7 @@ pub fn code() -> &'static [u8] {
 }
 
 /// Leaves a stack, from `top` down, for the CPU that is started next, which calls `function` with `argument`: interrupts
-/// off, the GDT that of the page's code, the tables those of the entry code.
+/// off, the GDT that of the page's code, the tables those of the entry code; pages may be barred from execution.
 ///
 /// # Safety
 /// `top` is aligned to 16 bytes, the words below are memory that nobody else uses, mapped in the entry code's tables; the

@@ -1,17 +1,18 @@
 //! Where another CPU begins: from real mode, in a page below 1 MiB, to a function on a stack of its own.
 //!
 //! A CPU that is started (SDM volume 3, section 10.4 "Multiple-Processor (MP) Initialization") begins in real mode at
-//! a page whose number is sent to it. What is there is copied from `trampoline_start` and leads to 32-bit code that lies
-//! in the boot part of the image; paging goes on with the boot tables, under which the image is at both its places, and then
-//! the kernel's own root is loaded. One CPU is started at a time, so that there is one [`Start`].
+//! a page whose number is sent to it. What is there, [`trampoline::code`], leads to 64-bit mode under the boot tables, under which
+//! the image is at both its places; then the kernel's own root is loaded, whose stacks are mapped nowhere else. One CPU is
+//! started at a time, so that there is one [`Start`].
 #![expect(unsafe_code, reason = "writes low memory, and the first instructions of a CPU")]
 
-use core::arch::{global_asm, naked_asm};
+use core::arch::naked_asm;
+use core::mem::offset_of;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use loadphys_boot::handoff::Handoff;
+use loadphys_boot::trampoline;
 use x86_64::VirtAddr;
-use x86_64::registers::model_specific::EferFlags;
 use x86_64::structures::paging::PhysFrame;
 
 /// Bytes of a page.
@@ -19,16 +20,6 @@ const PAGE: u64 = 4096;
 
 /// Real mode reaches what is below.
 const REAL_MODE_END: u64 = 1 << 20;
-
-/// CR0: paging, x87 errors as exceptions, protection (SDM volume 3, section 2.5).
-const CR0: u32 = 1 << 31 | 1 << 5 | 1 << 4 | 1;
-
-/// CR4: physical-address extension.
-const CR4: u32 = 1 << 5;
-
-/// IA32_EFER, and what must be on before the kernel's root is loaded, in which pages are barred from execution.
-const EFER: u32 = 0xc000_0080;
-const LONG_MODE: u64 = EferFlags::LONG_MODE_ENABLE.bits() | EferFlags::NO_EXECUTE_ENABLE.bits();
 
 /// What the CPU being started takes.
 #[repr(C)]
@@ -62,9 +53,9 @@ impl Trampoline {
                 .filter(|p| *p >= start.max(PAGE))
         };
         let page = handoff.usable().filter_map(|r| last(r.start, r.end)).max()?;
-        let (start, end) = (&raw const trampoline_start, &raw const trampoline_end);
+        let code = trampoline::code();
         // SAFETY: usable memory, mapped at itself; the kernel grants none below its image to anybody.
-        unsafe { start.copy_to(page as *mut u8, end as usize - start as usize) };
+        unsafe { code.as_ptr().copy_to(page as *mut u8, code.len()) };
         Some(Self(page))
     }
 
@@ -78,93 +69,35 @@ impl Trampoline {
         START.root.store(root.start_address().as_u64(), Ordering::Relaxed);
         START.stack.store(stack.as_u64(), Ordering::Relaxed);
         START.number.store(number as u64, Ordering::Relaxed);
-        START.begin.store(begin as *const () as u64, Ordering::Release);
+        START.begin.store(begin as *const () as u64, Ordering::Relaxed);
+        let top = LANDING.0.as_ptr_range().end.cast_mut().cast();
+        // SAFETY: aligned; the words are those of the one CPU that is started now, and the image is mapped in the boot tables.
+        unsafe { trampoline::offer(top, land, &START) };
     }
 }
 
-unsafe extern "C" {
-    static trampoline_start: u8;
-    static trampoline_end: u8;
-}
+/// Where a CPU that is started finds what it calls, and with what: two words that every table maps.
+#[repr(align(16))]
+struct Landing([AtomicU64; 2]);
 
-/// Under the boot tables, at the image's high place.
+static LANDING: Landing = Landing([const { AtomicU64::new(0) }; 2]);
+
+/// Under the boot tables, at the image's high place: loads the kernel's root, and goes on with the stack that is mapped there.
 #[unsafe(naked)]
-unsafe extern "C" fn trampoline_high() -> ! {
+extern "C" fn land(_: &'static Start) -> ! {
     naked_asm!(
-        "lea rax, [rip + {start}]",
-        "mov rcx, [rax]",
-        "mov rsp, [rax + 8]",
-        "mov rdi, [rax + 16]",
-        "mov rax, [rax + 24]",
+        "mov rcx, [rdi]",
+        "mov rsp, [rdi + {stack}]",
+        "mov rax, [rdi + {begin}]",
+        "mov rdi, [rdi + {number}]",
         "mov cr3, rcx",
         "xor ebp, ebp",
         "call rax",
         "ud2",
-        start = sym START,
+        stack = const offset_of!(Start, stack),
+        begin = const offset_of!(Start, begin),
+        number = const offset_of!(Start, number),
     )
 }
 
-global_asm!(
-    ".section .boot.text, \"ax\"",
-    ".balign 8",
-    "trampoline_gdt: .quad 0, 0x00af9b000000ffff, 0x00cf93000000ffff, 0x00cf9b000000ffff",
-    ".code16",
-    ".globl trampoline_start, trampoline_end",
-    "trampoline_start:",
-    "cli",
-    "cld",
-    "mov ax, cs",
-    "mov ds, ax",
-    // LGDT of a place in this page, written out; with the prefix 66h all 32 bits of the base count.
-    ".byte 0x66, 0x0f, 0x01, 0x16",
-    ".word trampoline_gdt_pointer - trampoline_start",
-    "mov eax, cr0",
-    "or al, 1",
-    "mov cr0, eax",
-    // A far jump with a 32-bit offset.
-    ".byte 0x66, 0xea",
-    ".long trampoline_protected",
-    ".word 24",
-    "trampoline_gdt_pointer: .word 31",
-    ".long trampoline_gdt",
-    "trampoline_end:",
-    ".code32",
-    "trampoline_protected:",
-    "mov eax, 16",
-    "mov ds, eax",
-    "mov es, eax",
-    "mov ss, eax",
-    "xor eax, eax",
-    "mov fs, eax",
-    "mov gs, eax",
-    "mov eax, {cr4}",
-    "mov cr4, eax",
-    "mov eax, offset boot_root",
-    "mov cr3, eax",
-    "mov ecx, {efer}",
-    "rdmsr",
-    "or eax, {long_mode}",
-    "wrmsr",
-    "mov eax, {cr0}",
-    "mov cr0, eax",
-    // No stack yet, so a far jump written out: to 64-bit code.
-    ".byte 0xea",
-    ".long trampoline_long",
-    ".word 8",
-    ".code64",
-    "trampoline_long:",
-    "movabs rax, offset {high}",
-    "jmp rax",
-    ".text",
-    cr4 = const CR4,
-    cr0 = const CR0,
-    efer = const EFER,
-    long_mode = const LONG_MODE,
-    high = sym trampoline_high,
-);
-
-const _: () = {
-    use core::mem::offset_of;
-    assert!(offset_of!(Start, stack) == 8 && offset_of!(Start, number) == 16);
-    assert!(offset_of!(Start, begin) == 24);
-};
+const _: () = assert!(offset_of!(Start, root) == 0);
