@@ -57,15 +57,15 @@ fn gather<M: Machine>(
     swap.refer(page.slot, operations.len() as u32);
     let expected = page.frame.start_address().as_u64() | PRESENT;
     let [first, others @ ..] = operations else { return };
-    let (mut found, mut wrong) = (first.found.0, first.found.0 ^ expected);
+    // If all is well, what was found differs by what the walker set.
+    let mut differs = first.found.0 ^ expected;
     for operation in others {
-        found |= operation.found.0;
-        wrong |= operation.found.0 ^ expected;
+        differs |= operation.found.0 ^ expected;
     }
-    if found & DIRTY != 0 {
+    if differs & DIRTY != 0 {
         marks.set(Marks::DIRTY);
     }
-    if wrong & (Entry::FRAME_BITS | PRESENT) != 0 {
+    if differs & (Entry::FRAME_BITS | PRESENT) != 0 {
         page.fate = Fate::Failed;
         let left = operations.len() as u32 - undo(machine, operations, page.number);
         swap.release(page.slot, left);
