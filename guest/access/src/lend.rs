@@ -1,6 +1,8 @@
 //! The adapter for methods that can lend the virtual address of an entry.
 #![expect(unsafe_code, reason = "loads and stores entries at lent addresses")]
 
+use core::hint::cold_path;
+
 use x86_64::VirtAddr;
 
 use crate::cpu::Cpu;
@@ -58,18 +60,20 @@ unsafe fn act<C: Cpu>(
     address: VirtAddr,
     operation: &mut Operation,
 ) -> Result<(), Refusal> {
-    // First what nearly all operations of an eviction are.
+    // Nearly all operations of an eviction are exchanges, so these are laid straight.
     if let Action::Exchange(new) = operation.action {
         // SAFETY: an entry is mapped and aligned, and the edit is allowed, says the caller.
         operation.found = unsafe { cpu.exchange(address, new) };
-    } else if let Action::CompareExchange { expected, new } = operation.action {
+        return Ok(());
+    }
+    cold_path();
+    if let Action::CompareExchange { expected, new } = operation.action {
         // SAFETY: the same.
         let done = unsafe { cpu.compare_exchange(address, expected, new) };
         operation.found = done.unwrap_or_else(|found| found);
         return if done.is_ok() { Ok(()) } else { Err(Refusal::Differs) };
-    } else {
-        // SAFETY: an entry is mapped and aligned, says the caller.
-        operation.found = unsafe { cpu.load(address) };
     }
+    // SAFETY: an entry is mapped and aligned, says the caller.
+    operation.found = unsafe { cpu.load(address) };
     Ok(())
 }
