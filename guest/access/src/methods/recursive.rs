@@ -24,7 +24,7 @@ use crate::cpu::{Cpu, Paging, Unsupported};
 use crate::entry::Entry;
 use crate::fresh::Fresh;
 use crate::lend::{self, Lend};
-use crate::methods::self_slot::{SLOT_FLAGS, SelfSlot, TOP_SHIFT, entry_address};
+use crate::methods::self_slot::{Below, SLOT_FLAGS, SelfSlot, TOP_SHIFT};
 use crate::operation::{EntryName, Method, Operation, Refusal, Stopped};
 
 /// The self slot for the own space, a slot per CPU for foreign ones.
@@ -68,10 +68,12 @@ impl Recursive {
         Lender {
             cpu,
             own_root,
-            own,
-            foreign: VirtAddr::new_truncate(slot << TOP_SHIFT | below_top).as_u64(),
+            own: Below::new(own),
+            foreign: Below::new(VirtAddr::new_truncate(slot << TOP_SHIFT | below_top).as_u64()),
             slot: VirtAddr::new_truncate(own | (8 * slot)),
             lent_root: own_root,
+            shown_root: own_root,
+            shown: Below::new(own),
             fresh: Fresh::NONE,
         }
     }
@@ -82,20 +84,35 @@ impl Recursive {
 struct Lender<'a, C> {
     cpu: &'a C,
     own_root: PhysFrame,
-    /// The address (S, S, S, S).
-    own: u64,
-    /// The address (F, S, S, S).
-    foreign: u64,
+    own: Below,
+    foreign: Below,
     /// Where this CPU's foreign slot is.
     slot: VirtAddr,
     /// The root that the slot holds, once it was looked at; before that the own root, which is
     /// never lent.
     lent_root: PhysFrame,
+    /// The root whose tables the last name was about.
+    shown_root: PhysFrame,
+    /// Where they are.
+    shown: Below,
     /// The page that was invalidated last, if the slot still is what it was then.
     fresh: Fresh,
 }
 
 impl<C: Cpu> Lender<'_, C> {
+    /// Turns to the tables of another root.
+    #[inline(always)]
+    fn show(&mut self, root: PhysFrame) {
+        self.shown_root = root;
+        self.shown = self.own;
+        if root != self.own_root {
+            if root != self.lent_root {
+                self.lend_root(root);
+            }
+            self.shown = self.foreign;
+        }
+    }
+
     /// Makes the foreign slot hold a root that it is not known to hold; one entry write, none if it
     /// holds it already. Only the first root of a batch can be there: after that it is known.
     #[inline(always)]
@@ -127,7 +144,7 @@ impl<C: Cpu> Lender<'_, C> {
     fn detach(&self) {
         if self.slot_entry() != Entry::EMPTY {
             self.set_slot(Entry::EMPTY);
-            self.cpu.invlpg(VirtAddr::new_truncate(self.foreign));
+            self.cpu.invlpg(self.foreign.pages());
         }
     }
 }
@@ -140,15 +157,10 @@ impl<C: Cpu> Lender<'_, C> {
 unsafe impl<C: Cpu> Lend for Lender<'_, C> {
     #[inline]
     fn lend(&mut self, name: &EntryName) -> VirtAddr {
-        let pages = if name.root() == self.own_root {
-            self.own
-        } else {
-            if name.root() != self.lent_root {
-                self.lend_root(name.root());
-            }
-            self.foreign
-        };
-        let address = entry_address(pages, name);
+        if name.root() != self.shown_root {
+            self.show(name.root());
+        }
+        let address = self.shown.address(name);
         self.fresh.make(self.cpu, address);
         address
     }

@@ -47,28 +47,53 @@ impl SelfSlot {
     /// The address of an entry of the loaded space.
     #[inline]
     pub fn address(&self, name: &EntryName) -> VirtAddr {
-        entry_address(self.pages, name)
+        Below::new(self.pages).address(name)
     }
 }
 
-/// The address of an entry below a slot: `pages` is (X, S, S, S), of which the upper `level`
-/// indices stay; the others make room for those of the name's page.
-#[inline]
-pub fn entry_address(pages: u64, name: &EntryName) -> VirtAddr {
-    // Nearly all are of level one; with a constant the shifts cost nothing.
-    match name.level_number() {
-        1 => shifted(pages, name.page(), INDEX_BITS),
-        level => shifted(pages, name.page(), INDEX_BITS * level),
+/// The addresses below a slot of the loaded root, where the tables of a space appear.
+#[derive(Clone, Copy, Debug)]
+pub struct Below {
+    /// The page (X, S, S, S), X being the slot.
+    pages: u64,
+    /// What the addresses of entries of level one begin with: X. It is here since nearly all entries are.
+    leaves: u64,
+}
+
+impl Below {
+    /// Below the slot X, of which this is the page (X, S, S, S).
+    pub const fn new(pages: u64) -> Self {
+        Self { pages, leaves: pages & kept(INDEX_BITS) }
+    }
+
+    /// The page (X, S, S, S).
+    pub const fn pages(self) -> VirtAddr {
+        VirtAddr::new_truncate(self.pages)
+    }
+
+    /// The address of an entry: of (X, S, S, S) the upper `level` indices stay; the others make room for those of the
+    /// name's page.
+    #[inline(always)]
+    pub fn address(self, name: &EntryName) -> VirtAddr {
+        let address = match name.level_number() {
+            // With a constant the shift costs nothing.
+            1 => self.leaves | moved(name.page(), INDEX_BITS),
+            level => self.pages & kept(INDEX_BITS * level) | moved(name.page(), INDEX_BITS * level),
+        };
+        // SAFETY: the bits that are kept include the sign of `pages`, which is canonical.
+        unsafe { VirtAddr::new_unsafe(address) }
     }
 }
 
-/// The same, for so many bits of `page` that make room.
+/// The bits of an address that stay where so many below the sign make room.
+const fn kept(shift: u32) -> u64 {
+    ((-1_i64 << ADDRESS_BITS) >> shift) as u64
+}
+
+/// What of the address of a page takes their place.
 #[inline(always)]
-fn shifted(pages: u64, page: VirtAddr, shift: u32) -> VirtAddr {
-    let kept = ((-1_i64 << ADDRESS_BITS) >> shift) as u64;
-    let below = (page.as_u64() & TRANSLATED) >> shift & !7;
-    // SAFETY: the bits that are kept include the sign of `pages`, which is canonical.
-    unsafe { VirtAddr::new_unsafe(pages & kept | below) }
+fn moved(page: VirtAddr, shift: u32) -> u64 {
+    (page.as_u64() & TRANSLATED) >> shift & !7
 }
 
 #[cfg(test)]
