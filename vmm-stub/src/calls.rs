@@ -7,7 +7,7 @@ mod batch;
 
 use loadphys_abi::counters::Counters;
 use loadphys_abi::{Call, Kept, Status};
-use loadphys_rules::{MemoryAt, Tables, Wish};
+use loadphys_rules::{MemoryAt, Request, Tables, Wish};
 use spin::Mutex;
 
 use crate::counts;
@@ -62,19 +62,18 @@ fn privileged(vmcs: &Vmcs) -> bool {
 
 fn perform(call: Call, registers: &Registers, cpu: &mut Cpu) -> Answer {
     let Registers { rdi: first, rsi: second, rdx: third, .. } = *registers;
-    match (call, Wish::of_call(call, second, third)) {
-        (_, Some(wish)) => one(&cpu.shared.tables, first, wish),
-        (Call::Batch, None) => batch::perform(first, second, cpu),
-        (Call::RegisterTable, None) => match Kept::from_number(third) {
-            Some(kept) => register(first, second, kept, cpu),
-            None => Answer::refused(Status::NoSuchKeeping),
-        },
-        (Call::ReleaseTable, None) => release(first, cpu),
-        (Call::Counters, None) => counters(first, cpu),
-        (Call::Unmap | Call::SetGate | Call::BindView, None) => Answer::refused(Status::NotOffered),
-        // All of these are wishes.
-        (Call::Load | Call::Exchange | Call::CompareExchange, None) => {
-            Answer::refused(Status::UnknownCall)
+    let request = match Request::of_call(call, [first, second, third]) {
+        Ok(request) => request,
+        Err(status) => return Answer::refused(status),
+    };
+    match request {
+        Request::One { address, wish } => one(&cpu.shared.tables, address, wish),
+        Request::Batch { address, count } => batch::perform(address, count, cpu),
+        Request::Register { frame, level, kept } => register(frame, level, kept, cpu),
+        Request::Release { frame } => release(frame, cpu),
+        Request::Counters { address } => counters(address, cpu),
+        Request::Unmap { .. } | Request::SetGate { .. } | Request::BindView { .. } => {
+            Answer::refused(Status::NotOffered)
         }
     }
 }

@@ -3,6 +3,7 @@
 use loadphys_abi::batch::{Action, Item};
 use loadphys_abi::{Call, Status};
 
+use crate::request::Request;
 use crate::tables::{EntryAt, Tables};
 
 /// What a guest wishes to do with an entry; nothing has been checked.
@@ -40,11 +41,9 @@ impl Wish {
 
     /// What a call for one entry wishes for, given its second and third argument; `None` for the
     /// calls that are about something else.
-    pub const fn of_call(call: Call, second: u64, third: u64) -> Option<Self> {
-        match call {
-            Call::Load => Some(Self::Load),
-            Call::Exchange => Some(Self::Exchange(second)),
-            Call::CompareExchange => Some(Self::CompareExchange { expected: second, new: third }),
+    pub fn of_call(call: Call, second: u64, third: u64) -> Option<Self> {
+        match Request::of_call(call, [0, second, third]) {
+            Ok(Request::One { wish, .. }) => Some(wish),
             _ => None,
         }
     }

@@ -6,7 +6,7 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use loadphys_abi::Status;
-use loadphys_abi::batch::{Item, MOST_ITEMS};
+use loadphys_abi::batch::Item;
 use loadphys_rules::Tables;
 
 use super::Answer;
@@ -21,11 +21,8 @@ const FOUND: usize = core::mem::offset_of!(Item, found) / 8;
 type Place = [AtomicU64; WORDS];
 
 pub(super) fn perform(address: u64, count: u64, cpu: &mut Cpu) -> Answer {
-    if count > MOST_ITEMS as u64 {
-        return Answer::refused(Status::TooMany);
-    }
     let tables = &cpu.shared.tables;
-    let at = match tables.memory(address, count * size_of::<Item>() as u64) {
+    let at = match tables.array(address, count) {
         Ok(at) => at,
         Err(status) => return Answer::refused(status),
     };
