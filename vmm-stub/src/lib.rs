@@ -24,8 +24,6 @@
 //! - Devices write to memory as their drivers tell them, the stub's included: no IOMMU is set up.
 //! - A CPU that ACPI does not list, or that did not answer the stub, is not under the stub; should the guest make it run,
 //!   then outside of VT-x.
-//! - One write of a model-specific register is not yet refused: one that turns no-execute off (IA32_MISC_ENABLE bit 34). It
-//!   can stop the stub.
 //! - With several CPUs the stub interrupts them by NMIs when a table is released ([`stale`]). An NMI of the guest's that
 //!   reaches a CPU in the same moment becomes one with the stub's, and is lost.
 //! - Memory types are those of the MTRRs when the stub started; a guest that changes MTRRs later changes nothing.

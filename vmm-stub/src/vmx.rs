@@ -5,6 +5,7 @@ pub mod apic_base;
 pub mod capability;
 pub mod controls;
 pub mod cr0;
+pub mod misc_enable;
 pub mod reset;
 
 #[cfg(target_os = "none")]

@@ -12,7 +12,7 @@ use crate::cpu::{Cpu, VPID};
 use crate::ending::fatal;
 use crate::vmx::enter::Registers;
 use crate::vmx::vmcs::{GuestField, Vmcs};
-use crate::vmx::{apic_base, cr0, events, instructions, report, start_up, support};
+use crate::vmx::{apic_base, cr0, events, instructions, misc_enable, report, start_up, support};
 use crate::{calls, cpuid, exceptions, xcr0};
 
 /// Basic exit reasons.
@@ -156,16 +156,20 @@ fn on_invd(vmcs: &mut Vmcs) {
     next_instruction(vmcs);
 }
 
-/// Of the MSRs whose writes exit one can be written, in one way.
+/// Of the MSRs whose writes exit two can be written, each in one way.
 fn on_wrmsr(registers: &Registers, cpu: &mut Cpu) {
     let value = registers.rdx << 32 | registers.rax & 0xffff_ffff;
-    let allowed = registers.rcx as u32 == apic_base::NUMBER
-        && apic_base::allows(support::msr(apic_base::NUMBER), value, cpuid!(1).ecx);
+    let number = registers.rcx as u32;
+    let allowed = match number {
+        apic_base::NUMBER => apic_base::allows(support::msr(number), value, cpuid!(1).ecx),
+        misc_enable::NUMBER => misc_enable::allows(support::msr(number), value),
+        _ => false,
+    };
     if !allowed {
         return events::general_protection(&mut cpu.vmcs);
     }
-    // SAFETY: the page of registers stays where it is, and the CPU takes the value.
-    unsafe { Msr::new(apic_base::NUMBER).write(value) };
+    // SAFETY: the page of registers stays where it is, no-execute as it is, and the CPU takes the value.
+    unsafe { Msr::new(number).write(value) };
     next_instruction(&mut cpu.vmcs);
 }
 

@@ -1,6 +1,6 @@
 //! The MSR bitmap: the guest has the machine's MSRs, except a few.
 
-use crate::vmx::apic_base;
+use crate::vmx::{apic_base, misc_enable};
 
 /// MSRs that the guest can neither read nor write: #GP, as on a CPU without what they belong to. CPUID hides it too.
 const DENIED: [(u32, u32); 5] = [
@@ -11,8 +11,9 @@ const DENIED: [(u32, u32); 5] = [
     (0x600, 0x600), // IA32_DS_AREA: as IA32_PEBS_ENABLE
 ];
 
-/// MSRs whose writes exit: IA32_BIOS_UPDT_TRIG, never written; IA32_APIC_BASE, as far as [`apic_base`] allows.
-const WRITES_EXIT: [u32; 2] = [0x79, apic_base::NUMBER];
+/// MSRs whose writes exit: IA32_BIOS_UPDT_TRIG, never written; IA32_APIC_BASE and IA32_MISC_ENABLE, as far as [`apic_base`]
+/// and [`misc_enable`] allow.
+const WRITES_EXIT: [u32; 3] = [0x79, apic_base::NUMBER, misc_enable::NUMBER];
 
 /// Bytes of each of the four parts: reads of low and high MSRs, writes of low and high MSRs (section "MSR-Bitmap
 /// Address").
