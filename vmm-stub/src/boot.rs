@@ -25,6 +25,7 @@ use crate::vmx::{controls, support};
 use crate::{command_line, descriptors};
 use cpus::Boot;
 use firmware::Firmware;
+use memory::Wanted;
 use problem::Problem;
 
 /// Where [`loadphys_boot::entry!`] goes: leaves the boot stack for one with a guard.
@@ -74,7 +75,9 @@ fn boot(
         say!("{absent}");
     }
     let file = guest::find(&handoff)?;
-    let mut memory = memory::set_up(&handoff, &file, cpu, controls.gib_pages, firmware.cpus())?;
+    let wanted =
+        Wanted { gib_pages: controls.gib_pages, views: controls.views, cpus: firmware.cpus() };
+    let mut memory = memory::set_up(&handoff, &file, cpu, wanted)?;
     let place = memory.pool.take_one::<Descriptors>().ok_or(cpus::NO_FRAME)?;
     let descriptors = descriptors::load(place, descriptors::boot_tops());
     let guest = guest::load(&handoff, file, &mut memory, line)?;

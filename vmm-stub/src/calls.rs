@@ -4,6 +4,7 @@
 //! nothing but RAX and RDX.
 
 mod batch;
+mod views;
 
 use loadphys_abi::counters::Counters;
 use loadphys_abi::{Call, Kept, Status};
@@ -14,6 +15,7 @@ use crate::counts;
 use crate::cpu::Cpu;
 use crate::flush;
 use crate::physical;
+use crate::views::Views;
 use crate::vmx::enter::Registers;
 use crate::vmx::vmcs::{GuestField, Vmcs};
 
@@ -72,9 +74,9 @@ fn perform(call: Call, registers: &Registers, cpu: &mut Cpu) -> Answer {
         Request::Register { frame, level, kept } => register(frame, level, kept, cpu),
         Request::Release { frame } => release(frame, cpu),
         Request::Counters { address } => counters(address, cpu),
-        Request::Unmap { .. } | Request::SetGate { .. } | Request::BindView { .. } => {
-            Answer::refused(Status::NotOffered)
-        }
+        Request::SetGate { frame } => views::set_gate(frame, cpu),
+        Request::BindView { own, target } => views::bind_view(own, target, cpu),
+        Request::Unmap { .. } => Answer::refused(Status::NotOffered),
     }
 }
 
@@ -91,14 +93,17 @@ fn one(tables: &Tables<'_>, address: u64, wish: Wish) -> Answer {
 
 fn register(frame: u64, level: u64, kept: Kept, cpu: &Cpu) -> Answer {
     let shared = cpu.shared;
-    if matches!(kept, Kept::Gate | Kept::Open) {
+    let gate = shared.views.as_ref().and_then(Views::alias);
+    if kept == Kept::Open || kept == Kept::Gate && gate.is_none() {
         return Answer::refused(Status::NotOffered);
     }
     let alias = shared.alias.as_ref().map(Mutex::lock);
     match shared.tables.register(frame, level) {
         Ok(table) => {
-            if let (Some(alias), Kept::Alias) = (&alias, kept) {
-                alias.show(table);
+            match kept {
+                Kept::Alias => alias.iter().for_each(|alias| alias.show(table)),
+                Kept::Gate => gate.iter().for_each(|alias| alias.show(table)),
+                Kept::Calls | Kept::Open => {}
             }
             Answer::done(0)
         }
@@ -106,7 +111,7 @@ fn register(frame: u64, level: u64, kept: Kept, cpu: &Cpu) -> Answer {
     }
 }
 
-/// The alias forgets the table, on all CPUs, before the guest hears that it is released.
+/// Each alias forgets the table, on all CPUs, and so does each view of a root, before the guest hears that it is released.
 fn release(frame: u64, cpu: &mut Cpu) -> Answer {
     let shared = cpu.shared;
     let alias = shared.alias.as_ref().map(Mutex::lock);
@@ -114,11 +119,14 @@ fn release(frame: u64, cpu: &mut Cpu) -> Answer {
         Ok(table) => table,
         Err(status) => return Answer::refused(status),
     };
-    let stale = alias.as_ref().and_then(|alias| alias.hide(table));
+    let gate = shared.views.as_ref().and_then(Views::alias);
+    let hidden = [alias.as_deref(), gate].map(|alias| alias.and_then(|alias| alias.hide(table)));
     drop(alias);
-    if let Some(stale) = stale {
+    let hidden = hidden.into_iter().flatten();
+    cpu.counts.alias_flushes.add(hidden.clone().count() as u64);
+    if let Some(stale) = hidden.chain(views::unbind(frame, cpu)).next() {
         flush::forget(stale, cpu);
-        cpu.counts.alias_flushes.add(1);
+        views::settle(cpu);
     }
     Answer::done(0)
 }

@@ -11,6 +11,7 @@ use crate::counts::Counts;
 use crate::descriptors::Descriptors;
 use crate::ept::alias::Alias;
 use crate::stale::Team;
+use crate::views::Views;
 use crate::vmx::controls::Controls;
 use crate::vmx::vmcs::Vmcs;
 
@@ -36,8 +37,10 @@ pub struct Shared {
     pub features: Features,
     /// What the guest runs with.
     pub controls: Controls,
-    /// The EPT pointer.
+    /// The EPT pointer of the guest's usual view.
     pub ept_pointer: u64,
+    /// The views besides, if there are any.
+    pub views: Option<Views<'static>>,
     /// XCR0 bits that the CPU supports.
     pub xcr0: u64,
 }
@@ -68,6 +71,8 @@ pub struct Cpu {
     pub counts: &'static Counts,
     /// An NMI for the guest that could not be delivered yet.
     pub nmi_held: bool,
+    /// The way back to the usual view is closed, so that an NMI can be delivered there.
+    pub watches_way_back: bool,
     /// How many more stray accesses are worth a line.
     pub reports_left: u32,
     /// The copy of a batch, out of the guest's reach.
@@ -90,6 +95,7 @@ impl Cpu {
             shared,
             counts: &shared.counts[number],
             nmi_held: false,
+            watches_way_back: false,
             reports_left: 16,
             items: [Item { entry: 0, action: 0, found: 0, value: 0 }; MOST_ITEMS],
         }

@@ -4,22 +4,34 @@ use core::sync::atomic::Ordering;
 
 use crate::cpu::{Cpu, Shared};
 use crate::ending::fatal;
-use crate::ept::alias::Stale;
 use crate::local_apic::LocalApic;
-use crate::stale::Machine;
-use crate::vmx::instructions;
+use crate::stale::{Machine, Stale};
+use crate::vmx::controls::Invept;
+use crate::vmx::vmcs::Vmcs;
+use crate::vmx::{instructions, view};
 
 /// The caches of this CPU, and the way to the others.
-pub struct Caches {
-    /// What all CPUs share.
-    pub shared: &'static Shared,
+pub struct Caches<'a> {
+    shared: &'static Shared,
+    vmcs: &'a mut Vmcs,
 }
 
-impl Machine for Caches {
+impl<'a> Caches<'a> {
+    /// Those of the CPU that this is.
+    pub const fn of(cpu: &'a mut Cpu) -> Self {
+        Self { shared: cpu.shared, vmcs: &mut cpu.vmcs }
+    }
+}
+
+impl Machine for Caches<'_> {
     fn flush(&mut self) {
-        let Shared { controls, ept_pointer, .. } = self.shared;
-        if let Err(failure) = instructions::invept(controls.invept, *ept_pointer) {
-            fatal!("INVEPT failed: {failure}");
+        let Shared { controls, ept_pointer, views, .. } = self.shared;
+        match views {
+            Some(views) => {
+                views.invepts(controls.invept).for_each(|pointer| invept(controls.invept, pointer));
+                view::leave_what_is_gone(self.vmcs, views);
+            }
+            None => invept(controls.invept, *ept_pointer),
         }
     }
 
@@ -31,7 +43,13 @@ impl Machine for Caches {
     }
 }
 
-/// No CPU uses what was hidden when this comes back.
-pub fn forget(_: Stale, cpu: &Cpu) {
-    cpu.shared.team.withdraw(cpu.number, &mut Caches { shared: cpu.shared });
+fn invept(kind: Invept, pointer: u64) {
+    if let Err(failure) = instructions::invept(kind, pointer) {
+        fatal!("INVEPT failed: {failure}");
+    }
+}
+
+/// No CPU uses what was taken away when this comes back.
+pub fn forget(_: Stale, cpu: &mut Cpu) {
+    cpu.shared.team.withdraw(cpu.number, &mut Caches::of(cpu));
 }

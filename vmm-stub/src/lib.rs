@@ -47,6 +47,7 @@ pub mod pci;
 pub mod places;
 pub mod stale;
 pub mod tree;
+pub mod views;
 pub mod vmx;
 pub mod xcr0;
 

@@ -7,6 +7,7 @@ use loadphys_boot::handoff::Region;
 
 use crate::ept::alias::Window;
 use crate::places::{overlap, usable};
+use crate::views;
 
 /// The range is widened to whole pages of this size where memory allows: then no large page of the nested tables
 /// is cut by its end.
@@ -21,6 +22,8 @@ pub struct Needs {
     pub frames: usize,
     /// Whether there is an alias, with an entry for each frame.
     pub alias: bool,
+    /// With views besides the usual one: the tables of the gate view, without those of its alias.
+    pub views: Option<usize>,
     /// How many CPUs there are.
     pub cpus: usize,
     /// Bytes of a CPU's own state.
@@ -32,15 +35,26 @@ pub struct Needs {
 }
 
 impl Needs {
-    /// Tables of level 1 of the alias.
+    /// Tables of level 1 of an alias.
     pub const fn alias_tables(&self) -> usize {
         if self.alias { Window::tables(self.top) } else { 0 }
+    }
+
+    /// How many views of roots there are.
+    pub const fn root_views(&self) -> usize {
+        views::roots_for(self.top)
+    }
+
+    /// Tables of the views besides the usual one.
+    fn view_tables(&self) -> usize {
+        let others = views::tables_needed(self.root_views());
+        self.views.map_or(0, |gate| gate + self.alias_tables() + others)
     }
 
     /// All of it, each part in whole frames, with the rules' byte for each frame.
     pub fn bytes(&self) -> u64 {
         let parts = [
-            (self.frames + self.alias_tables()) as u64 * FRAME_BYTES,
+            (self.frames + self.alias_tables() + self.view_tables()) as u64 * FRAME_BYTES,
             self.cpu_bytes.next_multiple_of(FRAME_BYTES as usize) as u64 * self.cpus as u64,
             self.stack_bytes as u64 * self.cpus.saturating_sub(1) as u64,
             self.top / FRAME_BYTES,
@@ -110,13 +124,21 @@ mod tests {
             top: 0x40_0001,
             frames: 2,
             alias: true,
+            views: None,
             cpus: 1,
             cpu_bytes: 1,
             stack_bytes: 0x3000,
             file_bytes: 0x1001,
         };
         assert_eq!(needs.bytes(), (2 + 3 + 1 + 1 + 2) * 0x1000);
-        assert_eq!(Needs { alias: false, ..needs }.bytes(), (2 + 1 + 1 + 2) * 0x1000);
+        let without = Needs { alias: false, ..needs };
+        assert_eq!(without.bytes(), (2 + 1 + 1 + 2) * 0x1000);
+        // The gate's tables, its alias, the list, a view with nothing, and a view for each of 4 MiB.
+        let views = 7 + 3 + 2 + 4 * 4;
+        let with_views = Needs { views: Some(7), ..needs };
+        assert_eq!(with_views.bytes(), needs.bytes() + views * 0x1000);
+        let with_views = Needs { views: Some(7), ..without };
+        assert_eq!(with_views.bytes(), without.bytes() + (views - 3) * 0x1000);
         let three = Needs { cpus: 3, ..needs };
         assert_eq!(three.bytes(), (2 + 3 + 3 + 2 * 3 + 1 + 2) * 0x1000);
     }

@@ -21,6 +21,18 @@
 use core::hint::spin_loop;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+/// Something was taken away, but the CPUs may still remember it.
+#[must_use = "what was taken away stays reachable until the flush"]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stale(());
+
+impl Stale {
+    /// Said by whoever took it away.
+    pub const fn new() -> Self {
+        Self(())
+    }
+}
+
 /// What the others know of a CPU.
 #[derive(Debug)]
 pub struct Member {

@@ -1,6 +1,7 @@
 //! Trees of tables: one loop over levels for the nested tables and for the stub's own.
 
 use core::ops::Range;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use loadphys_abi::FRAME_BYTES;
 
@@ -13,10 +14,25 @@ pub const ADDRESS_BITS: u64 = 0x000f_ffff_ffff_f000;
 /// The level of a root.
 pub const ROOT_LEVEL: u8 = 4;
 
-/// A table, as the hardware sees it.
-#[derive(Clone, Debug)]
+/// A table, as the hardware sees it, which may look at it while it changes.
+#[derive(Debug)]
 #[repr(C, align(4096))]
-pub struct Table(pub [u64; ENTRIES]);
+pub struct Table(pub [AtomicU64; ENTRIES]);
+
+impl Table {
+    /// Nothing is mapped.
+    pub const EMPTY: Self = Self([const { AtomicU64::new(0) }; ENTRIES]);
+
+    /// What this entry holds.
+    pub fn get(&self, index: usize) -> u64 {
+        self.0[index].load(Ordering::Relaxed)
+    }
+
+    /// Stores an entry. What was stored to other tables before is seen by who sees it.
+    pub fn set(&self, index: usize, entry: u64) {
+        self.0[index].store(entry, Ordering::Release);
+    }
+}
 
 const _: () = assert!(size_of::<Table>() == FRAME_BYTES as usize);
 
@@ -45,6 +61,11 @@ pub const fn page_bytes(level: u8) -> u64 {
     FRAME_BYTES << (9 * (level as u32 - 1))
 }
 
+/// Which entry of a table of this level leads to an address.
+pub const fn index(at: u64, level: u8) -> usize {
+    (at / page_bytes(level)) as usize % ENTRIES
+}
+
 /// The pages of a table's entries, from where the table begins.
 fn pages(start: u64, level: u8) -> impl Iterator<Item = Range<u64>> {
     let bytes = page_bytes(level);
@@ -68,28 +89,51 @@ fn count(shape: &impl Shape, level: u8, start: u64) -> usize {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoRoom;
 
-/// Tables side by side, the first at a known physical address.
-#[derive(Debug)]
-pub struct Storage<'a> {
-    tables: &'a mut [Table],
+/// Tables side by side that lead to one another, the first of them the root.
+#[derive(Clone, Copy, Debug)]
+pub struct Tree<'a> {
+    tables: &'a [Table],
+    address: u64,
+}
+
+impl<'a> Tree<'a> {
+    /// Builds a tree in tables that lie at this physical address.
+    ///
+    /// # Errors
+    /// [`NoRoom`]; see [`tables_needed`].
+    pub fn build(tables: &'a [Table], address: u64, shape: &impl Shape) -> Result<Self, NoRoom> {
+        Filling { tables, address, used: 0 }.fill(shape, ROOT_LEVEL, 0)?;
+        Ok(Self { tables, address })
+    }
+
+    /// The physical address of the root.
+    pub const fn root(&self) -> u64 {
+        self.address
+    }
+
+    /// The table of this level on the way to an address, if the way leads so far within the tree.
+    pub fn table(&self, at: u64, level: u8) -> Option<&'a Table> {
+        (level + 1..=ROOT_LEVEL).rev().try_fold(self.tables.first()?, |table, above| {
+            let next = table.get(index(at, above)) & ADDRESS_BITS;
+            let place = next.checked_sub(self.address)? / FRAME_BYTES;
+            self.tables.get(place as usize)
+        })
+    }
+
+    /// The entry of this level on the way to an address, if the way leads so far within the tree.
+    pub fn entry(&self, at: u64, level: u8) -> Option<&'a AtomicU64> {
+        self.table(at, level).map(|table| &table.0[index(at, level)])
+    }
+}
+
+/// A tree that is being built.
+struct Filling<'a> {
+    tables: &'a [Table],
     address: u64,
     used: usize,
 }
 
-impl<'a> Storage<'a> {
-    /// Tables that lie at this physical address.
-    pub const fn new(tables: &'a mut [Table], address: u64) -> Self {
-        Self { tables, address, used: 0 }
-    }
-
-    /// Builds a tree and returns the physical address of its root.
-    ///
-    /// # Errors
-    /// [`NoRoom`]; see [`tables_needed`].
-    pub fn build(&mut self, shape: &impl Shape) -> Result<u64, NoRoom> {
-        self.fill(shape, ROOT_LEVEL, 0)
-    }
-
+impl Filling<'_> {
     fn fill(&mut self, shape: &impl Shape, level: u8, start: u64) -> Result<u64, NoRoom> {
         let mine = self.used;
         self.used += 1;
@@ -99,7 +143,7 @@ impl<'a> Storage<'a> {
                 Slot::Entry(entry) => entry,
                 Slot::Table => shape.upper(self.fill(shape, level - 1, page.start)?),
             };
-            self.tables.get_mut(mine).ok_or(NoRoom)?.0[i] = entry;
+            self.tables.get(mine).ok_or(NoRoom)?.set(i, entry);
         }
         Ok(self.address + mine as u64 * FRAME_BYTES)
     }

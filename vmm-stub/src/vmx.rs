@@ -29,4 +29,6 @@ pub(crate) mod start_up;
 #[cfg(target_os = "none")]
 pub(crate) mod support;
 #[cfg(target_os = "none")]
+pub(crate) mod view;
+#[cfg(target_os = "none")]
 pub(crate) mod vmcs;

@@ -114,10 +114,30 @@ impl<'a> Tables<'a> {
     /// In this order: [`Status::Unaligned`], [`Status::OutsideMemory`], [`Status::NotATable`].
     /// Nothing has changed then.
     pub fn release(&self, frame: u64) -> Result<TableAt, Status> {
-        aligned(frame, FRAME_BYTES)?;
-        let level = self.table(frame)?;
+        let level = self.level(frame)?;
         self.change(frame, level.number(), PLAIN).map_err(|_| Status::NotATable)?;
         Ok(TableAt { frame, level })
+    }
+
+    /// From now on this plain frame is the guest's no more, as far as calls are concerned.
+    ///
+    /// # Errors
+    /// In this order: [`Status::Unaligned`], [`Status::OutsideMemory`], [`Status::AlreadyATable`]. Nothing has changed then.
+    pub fn seal(&self, frame: u64) -> Result<(), Status> {
+        aligned(frame, FRAME_BYTES)?;
+        self.change(frame, PLAIN, OUTSIDE).map_err(|found| match found {
+            OUTSIDE => Status::OutsideMemory,
+            _ => Status::AlreadyATable,
+        })
+    }
+
+    /// The level of the table in this frame.
+    ///
+    /// # Errors
+    /// In this order: [`Status::Unaligned`], [`Status::OutsideMemory`], [`Status::NotATable`].
+    pub fn level(&self, frame: u64) -> Result<Level, Status> {
+        aligned(frame, FRAME_BYTES)?;
+        self.table(frame)
     }
 
     /// Whether there is an entry of a table at this physical address.

@@ -169,3 +169,43 @@ fn nothing_is_the_guests_before_it_is_granted() {
         assert_eq!(tables.memory(address, 8), Err(Status::OutsideMemory));
     }
 }
+
+#[test]
+fn a_plain_frame_is_sealed_for_good_and_nothing_else_is() {
+    every_state(|tables, frames, level| {
+        let before = bytes(frames);
+        for address in addresses() {
+            let frame = address / 0x1000;
+            let wanted = match () {
+                () if address % 0x1000 != 0 => Err(Status::Unaligned),
+                () if !guests(frame) => Err(Status::OutsideMemory),
+                () if level(frame) != 0 => Err(Status::AlreadyATable),
+                () => Ok(()),
+            };
+            assert_eq!(tables.seal(address), wanted);
+            if wanted.is_ok() {
+                assert_eq!(tables.memory(address, 8), Err(Status::OutsideMemory));
+                assert_eq!(tables.register(address, 1), Err(Status::OutsideMemory));
+                assert_eq!(tables.seal(address), Err(Status::OutsideMemory));
+                frames[frame as usize].store(before[frame as usize], Ordering::Relaxed);
+            }
+            assert_eq!(bytes(frames), before);
+        }
+    });
+}
+
+#[test]
+fn a_table_s_level_is_that_of_its_registration() {
+    every_state(|tables, _, level| {
+        for address in addresses() {
+            let frame = address / 0x1000;
+            let wanted = match () {
+                () if address % 0x1000 != 0 => Err(Status::Unaligned),
+                () if !guests(frame) => Err(Status::OutsideMemory),
+                () if level(frame) == 0 => Err(Status::NotATable),
+                () => Ok(level(frame)),
+            };
+            assert_eq!(tables.level(address).map(|level| u64::from(level.number())), wanted);
+        }
+    });
+}

@@ -21,18 +21,20 @@ use super::problem::Problem;
 use crate::counts::Counts;
 use crate::cpu::{Cpu, Shared, VPID};
 use crate::descriptors::Descriptors;
+use crate::ept::entry;
 use crate::flush::Caches;
 use crate::local_apic::LocalApic;
 use crate::madt::MOST_CPUS;
 use crate::pool::Pool;
 use crate::say::{self, say};
 use crate::stale::{Member, Team};
+use crate::views::Views;
 use crate::vmx::capability::Capabilities;
 use crate::vmx::controls::Controls;
 use crate::vmx::cr0::NE;
 use crate::vmx::enter::{self, Registers};
 use crate::vmx::vmcs::Vmcs;
-use crate::vmx::{guest_state, host_state, msrs, support};
+use crate::vmx::{events, guest_state, host_state, msrs, support};
 
 static SHARED: Once<Shared> = Once::new();
 
@@ -42,6 +44,9 @@ static APICS: [AtomicU32; MOST_CPUS] = [const { AtomicU32::new(0) }; MOST_CPUS];
 
 /// CR4.VMXE.
 const VMXE: u64 = 1 << 13;
+
+/// What VMFUNC may do (section "VM-Function Controls").
+const EPTP_SWITCHING: u64 = 1 << 0;
 
 /// What the boot has found and set up.
 pub struct Boot {
@@ -74,7 +79,7 @@ pub fn run(
     let on = Parts::take(&mut memory.pool)?.enter_vmx(&capabilities, descriptors, &common)?;
     let cpu = on.with_vmcs(0, common)?;
     guest_state::write(&mut cpu.vmcs, guest.entry);
-    shared.team.begin(0, &mut Caches { shared });
+    shared.team.begin(0, &mut Caches::of(cpu));
     let cpus = others::start(&mut boot.firmware, memory, guest, &common)?;
     tell(memory, shared, guest, cpus);
     let registers = Registers { rbx: guest.start_info, ..Registers::default() };
@@ -155,7 +160,7 @@ impl On {
 }
 
 fn shared(
-    memory: &Memory,
+    memory: &mut Memory,
     controls: Controls,
     machine: support::Cpu,
     guest: &Guest,
@@ -178,13 +183,14 @@ fn shared(
         features: Features {
             version: ABI_VERSION,
             alias_shift,
-            views: 1,
+            views: memory.views.as_ref().map_or(1, Views::count),
             rules: RuleSet::Tables,
-            gate: false,
-            root_views: false,
+            gate: memory.views.as_ref().is_some_and(|views| views.alias().is_some()),
+            root_views: memory.views.as_ref().is_some_and(Views::has_roots),
         },
         controls,
-        ept_pointer: memory.ept_pointer,
+        ept_pointer: entry::pointer(memory.usual.root()),
+        views: memory.views.take(),
         xcr0: if machine.xsave { xcr0 } else { 0 },
     }
 }
@@ -202,7 +208,7 @@ fn write_controls(vmcs: &mut Vmcs, shared: &Shared, bitmap: u64) {
         (control::EPTP_FULL, shared.ept_pointer),
         (control::CR0_GUEST_HOST_MASK, NE),
         (control::CR4_GUEST_HOST_MASK, VMXE),
-        (control::EXCEPTION_BITMAP, 0),
+        (control::EXCEPTION_BITMAP, if controls.views { events::EXITING } else { 0 }),
         (control::PAGE_FAULT_ERR_CODE_MASK, 0),
         (control::PAGE_FAULT_ERR_CODE_MATCH, 0),
         (control::CR3_TARGET_COUNT, 0),
@@ -213,7 +219,13 @@ fn write_controls(vmcs: &mut Vmcs, shared: &Shared, bitmap: u64) {
     ];
     let vpid = controls.vpid.then_some((control::VPID, u64::from(VPID)));
     let xss = controls.xsaves.then_some((control::XSS_EXITING_BITMAP_FULL, 0));
-    for (field, value) in fields.into_iter().chain(vpid).chain(xss) {
+    let list = shared.views.as_ref().map(Views::list_address);
+    // Without views VMFUNC does nothing at all.
+    let functions = list.map_or(0, |_| EPTP_SWITCHING);
+    let functions = controls.views.then_some((control::VM_FUNCTION_CONTROLS_FULL, functions));
+    let list = list.map(|list| (control::EPTP_LIST_ADDR_FULL, list));
+    let optional = [vpid, xss, functions, list];
+    for (field, value) in fields.into_iter().chain(optional.into_iter().flatten()) {
         // SAFETY: the controls were negotiated, the bitmap and the nested tables are complete and stay.
         unsafe { vmcs.set_any(field, value) };
     }
@@ -225,6 +237,9 @@ fn tell(memory: &Memory, shared: &Shared, guest: &Guest, cpus: usize) {
     say!("its memory is {start:#x}..{end:#x}, {} KiB", (end - start) >> 10);
     if let Some(base) = shared.features.alias_base() {
         say!("alias at {base:#x}");
+    }
+    if shared.features.views > 1 {
+        say!("{} views for VMFUNC", shared.features.views);
     }
     if cpus > 1 {
         say!("{cpus} CPUs, each in VT-x");

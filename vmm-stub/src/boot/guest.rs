@@ -29,6 +29,11 @@ impl File {
     pub fn bytes_to_copy(&self) -> u64 {
         if self.image.overlaps(&self.range) { self.range.end - self.range.start } else { 0 }
     }
+
+    /// From where to where the image goes.
+    pub fn place(&self) -> Range<u64> {
+        self.image.place()
+    }
 }
 
 /// The guest in its place.

@@ -18,8 +18,9 @@ use super::problem::Problem;
 use crate::counts::Counts;
 use crate::cpu::Cpu;
 use crate::ept::alias::{Alias, Window};
-use crate::ept::entry;
-use crate::ept::layout::{self, Layout};
+use crate::ept::entry::{READ, WRITE};
+use crate::ept::layout::{self, ALL_RIGHTS, Layout};
+use crate::ept::root_view::Base;
 use crate::image::{self, Stacks};
 use crate::mtrr::Mtrrs;
 use crate::needs::{self, Needs};
@@ -27,7 +28,8 @@ use crate::paging::OwnMemory;
 use crate::places;
 use crate::pool::Pool;
 use crate::say::say;
-use crate::tree::{ENTRIES, Shape, Storage, Table, page_bytes, tables_needed};
+use crate::tree::{ENTRIES, Shape, Table, Tree, page_bytes, tables_needed};
+use crate::views::{self, Trees, Views};
 use crate::vmx::support::{self, msr};
 
 /// Frames that each CPU takes: VMXON region, VMCS, descriptors, what it is told when it is started.
@@ -55,8 +57,10 @@ pub struct Memory {
     pub frames: &'static [AtomicU8],
     /// The alias and its place.
     pub alias: Option<(Alias<'static>, Window)>,
-    /// The EPT pointer.
-    pub ept_pointer: u64,
+    /// The nested tables of the usual view.
+    pub usual: Tree<'static>,
+    /// The views besides, if there are any.
+    pub views: Option<Views<'static>>,
 }
 
 impl Memory {
@@ -66,14 +70,25 @@ impl Memory {
     }
 }
 
+/// What of the nested tables depends on the machine.
+#[derive(Clone, Copy)]
+pub struct Wanted {
+    /// They may hold 1 GiB pages.
+    pub gib_pages: bool,
+    /// There are to be views besides the usual one.
+    pub views: bool,
+    /// How many CPUs there are.
+    pub cpus: usize,
+}
+
 /// Chooses the range, switches to the stub's own tables and builds the nested ones.
 pub fn set_up(
     handoff: &Handoff,
     file: &File,
     cpu: support::Cpu,
-    gib_pages: bool,
-    cpus: usize,
+    wanted: Wanted,
 ) -> Result<Memory, Problem> {
+    let Wanted { gib_pages, cpus, .. } = wanted;
     let top = places::top(&handoff.memory);
     let mtrrs = Mtrrs::read(|number| if cpu.mtrrs { msr(number) } else { 0 }, cpu.width);
     let image = image::image();
@@ -82,11 +97,16 @@ pub fn set_up(
         stub: image.all.clone(),
         end: layout::end(cpu.width, gib_pages, top),
         largest: if gib_pages { 3 } else { 2 },
+        fine: if wanted.views { fine(&file.place()) } else { 0..0 },
+        rights: ALL_RIGHTS,
         alias: devices::window(&handoff.memory, cpu.width, top),
         mtrrs: &mtrrs,
     };
-    let file_bytes = file.bytes_to_copy();
-    let needs = Needs { file_bytes, ..needs(top, cpus, &own, &nested) };
+    let needs = Needs {
+        file_bytes: file.bytes_to_copy(),
+        views: wanted.views.then(|| tables_needed(&nested) + SPARE_TABLES),
+        ..needs(top, cpus, &own, &nested)
+    };
     let (range, needs) = choose(handoff, &image.all, needs)?;
     nested.stub = image.all.start..range.end;
     // SAFETY: the range is usable memory behind the image; what the loader left there is avoided, and the guest will
@@ -97,9 +117,16 @@ pub fn set_up(
         // Room for those of as many CPUs as there can be.
         let _ = own.guards.push(guard);
     }
-    let root = build(&mut pool, &own)?;
+    let root = build(&mut pool, &own)?.root();
     switch_to(root);
     fill(Taken { pool, root, stacks }, nested, needs)
+}
+
+/// The part of the guest's image in which the gate may be: all, if it is not very large.
+const fn fine(place: &Range<u64>) -> Range<u64> {
+    const MOST: u64 = 64 << 20;
+    let end = place.start + MOST;
+    place.start..if place.end < end { place.end } else { end }
 }
 
 /// What came first from the pool.
@@ -112,13 +139,47 @@ struct Taken {
 /// Takes what is needed from the pool, with the nested tables built.
 fn fill(taken: Taken, mut nested: Layout<'_>, needs: Needs) -> Result<Memory, Problem> {
     let Taken { mut pool, root, stacks } = taken;
-    let pages = pool.take::<AtomicU64>(needs.alias_tables() * ENTRIES).ok_or(FULL)?;
-    let at = pages.as_ptr() as u64;
-    nested.alias = nested.alias.filter(|_| needs.alias).map(|window| window.with_tables_at(at));
     let frames = pool.take::<AtomicU8>((needs.top / FRAME_BYTES) as usize).ok_or(FULL)?;
-    let ept_pointer = entry::pointer(build(&mut pool, &nested)?);
-    let alias = nested.alias.map(|window| (Alias::new(pages), window));
-    Ok(Memory { stub: nested.stub, pool, root, stacks, frames, alias, ept_pointer })
+    nested.alias = nested.alias.filter(|_| needs.alias);
+    let alias = take_alias(&mut pool, &mut nested, needs)?;
+    let usual = build(&mut pool, &nested)?;
+    let window = nested.alias.clone();
+    let stub = nested.stub.clone();
+    let views = match needs.views {
+        Some(_) => Some(build_views(&mut pool, usual, nested, needs)?),
+        None => None,
+    };
+    let alias = alias.zip(window);
+    Ok(Memory { stub, pool, root, stacks, frames, alias, usual, views })
+}
+
+/// An alias of its own for a layout that has a window for one.
+fn take_alias(
+    pool: &mut Pool,
+    nested: &mut Layout<'_>,
+    needs: Needs,
+) -> Result<Option<Alias<'static>>, Problem> {
+    let Some(window) = nested.alias.take() else { return Ok(None) };
+    let pages = pool.take::<AtomicU64>(needs.alias_tables() * ENTRIES).ok_or(FULL)?;
+    nested.alias = Some(window.with_tables_at(pages.as_ptr() as u64));
+    Ok(Some(Alias::new(pages)))
+}
+
+/// The gate view, and room for views of roots.
+fn build_views(
+    pool: &mut Pool,
+    usual: Tree<'static>,
+    nested: Layout<'_>,
+    needs: Needs,
+) -> Result<Views<'static>, Problem> {
+    let mut nested = Layout { rights: READ | WRITE, ..nested };
+    let alias = take_alias(pool, &mut nested, needs)?;
+    let shown = nested.alias.as_ref().map_or(0..0, Window::range);
+    let gate = Base { tree: build(pool, &nested)?, alias: shown };
+    let trees = Trees { usual, gate, fine: nested.fine, alias };
+    let tables = pool.take::<Table>(views::tables_needed(needs.root_views())).ok_or(FULL)?;
+    let at = tables.as_ptr() as u64;
+    Views::new(trees, tables, at).ok_or(FULL)
 }
 
 fn own_memory(image: &image::Image, top: u64, cpu: support::Cpu) -> OwnMemory {
@@ -140,6 +201,7 @@ fn needs(top: u64, cpus: usize, own: &OwnMemory, nested: &Layout<'_>) -> Needs {
         top,
         frames: CPU_FRAMES * cpus + shared_frames(cpus) + tables,
         alias: nested.alias.is_some(),
+        views: None,
         cpus,
         cpu_bytes: size_of::<Cpu>(),
         stack_bytes: size_of::<Stacks>(),
@@ -147,7 +209,7 @@ fn needs(top: u64, cpus: usize, own: &OwnMemory, nested: &Layout<'_>) -> Needs {
     }
 }
 
-/// Where the pool goes; where there is no room for the alias, it goes without.
+/// Where the pool goes; where there is no room for views, it goes without, and then without the alias.
 fn choose(
     handoff: &Handoff,
     image: &Range<u64>,
@@ -158,24 +220,34 @@ fn choose(
         let range = needs::pool(&handoff.memory, image, needs.bytes(), &modules)?;
         Ok((range, needs))
     };
-    let without = |too_small| {
+    let without_views = |too_small| match needs.views {
+        Some(_) => {
+            say!(
+                "no gate, no views of other roots: memory behind the stub is too small for their tables"
+            );
+            place(Needs { views: None, ..needs })
+        }
+        None => Err(too_small),
+    };
+    let without_alias = |too_small| {
         if needs.alias {
             say!("no alias: memory behind the stub is too small for its tables");
-            place(Needs { alias: false, ..needs })
+            place(Needs { alias: false, views: None, ..needs })
         } else {
             Err(too_small)
         }
     };
-    place(needs).or_else(without).map_err(Problem::TooSmall)
+    let place = place(needs).or_else(without_views).or_else(without_alias);
+    place.map_err(Problem::TooSmall)
 }
 
 /// The pool was measured, so it cannot be too small; if it is, that is said.
 const FULL: Problem = Problem::NoPlace("the stub's tables");
 
-fn build(pool: &mut Pool, shape: &impl Shape) -> Result<u64, Problem> {
+fn build(pool: &mut Pool, shape: &impl Shape) -> Result<Tree<'static>, Problem> {
     let tables = pool.take::<Table>(tables_needed(shape)).ok_or(FULL)?;
     let at = tables.as_ptr() as u64;
-    Storage::new(tables, at).build(shape).map_err(|_| FULL)
+    Tree::build(tables, at, shape).map_err(|_| FULL)
 }
 
 /// Leaves the entry code's tables, with write protection and no-execute on.

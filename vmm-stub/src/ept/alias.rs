@@ -13,6 +13,7 @@ use loadphys_rules::TableAt;
 use crate::ept::entry::{self, READ, WRITE};
 use crate::mtrr::MemoryType;
 use crate::places::overlap;
+use crate::stale::Stale;
 use crate::tree::{Slot, page_bytes};
 
 /// Bytes that one table of level 1 maps.
@@ -73,11 +74,6 @@ impl Window {
     }
 }
 
-/// A table was hidden, but the CPUs may still remember it.
-#[must_use = "a hidden table stays reachable until the flush"]
-#[derive(Debug, PartialEq, Eq)]
-pub struct Stale(());
-
 /// The entries of the alias.
 #[derive(Clone, Copy, Debug)]
 pub struct Alias<'a> {
@@ -99,7 +95,7 @@ impl<'a> Alias<'a> {
 
     /// Hides what was a table; a table that was not shown leaves nothing to forget.
     pub fn hide(&self, table: TableAt) -> Option<Stale> {
-        (self.set(table, 0) != 0).then_some(Stale(()))
+        (self.set(table, 0) != 0).then(Stale::new)
     }
 
     /// Gives what was there.

@@ -2,6 +2,7 @@
 //! ... Entry").
 
 use crate::mtrr::MemoryType;
+use crate::tree::{ADDRESS_BITS, page_bytes};
 
 /// Bit 0: the guest may read.
 pub const READ: u64 = 1 << 0;
@@ -18,6 +19,19 @@ const LARGE: u64 = 1 << 7;
 pub const fn page(address: u64, level: u8, kind: MemoryType, rights: u64) -> u64 {
     let large = if level > 1 { LARGE } else { 0 };
     address | rights | (kind as u64) << TYPE_SHIFT | large
+}
+
+/// The entry with this index in a table that maps what an entry of this level maps as one page, in the same way.
+pub const fn part(page: u64, level: u8, index: usize) -> u64 {
+    let (address, below) = (page & ADDRESS_BITS, level - 1);
+    let large = if below > 1 { LARGE } else { 0 };
+    let kept = page & !(ADDRESS_BITS | LARGE);
+    address + index as u64 * page_bytes(below) | kept | large
+}
+
+/// The same entry with other rights.
+pub const fn with_rights(entry: u64, rights: u64) -> u64 {
+    entry & !(READ | WRITE | EXECUTE) | rights
 }
 
 /// An entry for a table; rights count at every level.

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Everything is mapped 1:1, with the largest pages that have one memory type, except the stub's range,
-//! which is not mapped, and the alias.
+//! which is not mapped, and the alias. A layout is one view: views differ in rights and in what their alias shows.
 
 use core::ops::Range;
 
@@ -19,6 +19,9 @@ use crate::tree::{Shape, Slot};
 /// Guest-physical addresses that a walk of four levels can reach.
 const FOUR_LEVELS: u32 = 48;
 
+/// What the guest may do in its usual view.
+pub const ALL_RIGHTS: u64 = READ | WRITE | EXECUTE;
+
 /// The nested map of a guest.
 #[derive(Clone, Debug)]
 pub struct Layout<'a> {
@@ -28,6 +31,10 @@ pub struct Layout<'a> {
     pub end: u64,
     /// The highest level whose entries may map pages.
     pub largest: u8,
+    /// What is mapped by the smallest pages, so that rights can be those of single frames.
+    pub fine: Range<u64>,
+    /// What the guest may do with what is mapped 1:1.
+    pub rights: u64,
     /// The alias, if there is one.
     pub alias: Option<Window>,
     /// What the firmware said about memory types.
@@ -57,13 +64,12 @@ impl Shape for Layout<'_> {
         if page.start >= self.end || within(page, &self.stub) {
             return Slot::Nothing;
         }
-        if level > self.largest || page.end > self.end || overlap(page, &self.stub) {
+        let cut = overlap(page, &self.stub) || level > 1 && overlap(page, &self.fine);
+        if level > self.largest || page.end > self.end || cut {
             return Slot::Table;
         }
-        let rights = READ | WRITE | EXECUTE;
-        self.mtrrs
-            .kind(page)
-            .map_or(Slot::Table, |kind| Slot::Entry(entry::page(page.start, level, kind, rights)))
+        let entry = |kind| Slot::Entry(entry::page(page.start, level, kind, self.rights));
+        self.mtrrs.kind(page).map_or(Slot::Table, entry)
     }
 
     fn upper(&self, table: u64) -> u64 {

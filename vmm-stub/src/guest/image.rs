@@ -110,6 +110,13 @@ impl Image {
         Ok(())
     }
 
+    /// From where to where the segments go.
+    pub fn place(&self) -> Range<u64> {
+        let places = || self.segments.iter().map(|segment| &segment.memory);
+        let start = places().map(|memory| memory.start).min().unwrap_or(0);
+        start..places().map(|memory| memory.end).max().unwrap_or(0)
+    }
+
     /// Whether any segment goes into this range.
     pub fn overlaps(&self, range: &Range<u64>) -> bool {
         let mut places = self.segments.iter().map(|s| &s.memory);

@@ -26,10 +26,12 @@ pub mod msr {
     pub const SECONDARY: u32 = 0x48b;
     /// IA32_VMX_EPT_VPID_CAP.
     pub const EPT_VPID: u32 = 0x48c;
+    /// IA32_VMX_VMFUNC.
+    pub const VM_FUNCTIONS: u32 = 0x491;
     /// How far an IA32_VMX_TRUE_x_CTLS lies behind its IA32_VMX_x_CTLS.
     pub const TO_TRUE: u32 = 0x48d - PIN;
     /// The last of them all, IA32_VMX_PROCBASED_CTLS3 and what may follow left out.
-    pub const LAST: u32 = 0x491;
+    pub const LAST: u32 = VM_FUNCTIONS;
 }
 
 /// Bit 55 of IA32_VMX_BASIC: the IA32_VMX_TRUE_x_CTLS are there, and what they say counts.
@@ -52,6 +54,8 @@ pub struct Capabilities {
     pub entry: u64,
     /// IA32_VMX_EPT_VPID_CAP.
     pub ept_vpid: u64,
+    /// IA32_VMX_VMFUNC.
+    pub vm_functions: u64,
     /// IA32_VMX_MISC.
     pub misc: u64,
     /// IA32_VMX_CR0_FIXED0: bits that must be set.
@@ -80,6 +84,7 @@ impl Capabilities {
             exit: read(msr::EXIT + to_true),
             entry: read(msr::ENTRY + to_true),
             ept_vpid: if ept_or_vpid { read(msr::EPT_VPID) } else { 0 },
+            vm_functions: if may_be_on(secondary, 13) { read(msr::VM_FUNCTIONS) } else { 0 },
             misc: read(msr::MISC),
             cr0_fixed0: read(msr::CR0_FIXED0),
             cr0_fixed1: read(msr::CR0_FIXED1),

@@ -13,10 +13,12 @@ use crate::vmx::capability::{Capabilities, may_be_off, may_be_on};
 mod offers;
 
 use offers::{
-    ACCESSED_DIRTY, GIB_PAGES, INVEPT_ALL, INVEPT_SINGLE, INVVPID, INVVPID_SINGLE, ON_WITH_SEVERAL,
-    VPID,
+    ACCESSED_DIRTY, GIB_PAGES, INVEPT_ALL, INVEPT_SINGLE, INVVPID, INVVPID_SINGLE, NMIS,
+    VM_FUNCTIONS, VPID,
 };
-pub use offers::{Control, INSTRUCTIONS, NEEDED, NEEDED_ABILITIES, NEEDED_OFF, Offer, SEVERAL};
+pub use offers::{
+    Control, INSTRUCTIONS, NEEDED, NEEDED_ABILITIES, NEEDED_OFF, Offer, SEVERAL, VIEWS,
+};
 
 /// A needed control that the CPU does not offer as it is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,12 +86,21 @@ pub struct Controls {
     pub gib_pages: bool,
     /// Whether the guest has several CPUs.
     pub several: bool,
+    /// Whether there can be views that VMFUNC switches to.
+    pub views: bool,
     /// Whether the guest has XSAVES.
     pub xsaves: bool,
     /// CPUID bits of instructions that cannot be given to the guest.
     pub hidden: Vec<cpuid::Bit, 4>,
     /// What is not there and can be done without.
-    pub absent: Vec<Absent, 8>,
+    pub absent: Vec<Absent, 12>,
+}
+
+impl Controls {
+    /// Whether NMIs exit, and the stub delivers those that are the guest's.
+    pub const fn nmis(&self) -> bool {
+        self.several || self.views
+    }
 }
 
 /// Chooses the controls, for a machine with several CPUs or one.
@@ -116,8 +127,13 @@ pub fn negotiate(cpu: &Capabilities, several: bool) -> Result<Controls, Missing>
     let hidden: Vec<_, 4> = INSTRUCTIONS.iter().filter(lacks).map(|(_, bit)| *bit).collect();
     let several =
         several && SEVERAL.into_iter().all(|control| without(control, "the guest gets one CPU"));
-    let invept = if on(cpu, INVEPT_SINGLE) { Invept::SingleContext } else { Invept::AllContexts };
-    let value = |offer| value(cpu, offer, vpid, several);
+    let views =
+        VIEWS.into_iter().all(|control| without(control, "no gate, no views of other roots"));
+    // One flush is to reach every view.
+    let all = on(cpu, INVEPT_ALL) && (views || !on(cpu, INVEPT_SINGLE));
+    let invept = if all { Invept::AllContexts } else { Invept::SingleContext };
+    let switched_on = Optional { vpid, views, nmis: several || views };
+    let value = |offer| value(cpu, offer, switched_on);
     Ok(Controls {
         pin: value(Offer::Pin),
         primary: value(Offer::Primary),
@@ -128,6 +144,7 @@ pub fn negotiate(cpu: &Capabilities, several: bool) -> Result<Controls, Missing>
         vpid,
         gib_pages,
         several,
+        views,
         xsaves: !hidden.contains(&cpuid::XSAVES),
         hidden,
         absent,
@@ -137,7 +154,9 @@ pub fn negotiate(cpu: &Capabilities, several: bool) -> Result<Controls, Missing>
 /// Whether a control or ability is offered. Abilities and CR4 have one bit each, no two halves.
 const fn on(cpu: &Capabilities, (offer, bit, _): Control) -> bool {
     match offer {
-        Offer::EptVpid | Offer::Cr4 | Offer::Misc => offer.of(cpu) & 1 << bit != 0,
+        Offer::EptVpid | Offer::VmFunctions | Offer::Cr4 | Offer::Misc => {
+            offer.of(cpu) & 1 << bit != 0
+        }
         _ => may_be_on(offer.of(cpu), bit),
     }
 }
@@ -158,13 +177,22 @@ fn check(cpu: &Capabilities) -> Result<(), Missing> {
     }
 }
 
+/// What can be done without, and is wanted on where all of it is there.
+#[derive(Clone, Copy)]
+struct Optional {
+    vpid: bool,
+    views: bool,
+    nmis: bool,
+}
+
 /// What must be on, and what is wanted on.
-fn value(cpu: &Capabilities, offer: Offer, vpid: bool, several: bool) -> u32 {
+fn value(cpu: &Capabilities, offer: Offer, there: Optional) -> u32 {
     let optional = INSTRUCTIONS.iter().map(|(control, _)| *control);
     let optional = optional.filter(|control| on(cpu, *control));
-    let vpid = vpid.then_some(VPID);
-    let several = ON_WITH_SEVERAL.into_iter().filter(|_| several);
-    let wanted = NEEDED.into_iter().chain(optional).chain(vpid).chain(several);
+    let vpid = there.vpid.then_some(VPID);
+    let views = there.views.then_some(VM_FUNCTIONS);
+    let nmis = NMIS.into_iter().filter(|_| there.nmis);
+    let wanted = NEEDED.into_iter().chain(optional).chain(vpid).chain(views).chain(nmis);
     let bits = wanted.filter(|(of, ..)| *of == offer);
     bits.fold(offer.of(cpu) as u32, |value, (_, bit, _)| value | 1 << bit)
 }

@@ -3,16 +3,19 @@
 use x86::vmx::vmcs::ro;
 
 use crate::cpu::{Cpu, Life};
+use crate::exceptions;
 use crate::flush::Caches;
-use crate::vmx::report;
+use crate::views::answers::{self, Due, Event};
 use crate::vmx::vmcs::{GuestField, Vmcs};
+use crate::vmx::{report, view};
 
-/// Bits of an event: valid, with error code, type.
+/// Bits of an event: valid, with error code, type, vector.
 const VALID: u64 = 1 << 31;
 const WITH_ERROR: u64 = 1 << 11;
 const KIND: u64 = 0b111 << 8;
 const NMI: u64 = 2 << 8;
 const EXCEPTION: u64 = 3 << 8;
+const VECTOR: u64 = 0xff;
 
 /// #UD.
 const INVALID_OPCODE: u64 = 6;
@@ -22,6 +25,11 @@ const DOUBLE_FAULT: u64 = 8;
 const GENERAL_PROTECTION: u64 = 13;
 /// #PF.
 const PAGE_FAULT: u64 = 14;
+/// #MC.
+const MACHINE_CHECK: u64 = 18;
+
+/// The exceptions that exit where there are views: what handles a machine check can be executed in the usual one only.
+pub const EXITING: u64 = 1 << MACHINE_CHECK;
 
 /// Blocking (section "Guest Non-Register State"), which STI and MOV SS leave for one instruction.
 pub const BY_STI_OR_MOV_SS: u64 = 0b11;
@@ -50,6 +58,33 @@ pub fn invalid_opcode(vmcs: &mut Vmcs) {
 /// Raises #GP(0) at the instruction that exited.
 pub fn general_protection(vmcs: &mut Vmcs) {
     raise_with_error(vmcs, GENERAL_PROTECTION);
+}
+
+/// Whether the exit came while an event was being delivered.
+pub fn in_delivery(vmcs: &Vmcs) -> bool {
+    vmcs.field(ro::IDT_VECTORING_INFO) & VALID != 0
+}
+
+/// Delivers the event once more that was being delivered.
+pub fn deliver_again(vmcs: &mut Vmcs) {
+    let event = vmcs.field(ro::IDT_VECTORING_INFO) & (VALID | WITH_ERROR | KIND | VECTOR);
+    vmcs.set(GuestField::EVENT_ERROR, vmcs.field(ro::IDT_VECTORING_ERR_CODE));
+    vmcs.set(GuestField::EVENT_LENGTH, vmcs.field(ro::VMEXIT_INSTRUCTION_LEN));
+    vmcs.set(GuestField::EVENT, event);
+}
+
+/// An NMI or a machine check came while the guest ran.
+pub fn on_event(cpu: &mut Cpu) {
+    match answers::event(cpu.vmcs.field(ro::VMEXIT_INTERRUPTION_INFO)) {
+        Event::Nmi => {
+            exceptions::unblock_nmis();
+            nmis_came(1, cpu);
+        }
+        Event::MachineCheck => {
+            view::back(cpu);
+            cpu.vmcs.set(GuestField::EVENT, VALID | EXCEPTION | MACHINE_CHECK);
+        }
+    }
 }
 
 /// Raises #GP(0) at an access that may itself have been part of delivering an event: then it becomes what the CPU
@@ -90,9 +125,11 @@ pub fn nmis_came(nmis: u32, cpu: &mut Cpu) {
     let team = &cpu.shared.team;
     let asked = team.was_asked(cpu.number);
     if asked {
-        team.catch_up(cpu.number, &mut Caches { shared: cpu.shared });
+        team.catch_up(cpu.number, &mut Caches::of(cpu));
     }
     if nmis > u32::from(asked) && cpu.life == Life::Runs {
+        let waits = !cpu.nmi_held && !view::is_usual(cpu);
+        cpu.counts.nmis_held.add(u64::from(waits));
         cpu.nmi_held = true;
     }
 }
@@ -100,14 +137,20 @@ pub fn nmis_came(nmis: u32, cpu: &mut Cpu) {
 /// Delivers an NMI that is held, if the guest can take it now; else as soon as it can where that makes an exit, or after
 /// a later one.
 pub fn deliver_nmi(cpu: &mut Cpu) {
-    let several = cpu.shared.controls.several;
-    let vmcs = &mut cpu.vmcs;
-    let blocked = vmcs.get(GuestField::INTERRUPTIBILITY) & NO_NMI_NOW != 0;
-    let taken = vmcs.get(GuestField::EVENT) & VALID != 0;
-    if cpu.nmi_held && !blocked && !taken {
-        vmcs.set(GuestField::EVENT, VALID | NMI | 2);
-        cpu.nmi_held = false;
-    } else if cpu.nmi_held && several {
-        vmcs.nmi_window(true);
+    if !cpu.nmi_held {
+        return;
+    }
+    let blocked = cpu.vmcs.get(GuestField::INTERRUPTIBILITY) & NO_NMI_NOW != 0;
+    let taken = cpu.vmcs.get(GuestField::EVENT) & VALID != 0;
+    let nmis_exit = cpu.shared.controls.nmis();
+    let due = answers::nmi_due(view::is_usual(cpu), !blocked && !taken, nmis_exit);
+    view::watch_way_back(cpu, due == Due::BackInUsual);
+    match due {
+        Due::Now => {
+            cpu.vmcs.set(GuestField::EVENT, VALID | NMI | 2);
+            cpu.nmi_held = false;
+        }
+        Due::AtWindow => cpu.vmcs.nmi_window(true),
+        Due::BackInUsual | Due::Later => {}
     }
 }

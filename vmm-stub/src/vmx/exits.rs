@@ -12,12 +12,14 @@ use crate::cpu::{Cpu, VPID};
 use crate::ending::fatal;
 use crate::vmx::enter::Registers;
 use crate::vmx::vmcs::{GuestField, Vmcs};
-use crate::vmx::{apic_base, cr0, events, instructions, misc_enable, report, start_up, support};
-use crate::{calls, cpuid, exceptions, xcr0};
+use crate::vmx::{
+    apic_base, cr0, events, instructions, misc_enable, report, start_up, support, view,
+};
+use crate::{calls, cpuid, xcr0};
 
 /// Basic exit reasons.
 mod reason {
-    pub const NMI: u64 = 0;
+    pub const EXCEPTION_OR_NMI: u64 = 0;
     pub const TRIPLE_FAULT: u64 = 2;
     pub const INIT: u64 = 3;
     pub const SIPI: u64 = 4;
@@ -39,6 +41,7 @@ mod reason {
     pub const INVEPT: u64 = 50;
     pub const INVVPID: u64 = 53;
     pub const XSETBV: u64 = 55;
+    pub const VMFUNC: u64 = 59;
 }
 
 /// Called by the assembly of [`crate::vmx::enter`] after every exit.
@@ -72,15 +75,9 @@ fn dispatch(reason: u64, registers: &mut Registers, cpu: &mut Cpu) {
         reason::INVD => on_invd(&mut cpu.vmcs),
         reason::INIT => start_up::on_init(registers, cpu),
         reason::SIPI => start_up::on_sipi(registers, cpu),
-        reason::EPT_VIOLATION => {
-            report::stray_access(cpu);
-            events::general_protection_at_access(cpu);
-        }
-        // No exception exits, so it is one.
-        reason::NMI => {
-            exceptions::unblock_nmis();
-            events::nmis_came(1, cpu);
-        }
+        reason::EPT_VIOLATION => view::on_violation(cpu),
+        reason::VMFUNC => view::on_vmfunc(registers, cpu),
+        reason::EXCEPTION_OR_NMI => events::on_event(cpu),
         // Delivered by `on_exit`.
         reason::NMI_WINDOW => cpu.vmcs.nmi_window(false),
         reason::WRMSR => on_wrmsr(registers, cpu),
@@ -109,7 +106,7 @@ fn end(reason: u64, cpu: &Cpu) -> ! {
 
 /// Goes on behind the instruction that exited, as if it had been executed.
 #[inline]
-fn next_instruction(vmcs: &mut Vmcs) {
+pub fn next_instruction(vmcs: &mut Vmcs) {
     const TRAP_FLAG: u64 = 1 << 8;
     const SINGLE_STEP: u64 = 1 << 14;
     let rip = vmcs.get(GuestField::RIP) + vmcs.field(ro::VMEXIT_INSTRUCTION_LEN);

@@ -19,7 +19,7 @@ use crate::flush::Caches;
 use crate::local_apic::LocalApic;
 use crate::vmx::enter::Registers;
 use crate::vmx::vmcs::GuestField;
-use crate::vmx::{guest_state, instructions, report};
+use crate::vmx::{guest_state, instructions, report, view};
 
 /// Activity states (section "Guest Non-Register State").
 const ACTIVE: u64 = 0;
@@ -56,13 +56,15 @@ pub fn on_sipi(registers: &mut Registers, cpu: &mut Cpu) {
     become_reset(cpu, vector);
     cpu.vmcs.set(GuestField::ACTIVITY, ACTIVE);
     cpu.life = Life::Runs;
-    cpu.shared.team.begin(cpu.number, &mut Caches { shared: cpu.shared });
+    cpu.shared.team.begin(cpu.number, &mut Caches::of(cpu));
 }
 
 /// All that INIT resets, and where a SIPI starts. Nothing of before is left to be delivered, or in the TLB.
 fn become_reset(cpu: &mut Cpu, vector: u8) {
     cpu.nmi_held = false;
-    if cpu.shared.controls.several {
+    view::watch_way_back(cpu, false);
+    view::back(cpu);
+    if cpu.shared.controls.nmis() {
         cpu.vmcs.nmi_window(false);
     }
     guest_state::write_reset(&mut cpu.vmcs, vector);

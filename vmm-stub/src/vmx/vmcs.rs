@@ -80,6 +80,8 @@ guest_fields! {
     EVENT = control::VMENTRY_INTERRUPTION_INFO_FIELD;
     /// Its error code.
     EVENT_ERROR = control::VMENTRY_EXCEPTION_ERR_CODE;
+    /// How long the instruction is that makes it, if one does.
+    EVENT_LENGTH = control::VMENTRY_INSTRUCTION_LEN;
     /// The entry controls: among them whether the guest is in IA-32e mode, as it must agree with its EFER.
     ENTRY_CONTROLS = control::VMENTRY_CONTROLS;
 }

@@ -5,12 +5,13 @@ use std::sync::atomic::AtomicU64;
 
 use loadphys_rules::Tables;
 
-use super::{Layout, end};
+use super::{ALL_RIGHTS, Layout, end};
 use crate::ept::alias::{Alias, Window};
 use crate::ept::entry::{EXECUTE, READ, WRITE};
+use crate::ept::walker::{Place, walk};
 use crate::mtrr::{MemoryType, Mtrrs};
 use crate::places::overlap;
-use crate::tree::{ADDRESS_BITS, Storage, Table, page_bytes, tables_needed};
+use crate::tree::{Table, Tree, page_bytes, tables_needed};
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
@@ -37,21 +38,11 @@ struct Built {
     root: u64,
 }
 
-/// Where a guest-physical address leads, with what rights, in a page of what size.
-#[derive(Debug, PartialEq, Eq)]
-struct Place {
-    address: u64,
-    rights: u64,
-    kind: u64,
-    level: u8,
-}
-
 fn build(layout: &Layout<'_>, top: u64) -> Built {
     let needed = tables_needed(layout);
-    let mut tables = vec![Table([0; 512]); needed];
-    let root = Storage::new(&mut tables, TABLES_AT).build(layout).unwrap();
-    let mut short = vec![Table([0; 512]); needed - 1];
-    assert!(Storage::new(&mut short, TABLES_AT).build(layout).is_err());
+    let tables: Vec<_> = (0..needed).map(|_| Table::EMPTY).collect();
+    assert!(Tree::build(&tables[1..], TABLES_AT, layout).is_err());
+    let root = Tree::build(&tables, TABLES_AT, layout).unwrap().root();
     let alias = (0..Window::tables(top) * 512).map(|_| AtomicU64::new(0)).collect();
     Built { tables, alias, root }
 }
@@ -60,7 +51,7 @@ impl Built {
     fn entry(&self, table: u64, index: usize) -> u64 {
         let tables = self.tables.len() as u64 * 4096;
         if (TABLES_AT..TABLES_AT + tables).contains(&table) {
-            self.tables[((table - TABLES_AT) / 4096) as usize].0[index]
+            self.tables[((table - TABLES_AT) / 4096) as usize].get(index)
         } else {
             let first = ((table - ALIAS_TABLES_AT) / 8) as usize;
             self.alias[first + index].load(std::sync::atomic::Ordering::Relaxed)
@@ -68,22 +59,7 @@ impl Built {
     }
 
     fn walk(&self, at: u64) -> Option<Place> {
-        let (mut table, mut rights) = (self.root, READ | WRITE | EXECUTE);
-        for level in (1..=4).rev() {
-            let entry = self.entry(table, (at / page_bytes(level) % 512) as usize);
-            rights &= entry;
-            if entry & 7 == 0 {
-                return None;
-            }
-            if level == 1 || entry & 1 << 7 != 0 {
-                let page = entry & ADDRESS_BITS;
-                assert_eq!(page % page_bytes(level), 0, "reserved bits of {entry:#x}");
-                let address = page + at % page_bytes(level);
-                return Some(Place { address, rights, kind: entry >> 3 & 7, level });
-            }
-            table = entry & ADDRESS_BITS;
-        }
-        None
+        walk(self.root, at, |table, index| self.entry(table, index))
     }
 }
 
@@ -92,6 +68,8 @@ fn layout(mtrrs: &Mtrrs, stub: Range<u64>, top: u64, gib_pages: bool) -> Layout<
         stub,
         end: end(40, gib_pages, top),
         largest: if gib_pages { 3 } else { 2 },
+        fine: 0..0,
+        rights: ALL_RIGHTS,
         alias: Window::new(40, top, &[]).map(|window| window.with_tables_at(ALIAS_TABLES_AT)),
         mtrrs,
     }
@@ -218,4 +196,20 @@ fn the_map_ends_with_the_cpus_addresses_or_with_memory() {
     assert_eq!(end(52, true, GIB), 1 << 48);
     assert_eq!(end(40, false, GIB), 4 * GIB);
     assert_eq!(end(40, false, 5 * GIB + 1), 6 * GIB);
+}
+
+#[test]
+fn a_view_has_its_own_rights_and_single_frames_where_they_are_wanted() {
+    let mtrrs = mtrrs(3 * GIB);
+    let fine = 4 * MIB + 0x3000..7 * MIB;
+    let usual = layout(&mtrrs, 96 * MIB..98 * MIB, 3 * GIB, true);
+    let view = Layout { fine: fine.clone(), rights: READ | WRITE, ..usual };
+    let built = build(&view, 3 * GIB);
+    for at in [0, 4 * MIB, 6 * MIB, 8 * MIB - 1, 8 * MIB, 2 * GIB] {
+        let place = built.walk(at).unwrap();
+        let single = at < 2 * MIB || (4 * MIB..8 * MIB).contains(&at);
+        assert_eq!((place.address, place.rights), (at, READ | WRITE));
+        assert_eq!(place.level == 1, single, "{at:#x}");
+    }
+    assert!(built.walk(97 * MIB).is_none());
 }

@@ -56,6 +56,7 @@ fn a_good_file_is_understood() {
     let places: Vec<_> =
         image.segments.iter().map(|s| (s.file.clone(), s.memory.clone())).collect();
     assert_eq!(places, [(0..0x100, 0x20_0000..0x20_0100), (0x100..0x120, 0x20_1000..0x20_4000)]);
+    assert_eq!(image.place(), 0x20_0000..0x20_4000);
     assert!(image.overlaps(&(0x20_3fff..0x20_5000)) && !image.overlaps(&(0x20_4000..0x20_5000)));
 }
 

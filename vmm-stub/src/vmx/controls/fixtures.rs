@@ -22,6 +22,7 @@ pub const BOCHS_SKYLAKE_X: Msrs = &[
     (0x48e, 0xf7f9_fffe_0400_6172),
     (0x48f, 0x007f_ffff_0003_6dfb),
     (0x490, 0x0000_ffff_0000_11fb),
+    (0x491, 0x0000_0000_0000_0001),
 ];
 
 /// Bochs 2.7, `corei7_haswell_4770`: no PML, no XSAVES.
@@ -42,6 +43,7 @@ pub const BOCHS_HASWELL: Msrs = &[
     (0x48e, 0xf7f9_fffe_0400_6172),
     (0x48f, 0x007f_ffff_0003_6dfb),
     (0x490, 0x0000_ffff_0000_11fb),
+    (0x491, 0x0000_0000_0000_0001),
 ];
 
 /// Bochs 2.7, `tigerlake`.
@@ -62,6 +64,7 @@ pub const BOCHS_TIGERLAKE: Msrs = &[
     (0x48e, 0xfff9_fffe_0400_6172),
     (0x48f, 0x107f_ffff_0003_6dfb),
     (0x490, 0x0010_ffff_0000_11fb),
+    (0x491, 0x0000_0000_0000_0001),
 ];
 
 /// Not read but put together: what KVM on a Skylake server offers to a guest that is a hypervisor itself. No
@@ -83,6 +86,7 @@ pub const LIKE_NESTED_KVM: Msrs = &[
     (0x48e, 0xf7f9_fffe_0400_6172),
     (0x48f, 0x007f_efff_0003_6dfb),
     (0x490, 0x0000_d3ff_0000_11fb),
+    (0x491, 0x0000_0000_0000_0001),
 ];
 
 /// All of them.

@@ -20,6 +20,8 @@ pub enum Offer {
     Entry,
     /// Abilities of EPT and VPID.
     EptVpid,
+    /// What VMFUNC can do.
+    VmFunctions,
     /// Bits of CR4.
     Cr4,
     /// Among others, activity states.
@@ -35,6 +37,7 @@ impl Offer {
             Self::Exit => cpu.exit,
             Self::Entry => cpu.entry,
             Self::EptVpid => cpu.ept_vpid,
+            Self::VmFunctions => cpu.vm_functions,
             Self::Cr4 => cpu.cr4_fixed1,
             Self::Misc => cpu.misc,
         }
@@ -53,6 +56,7 @@ impl Offer {
             (Self::Entry, false) => "IA32_VMX_ENTRY_CTLS",
             (Self::Entry, true) => "IA32_VMX_TRUE_ENTRY_CTLS",
             (Self::EptVpid, _) => "IA32_VMX_EPT_VPID_CAP",
+            (Self::VmFunctions, _) => "IA32_VMX_VMFUNC",
             (Self::Cr4, _) => "IA32_VMX_CR4_FIXED1",
             (Self::Misc, _) => "IA32_VMX_MISC",
         }
@@ -98,8 +102,21 @@ pub const SEVERAL: [Control; 4] = [
     (Offer::Primary, 22, "NMI-window exiting"),
 ];
 
-/// Controls that are switched on with several CPUs; NMI-window exiting comes and goes.
-pub(super) const ON_WITH_SEVERAL: [Control; 2] = [SEVERAL[1], SEVERAL[2]];
+/// Controls that make NMIs exit, and are switched on for several CPUs and for views; NMI-window exiting comes and goes.
+pub(super) const NMIS: [Control; 2] = [SEVERAL[1], SEVERAL[2]];
+
+/// What views need that VMFUNC switches to: itself; and that NMIs exit, so that one can wait until the guest is back in its
+/// usual view.
+pub const VIEWS: [Control; 5] = [
+    (Offer::Secondary, 13, "enable VM functions"),
+    (Offer::VmFunctions, 0, "EPTP switching"),
+    SEVERAL[1],
+    SEVERAL[2],
+    SEVERAL[3],
+];
+
+/// The one of them that is switched on besides [`NMIS`].
+pub(super) const VM_FUNCTIONS: Control = VIEWS[0];
 
 /// Controls that would make the guest exit for what is its own business; a CPU that cannot leave them off is
 /// not good enough.

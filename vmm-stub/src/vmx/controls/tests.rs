@@ -1,7 +1,7 @@
 use super::fixtures::{ALL, BOCHS_HASWELL, BOCHS_SKYLAKE_X, LIKE_NESTED_KVM, Msrs};
 use super::{
     Control, Controls, INSTRUCTIONS, INVEPT_ALL, INVEPT_SINGLE, Invept, NEEDED, NEEDED_ABILITIES,
-    NEEDED_OFF, ON_WITH_SEVERAL, Offer, SEVERAL, negotiate, on,
+    NEEDED_OFF, NMIS, Offer, SEVERAL, VIEWS, VM_FUNCTIONS, negotiate, on,
 };
 use crate::cpuid;
 use crate::vmx::capability::Capabilities;
@@ -21,6 +21,7 @@ fn field(cpu: &mut Capabilities, offer: Offer) -> &mut u64 {
         Offer::Exit => &mut cpu.exit,
         Offer::Entry => &mut cpu.entry,
         Offer::EptVpid => &mut cpu.ept_vpid,
+        Offer::VmFunctions => &mut cpu.vm_functions,
         Offer::Cr4 => &mut cpu.cr4_fixed1,
         Offer::Misc => &mut cpu.misc,
     }
@@ -28,7 +29,8 @@ fn field(cpu: &mut Capabilities, offer: Offer) -> &mut u64 {
 
 /// The same CPU without this control.
 fn without(cpu: &Capabilities, (offer, bit, _): Control) -> Capabilities {
-    let halves = if matches!(offer, Offer::EptVpid | Offer::Cr4 | Offer::Misc) { 0 } else { 32 };
+    let whole = matches!(offer, Offer::EptVpid | Offer::VmFunctions | Offer::Cr4 | Offer::Misc);
+    let halves = if whole { 0 } else { 32 };
     let mut cpu = *cpu;
     *field(&mut cpu, offer) &= !(1 << (bit + halves));
     cpu
@@ -54,15 +56,16 @@ fn recorded_cpus_get_what_they_allow() {
             assert_eq!(value & msr as u32, msr as u32, "a bit that must be 1");
             assert_eq!(value & !((msr >> 32) as u32), 0, "a bit that must be 0");
         }
-        assert!(controls.vpid && controls.gib_pages && controls.invept == Invept::SingleContext);
+        assert!(controls.vpid && controls.gib_pages && controls.views);
     }
 }
 
 #[test]
 fn skylake_lacks_user_wait_only() {
     let controls = negotiate(&capabilities(BOCHS_SKYLAKE_X), false).unwrap();
-    assert_eq!(controls.secondary, 1 << 1 | 1 << 3 | 1 << 5 | 1 << 7 | 1 << 12 | 1 << 20);
-    assert_eq!(controls.pin, 0x16);
+    let secondary = 1 << 1 | 1 << 3 | 1 << 5 | 1 << 7 | 1 << 12 | 1 << 13 | 1 << 20;
+    assert_eq!(controls.secondary, secondary);
+    assert_eq!(controls.pin, 0x16 | 1 << 3 | 1 << 5);
     assert_eq!(controls.primary, 0x0400_6172 | 1 << 28 | 1 << 31);
     assert_eq!(controls.hidden, [cpuid::WAITPKG]);
 }
@@ -144,22 +147,27 @@ fn all_that_is_optional_may_be_absent_at_once() {
     let mut cpu = capabilities(BOCHS_SKYLAKE_X);
     cpu.ept_vpid = 1 << 6 | 1 << 14 | 1 << 16 | 1 << 20 | 1 << 26;
     cpu.secondary = (1 << 1 | 1 << 7) << 32;
-    cpu.misc = 0;
+    (cpu.misc, cpu.vm_functions) = (0, 0);
     let controls = negotiate(&cpu, true).unwrap();
     assert_eq!(controls.hidden.len(), INSTRUCTIONS.len());
-    assert_eq!(controls.absent.len(), 4 + INSTRUCTIONS.len());
+    assert_eq!(controls.absent.len(), 5 + INSTRUCTIONS.len());
     assert_eq!(controls.invept, Invept::AllContexts);
     cpu.ept_vpid &= !(1 << INVEPT_ALL.1);
     assert_eq!(negotiate(&cpu, true).unwrap_err().control, INVEPT_SINGLE);
 }
 
+/// A CPU on which VMFUNC does nothing: a stub without views.
+fn without_views(cpu: &Capabilities) -> Capabilities {
+    without(cpu, VIEWS[1])
+}
+
 #[test]
 fn several_cpus_need_each_of_their_controls() {
     for msrs in ALL {
-        let cpu = capabilities(msrs);
+        let cpu = without_views(&capabilities(msrs));
         let (one, several) = (negotiate(&cpu, false).unwrap(), negotiate(&cpu, true).unwrap());
-        assert!(several.several && !one.several);
-        let added = ON_WITH_SEVERAL.iter().fold(0, |bits, (_, bit, _)| bits | 1 << bit);
+        assert!(several.several && !one.several && several.nmis() && !one.nmis());
+        let added = NMIS.iter().fold(0, |bits, (_, bit, _)| bits | 1 << bit);
         assert_eq!((several.pin, several.primary), (one.pin | added, one.primary));
         for control in SEVERAL {
             let lesser = negotiate(&without(&cpu, control), true).unwrap();
@@ -167,4 +175,41 @@ fn several_cpus_need_each_of_their_controls() {
             assert!(lesser.absent.iter().any(|absent| absent.control == control));
         }
     }
+}
+
+#[test]
+fn views_need_each_of_their_controls() {
+    for msrs in ALL {
+        let cpu = capabilities(msrs);
+        let with = negotiate(&cpu, false).unwrap();
+        let plain = negotiate(&without_views(&cpu), false).unwrap();
+        assert!(with.views && with.nmis() && !plain.views);
+        assert_eq!(with.secondary, plain.secondary | 1 << VM_FUNCTIONS.1);
+        assert_eq!(with.primary, plain.primary);
+        for control in VIEWS {
+            let lesser = negotiate(&without(&cpu, control), false).unwrap();
+            assert_eq!((lesser.secondary, lesser.pin), (plain.secondary, plain.pin), "{control:?}");
+            let told = lesser.absent.iter().find(|absent| absent.control == control).unwrap();
+            assert!(told.to_string().ends_with("no gate, no views of other roots"), "{told}");
+        }
+    }
+}
+
+#[test]
+fn a_cpu_without_vm_functions_is_not_asked_what_they_can_do() {
+    let mut old = BOCHS_SKYLAKE_X.to_vec();
+    old.retain(|(msr, _)| *msr != 0x491);
+    let secondary = old.iter_mut().find(|(msr, _)| *msr == 0x48b).unwrap();
+    secondary.1 &= !(1 << (13 + 32));
+    assert!(!negotiate(&capabilities(old.leak()), true).unwrap().views);
+}
+
+#[test]
+fn a_flush_reaches_every_view_at_once_where_it_can() {
+    let cpu = capabilities(BOCHS_SKYLAKE_X);
+    let invept = |cpu: &Capabilities| negotiate(cpu, true).unwrap().invept;
+    assert_eq!(invept(&cpu), Invept::AllContexts);
+    assert_eq!(invept(&without(&cpu, INVEPT_SINGLE)), Invept::AllContexts);
+    assert_eq!(invept(&without(&cpu, INVEPT_ALL)), Invept::SingleContext);
+    assert_eq!(invept(&without_views(&cpu)), Invept::SingleContext);
 }
