@@ -10,6 +10,9 @@ impl Level {
     /// The level of the topmost table there can be.
     pub const HIGHEST: u8 = 5;
 
+    /// The level of tables whose entries map pages.
+    pub const LOWEST: Self = Self(1);
+
     /// The level with this number.
     ///
     /// # Errors
@@ -24,6 +27,14 @@ impl Level {
     /// Its number.
     pub const fn number(self) -> u8 {
         self.0
+    }
+
+    /// The level of the tables that its entries lead to; `None` for level 1, whose entries map pages.
+    pub const fn below(self) -> Option<Self> {
+        match self.0 {
+            1 => None,
+            number => Some(Self(number - 1)),
+        }
     }
 }
 

@@ -4,24 +4,38 @@
 //! [`TableAt`] for a frame, a [`MemoryAt`] for an array. None of them can be made anywhere else, so holding
 //! one is the proof of the check.
 //!
-//! There is one rule set, [`Tables`]: entries of registered table frames can be touched, whole and
-//! aligned, and nothing else. A stricter rule set answers the same questions ([`Tables::register`],
-//! [`Tables::release`], [`Tables::operation`], [`Tables::memory`]); what it has to say about the value that is
-//! stored belongs into `operation`, through which every store passes, alone or in a batch.
+//! There are two rule sets. [`Tables`]: entries of registered table frames can be touched, whole and aligned, and nothing
+//! else. [`Typed`]: what is stored is checked too. Both answer the same questions, by the same names where they can.
 //!
 //! What a call asks for is decoded here too ([`Request`]): from the guest's registers to the answer of the rules all that
 //! decides is in this crate, and can be tried with any registers.
 //!
-//! The crate never touches the memory it judges, so it runs on a host as it does in the stub.
+//! The crate has no memory of its own: it loads and stores through [`Entries`], so it runs on a host as it does in the stub.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "twins")]
+extern crate std;
+
+pub mod typed;
+
+mod allowed;
+mod entries;
 mod level;
 mod operation;
 mod request;
 mod tables;
+mod twin;
+mod unmap;
+mod words;
 
+pub use allowed::{EntryAt, MemoryAt, TableAt, WordAt};
+pub use entries::{Entries, Found};
 pub use level::Level;
 pub use operation::{Operation, Wish};
 pub use request::Request;
-pub use tables::{EntryAt, MemoryAt, TableAt, Tables};
+pub use tables::Tables;
+#[cfg(feature = "twins")]
+pub use twin::{Twin, choose};
+pub use typed::Typed;
+pub use unmap::Mapping;

@@ -3,8 +3,9 @@
 use loadphys_abi::batch::{Action, Item};
 use loadphys_abi::{Call, Status};
 
+use crate::allowed::EntryAt;
 use crate::request::Request;
-use crate::tables::{EntryAt, Tables};
+use crate::tables::Tables;
 
 /// What a guest wishes to do with an entry; nothing has been checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

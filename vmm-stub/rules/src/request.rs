@@ -3,8 +3,9 @@
 use loadphys_abi::batch::{Item, MOST_ITEMS};
 use loadphys_abi::{Call, Kept, Status};
 
+use crate::allowed::MemoryAt;
 use crate::operation::Wish;
-use crate::tables::{MemoryAt, Tables};
+use crate::tables::Tables;
 
 /// What a guest asks for, with the addresses as it gave them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,11 @@ use core::sync::atomic::{AtomicU8, Ordering};
 
 use loadphys_abi::{ENTRY_BYTES, FRAME_BYTES, Status};
 
+use crate::allowed::{EntryAt, MemoryAt, TableAt, WordAt};
+use crate::entries::{Entries, Found};
 use crate::level::Level;
+use crate::unmap::{self, Mapping, Walkable};
+use crate::words::aligned;
 
 /// Memory of the guest that is no table. A table's frame holds the number of its level.
 const PLAIN: u8 = 0;
@@ -14,55 +18,6 @@ const PLAIN: u8 = 0;
 const OUTSIDE: u8 = 0xff;
 
 const _: () = assert!(PLAIN == 0 && Level::HIGHEST < OUTSIDE);
-
-/// Where there is an entry of a registered table; whoever holds one may load and store 8 bytes there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EntryAt(u64);
-
-impl EntryAt {
-    /// Its physical address.
-    pub const fn address(self) -> u64 {
-        self.0
-    }
-}
-
-/// A frame that became a table, or was one until now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TableAt {
-    frame: u64,
-    level: Level,
-}
-
-impl TableAt {
-    /// Its physical address.
-    pub const fn address(self) -> u64 {
-        self.frame
-    }
-
-    /// Its level.
-    pub const fn level(self) -> Level {
-        self.level
-    }
-}
-
-/// A part of the guest's memory that is aligned to 8 bytes and holds no table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MemoryAt {
-    start: u64,
-    bytes: u64,
-}
-
-impl MemoryAt {
-    /// Physical address of its first byte.
-    pub const fn address(self) -> u64 {
-        self.start
-    }
-
-    /// How many bytes it has.
-    pub const fn bytes(self) -> u64 {
-        self.bytes
-    }
-}
 
 /// Which frames are the guest's, and which of them are tables of what level.
 ///
@@ -173,6 +128,28 @@ impl<'a> Tables<'a> {
         Ok(MemoryAt { start, bytes })
     }
 
+    /// Whether these 8 bytes are the guest's, in a table or not.
+    ///
+    /// # Errors
+    /// In this order: [`Status::Unaligned`], [`Status::OutsideMemory`].
+    pub fn word(&self, address: u64) -> Result<WordAt, Status> {
+        aligned(address, ENTRY_BYTES)?;
+        match self.state(address) {
+            OUTSIDE => Err(Status::OutsideMemory),
+            _ => Ok(WordAt(address)),
+        }
+    }
+
+    /// Empties the entry that maps a page, if it maps the frame that is expected: [`Found::differs`] says that it does not.
+    ///
+    /// # Errors
+    /// [`Status::Unaligned`]; for the root [`Status::OutsideMemory`], [`Status::NotATable`], and [`Status::WrongLevel`] if it
+    /// is none; where the walk ends early [`Status::NotMapped`], [`Status::LargePage`], or [`Status::WrongLevel`] for an
+    /// entry that leads to no table of the next level.
+    pub fn unmap(&self, mapping: Mapping, memory: &impl Entries) -> Result<Found, Status> {
+        unmap::unmap(&mut { *self }, mapping, memory)
+    }
+
     /// The level of the table at this address.
     fn table(&self, address: u64) -> Result<Level, Status> {
         match self.state(address) {
@@ -198,7 +175,12 @@ impl<'a> Tables<'a> {
     }
 }
 
-#[inline]
-const fn aligned(address: u64, to: u64) -> Result<(), Status> {
-    if address.is_multiple_of(to) { Ok(()) } else { Err(Status::Unaligned) }
+impl Walkable for Tables<'_> {
+    fn level_at(&self, address: u64) -> Result<Level, Status> {
+        self.table(address)
+    }
+
+    fn empty(&mut self, at: EntryAt, expected: u64, memory: &impl Entries) -> Result<u64, u64> {
+        memory.compare_exchange(at, expected, 0)
+    }
 }

@@ -1,0 +1,8 @@
+//! The typed rules on a few frames: which bits entries may have, how frames change, walks.
+
+mod bits;
+mod memory;
+mod registering;
+mod touching;
+mod unmapping;
+mod world;
