@@ -53,6 +53,22 @@ pub fn steps(apps: &Path) -> Vec<Step> {
         Step {
             live: true,
             ..step(
+                "broken twins of the typed rules",
+                &[
+                    "test",
+                    "-p",
+                    "loadphys-rules",
+                    "--features",
+                    "twins",
+                    "--test",
+                    "exhaustive",
+                    "twin",
+                ],
+            )
+        },
+        Step {
+            live: true,
+            ..step(
                 "host tests of the peer's program",
                 &["test", "-p", "loadphys-peer-linux", "--lib"],
             )
