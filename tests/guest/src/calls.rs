@@ -14,11 +14,15 @@ pub fn stub_is_below() -> bool {
     [found.eax, found.ebx, found.ecx, found.edx] == discovery::signature_registers()
 }
 
+/// What the stub offers.
+pub fn features() -> Features {
+    let found = cpuid!(FEATURES_LEAF);
+    Features::from_registers([found.eax, found.ebx, found.ecx, found.edx])
+}
+
 /// Where the alias begins.
 pub fn alias() -> u64 {
-    let found = cpuid!(FEATURES_LEAF);
-    let features = Features::from_registers([found.eax, found.ebx, found.ecx, found.edx]);
-    features.alias_base().expect("an alias")
+    features().alias_base().expect("an alias")
 }
 
 /// Calls.

@@ -7,6 +7,12 @@ mod apic;
 #[cfg(target_os = "none")]
 mod calls;
 #[cfg(target_os = "none")]
+mod gate;
+#[cfg(target_os = "none")]
+mod ring3;
+#[cfg(target_os = "none")]
+mod roots;
+#[cfg(target_os = "none")]
 mod say;
 #[cfg(target_os = "none")]
 mod team;
@@ -14,6 +20,8 @@ mod team;
 mod traps;
 #[cfg(target_os = "none")]
 mod trials;
+#[cfg(target_os = "none")]
+mod views;
 #[cfg(target_os = "none")]
 mod window;
 
@@ -24,13 +32,14 @@ mod machine {
     use loadphys_boot::power;
 
     use crate::say::say;
-    use crate::{traps, trials};
+    use crate::{traps, trials, views};
 
     loadphys_boot::entry!(start);
 
     extern "C" fn start(_: u32, _: u32) -> ! {
         traps::load();
-        for (name, trial) in trials::ALL {
+        let views = views::ALL.into_iter();
+        for (name, trial) in trials::ALL.into_iter().chain(views).chain([trials::LAST]) {
             trial();
             say!("passed: {name}");
         }

@@ -1,4 +1,5 @@
-//! Exceptions and NMIs on every CPU: an NMI is counted; a fault while a word is looked at is noted, and any other ends it.
+//! Exceptions and NMIs on every CPU: an NMI is counted; #UD, #GP and #PF are noted and end the function that they come in; any
+//! other ends the CPU's work.
 #![expect(unsafe_code, reason = "an IDT, and its handlers")]
 
 use core::arch::naked_asm;
@@ -7,6 +8,8 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use x86_64::VirtAddr;
 use x86_64::instructions::tables::lidt;
 use x86_64::structures::DescriptorTablePointer;
+
+use crate::ring3;
 
 /// NMIs that came, on all CPUs.
 static NMIS: AtomicU64 = AtomicU64::new(0);
@@ -25,32 +28,63 @@ const CODE: u64 = 8;
 
 /// Loads a word that may not be there; `None`: it was not.
 pub fn look(address: u64) -> Option<u64> {
-    let mut faulted = 0;
-    let word = load_word(address, &mut faulted);
-    (faulted == 0).then_some(word)
+    let mut vector = 0;
+    let word = load_word(address, &mut vector);
+    (vector == 0).then_some(word)
 }
 
-/// The load that may fault, in RAX; [`fault`] goes on in [`not_there`] then.
+/// Stores 0 where that may not be allowed; says whether it was.
+pub fn write(address: u64) -> bool {
+    let mut vector = 0;
+    store_word(address, &mut vector);
+    vector == 0
+}
+
+// What may fault has, like these, the place for the vector as its second argument, and nothing on the stack: it ends where it
+// faults.
+
 #[unsafe(naked)]
-extern "C" fn load_word(address: u64, faulted: &mut u64) -> u64 {
+extern "C" fn load_word(address: u64, vector: &mut u64) -> u64 {
     naked_asm!("mov rax, [rdi]", "ret")
 }
 
 #[unsafe(naked)]
-extern "C" fn not_there() {
-    naked_asm!("mov qword ptr [rsi], 1", "ret")
+extern "C" fn store_word(address: u64, vector: &mut u64) {
+    naked_asm!("mov qword ptr [rdi], 0", "ret")
 }
 
-/// #GP and #PF: on the stack are the error code and RIP.
 #[unsafe(naked)]
-extern "C" fn fault() -> ! {
+extern "C" fn general_protection() -> ! {
+    naked_asm!("mov qword ptr [rsi], 13", "add rsp, 8", "jmp {end}", end = sym end)
+}
+
+#[unsafe(naked)]
+extern "C" fn page_fault() -> ! {
+    naked_asm!("mov qword ptr [rsi], 14", "add rsp, 8", "jmp {end}", end = sym end)
+}
+
+#[unsafe(naked)]
+extern "C" fn invalid_opcode() -> ! {
+    naked_asm!("mov qword ptr [rsi], 6", "jmp {end}", end = sym end)
+}
+
+/// Ends what has faulted. On the stack are RIP and CS.
+#[unsafe(naked)]
+extern "C" fn end() -> ! {
     naked_asm!(
-        "lea rcx, [rip + {not_there}]",
-        "mov [rsp + 8], rcx",
-        "add rsp, 8",
+        "test byte ptr [rsp + 8], 3",
+        "jnz {ring_3}",
+        "lea rcx, [rip + {leave}]",
+        "mov [rsp], rcx",
         "iretq",
-        not_there = sym not_there,
+        ring_3 = sym ring3::come_back,
+        leave = sym leave,
     )
+}
+
+#[unsafe(naked)]
+extern "C" fn leave() {
+    naked_asm!("ret")
 }
 
 #[unsafe(naked)]
@@ -70,7 +104,9 @@ pub fn load() {
     let idt = IDT.call_once(|| {
         core::array::from_fn(|vector| match vector {
             NMI => gate(nmi as *const () as u64),
-            13 | 14 => gate(fault as *const () as u64),
+            6 => gate(invalid_opcode as *const () as u64),
+            13 => gate(general_protection as *const () as u64),
+            14 => gate(page_fault as *const () as u64),
             _ => gate(other as *const () as u64),
         })
     });
