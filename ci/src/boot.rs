@@ -7,6 +7,6 @@ mod job;
 mod report;
 mod running;
 
-pub use job::{Job, Module, USUAL_MEMORY_MIB};
+pub use job::{Job, Looks, Module, USUAL_MEMORY_MIB};
 pub use report::{Ending, Report};
 pub use running::boot;

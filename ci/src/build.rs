@@ -28,8 +28,7 @@ impl Programs {
     /// Builds what these paths need.
     pub fn build(paths: &[MachinePath]) -> Result<Self> {
         let guest = guest(&[])?;
-        let stub =
-            paths.contains(&MachinePath::Vmx).then(|| executable("loadphys-stub", &[], None));
+        let stub = paths.contains(&MachinePath::Vmx).then(stub);
         Ok(Self { guest, stub: stub.transpose()? })
     }
 
@@ -43,6 +42,12 @@ impl Programs {
     }
 }
 
+/// Builds the hypervisor.
+pub fn stub() -> Result<PathBuf> {
+    tools::rust_target(BARE_METAL)?;
+    executable("loadphys-stub", &[], None)
+}
+
 /// Builds the guest with these cargo features, which break it on purpose: in a place of its own, so
 /// that it cannot be taken for the good one.
 pub fn guest(features: &[&str]) -> Result<PathBuf> {
@@ -52,8 +57,18 @@ pub fn guest(features: &[&str]) -> Result<PathBuf> {
 
 /// Builds the guest of the tests that tries what several CPUs can do.
 pub fn cpus_guest() -> Result<PathBuf> {
+    test_guest("loadphys-cpus")
+}
+
+/// Builds the guest of the tests that does everything wrong on purpose.
+pub fn hostile_guest() -> Result<PathBuf> {
+    test_guest("loadphys-hostile")
+}
+
+fn test_guest(program: &str) -> Result<PathBuf> {
     tools::rust_target(BARE_METAL)?;
-    executable("loadphys-cpus", &[], None)
+    let mut cargo = cargo_build("loadphys-test-guests", &[]);
+    built(program, cargo.args(["--bin", program]))
 }
 
 /// Builds the ring-3 programs, which the build of the guest needs.

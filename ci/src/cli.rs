@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    build, compare, doctor, evacuate, fuzz, image, run, swap_image, test, torture,
+    build, compare, doctor, evacuate, fuzz, hostile, image, run, swap_image, test, torture,
 };
 use crate::outcome::{bad_input, report};
 
@@ -26,6 +26,7 @@ enum Command {
     Fuzz(fuzz::Arguments),
     Torture(torture::Arguments),
     Evacuate(evacuate::Arguments),
+    Hostile(hostile::Arguments),
     Run(run::Arguments),
     Image(image::Arguments),
     SwapImage(swap_image::Arguments),
@@ -51,6 +52,7 @@ impl Command {
             Self::Fuzz(arguments) => arguments.run(),
             Self::Torture(arguments) => arguments.run(),
             Self::Evacuate(arguments) => arguments.run(),
+            Self::Hostile(arguments) => arguments.run(),
             Self::Run(arguments) => arguments.run(),
             Self::Image(arguments) => arguments.run(),
             Self::SwapImage(arguments) => arguments.run(),
@@ -74,7 +76,7 @@ fn one_line(error: &clap::Error) -> String {
     let line = line.strip_prefix("error: ").unwrap_or(&line);
     let exists = match error.kind() {
         ErrorKind::InvalidSubcommand => {
-            "there is compare, test, fuzz, torture, evacuate, run, image, swap-image, doctor, build"
+            "there is compare, test, fuzz, torture, evacuate, hostile, run, image, swap-image, doctor, build"
         }
         _ => "--help lists what exists",
     };

@@ -5,6 +5,7 @@ pub mod compare;
 pub mod doctor;
 pub mod evacuate;
 pub mod fuzz;
+pub mod hostile;
 pub mod image;
 pub mod run;
 pub mod swap_image;

@@ -12,10 +12,12 @@ pub mod choose;
 pub mod kvm;
 
 mod bochs;
+mod bochs_debugger;
 mod names;
 mod qemu;
 
 pub use bochs::FIRMWARE as BOCHS_FIRMWARE;
+pub use bochs_debugger::seen;
 pub use names::{MachineName, Path};
 
 /// The command that runs a job with these disks, with its files in `place` and its console in the file `console`.

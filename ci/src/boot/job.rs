@@ -1,5 +1,6 @@
 //! What one boot is.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,6 +17,19 @@ pub struct Module {
     pub file: PathBuf,
     /// Its command line, where the loader can give it one of its own.
     pub line: String,
+}
+
+/// How memory is looked at from outside: each time that any CPU comes to a place, all of it.
+#[derive(Clone, Debug)]
+pub struct Looks {
+    /// Physical address of the instruction before which the machine is stopped.
+    pub at: u64,
+    /// How often it comes there.
+    pub times: usize,
+    /// Physical memory that is looked at.
+    pub memory: Vec<Range<u64>>,
+    /// The file for what was seen; [`crate::machines::seen`] reads it.
+    pub file: PathBuf,
 }
 
 /// One boot.
@@ -43,6 +57,8 @@ pub struct Job {
     pub cpu: Option<&'static str>,
     /// Wait for a debugger before the first instruction.
     pub debugger: bool,
+    /// Memory that is looked at from outside while it runs (Bochs).
+    pub looks: Option<Looks>,
     /// When it is ended by force.
     pub time_limit: Duration,
 }
@@ -72,6 +88,7 @@ impl Job {
             cpus: 1,
             cpu: None,
             debugger: false,
+            looks: None,
             time_limit,
         }
     }

@@ -1,5 +1,6 @@
 //! One emulator, from its start to its end.
 
+use std::fs::File;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Stdio;
@@ -46,6 +47,9 @@ fn start(job: &Job, place: &Path, console: &Path, disks: &[Made]) -> Result<Runn
     // A group of its own: Ctrl-C reaches it through us, in order.
     command.process_group(0).current_dir(place);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    if let Some(looks) = &job.looks {
+        command.stdout(File::create(&looks.file).context("no file for what is looked at")?);
+    }
     children::spawn(&mut command)
 }
 

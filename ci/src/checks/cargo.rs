@@ -11,10 +11,10 @@ use crate::workspace;
 const BARE: [&str; 6] = [
     "loadphys-apps",
     "loadphys-boot",
-    "loadphys-cpus",
     "loadphys-guest",
     "loadphys-peer-linux",
     "loadphys-stub",
+    "loadphys-test-guests",
 ];
 
 /// Crates of which Miri can run every test.

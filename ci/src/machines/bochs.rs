@@ -9,6 +9,7 @@ use anyhow::Result;
 use crate::boot::{Job, children};
 use crate::disks::Made;
 use crate::iso::{self, Entry, Menu};
+use crate::machines::bochs_debugger;
 
 /// The emulator.
 pub const PROGRAM: &str = "bochs";
@@ -25,8 +26,7 @@ const USUAL_CPU: &str = "corei7_skylake_x";
 
 /// The command that runs a job, with its files in `place` and its console in a file.
 ///
-/// Debian's build has the debugger in it and waits at the first instruction: the debugger is told
-/// to continue, and to quit when the machine has stopped.
+/// Debian's build has the debugger in it and waits at the first instruction: the debugger is told what to do.
 pub fn command(job: &Job, place: &Path, console: &Path, disks: &[Made]) -> Result<Command> {
     let image = match &job.image {
         Some(image) => image.clone(),
@@ -34,7 +34,7 @@ pub fn command(job: &Job, place: &Path, console: &Path, disks: &[Made]) -> Resul
     };
     let disks: String = disks.iter().enumerate().map(|(at, disk)| disk_line(at, disk)).collect();
     fs::write(place.join("bochsrc"), configuration(job, &image, console) + &disks)?;
-    fs::write(place.join("go"), "c\nq\n")?;
+    fs::write(place.join("go"), bochs_debugger::script(job.looks.as_ref()))?;
     let mut bochs = children::mortal(PROGRAM);
     bochs.args(["-q", "-f"]).arg(place.join("bochsrc")).arg("-rc").arg(place.join("go"));
     Ok(bochs)

@@ -13,7 +13,7 @@ use crate::{apic, traps};
 pub const OTHERS: usize = 3;
 
 /// The page in which they start.
-const PAGE: u8 = 0x8;
+pub const PAGE: u8 = 0x8;
 
 /// Turns of a loop after which something will not come about any more.
 pub const PATIENCE: u64 = 20_000_000;

@@ -20,8 +20,9 @@ pub fn nmis() -> u64 {
 }
 
 /// Vectors of exceptions.
-const VECTORS: usize = 32;
-const NMI: usize = 2;
+pub const VECTORS: usize = 32;
+/// Among them, that of NMIs.
+pub const NMI: usize = 2;
 
 /// The segment of the page at which CPUs start, and of the boot CPU's entry code.
 const CODE: u64 = 8;
@@ -87,8 +88,9 @@ extern "C" fn leave() {
     naked_asm!("ret")
 }
 
+/// An NMI is counted.
 #[unsafe(naked)]
-extern "C" fn nmi() -> ! {
+pub extern "C" fn nmi() -> ! {
     naked_asm!("lock inc qword ptr [rip + {nmis}]", "iretq", nmis = sym NMIS)
 }
 
@@ -100,24 +102,37 @@ extern "C" fn other() -> ! {
 
 /// Loads the IDT on this CPU.
 pub fn load() {
-    static IDT: spin::Once<[[u64; 2]; VECTORS]> = spin::Once::new();
+    static IDT: spin::Once<Gates> = spin::Once::new();
     let idt = IDT.call_once(|| {
         core::array::from_fn(|vector| match vector {
-            NMI => gate(nmi as *const () as u64),
-            6 => gate(invalid_opcode as *const () as u64),
-            13 => gate(general_protection as *const () as u64),
-            14 => gate(page_fault as *const () as u64),
-            _ => gate(other as *const () as u64),
+            NMI => gate(nmi as *const () as u64, 0),
+            6 => gate(invalid_opcode as *const () as u64, 0),
+            13 => gate(general_protection as *const () as u64, 0),
+            14 => gate(page_fault as *const () as u64, 0),
+            _ => gate(other as *const () as u64, 0),
         })
     });
+    // SAFETY: the handlers above end as they should.
+    unsafe { load_gates(idt) };
+}
+
+/// An IDT for exceptions.
+pub type Gates = [[u64; 2]; VECTORS];
+
+/// Loads an IDT on this CPU.
+///
+/// # Safety
+/// Its handlers end as they should.
+pub unsafe fn load_gates(idt: &'static Gates) {
     let limit = (size_of_val(idt) - 1) as u16;
     let pointer = DescriptorTablePointer { limit, base: VirtAddr::from_ptr(idt) };
-    // SAFETY: the handlers above end as they should.
+    // SAFETY: the caller's promise.
     unsafe { lidt(&pointer) };
 }
 
-/// A present interrupt gate of ring 0.
-const fn gate(handler: u64) -> [u64; 2] {
-    let low = handler & 0xffff | CODE << 16 | 0x8e << 40 | (handler >> 16 & 0xffff) << 48;
+/// A present interrupt gate of ring 0, on the stack with this number in the TSS; 0: on the one that is there.
+pub const fn gate(handler: u64, stack: u64) -> [u64; 2] {
+    let handler_low = handler & 0xffff | (handler >> 16 & 0xffff) << 48;
+    let low = handler_low | CODE << 16 | stack << 32 | 0x8e << 40;
     [low, handler >> 32]
 }

@@ -13,6 +13,7 @@ mod disks;
 mod evacuation;
 mod good;
 mod hostile;
+mod hostile_guest;
 mod linux;
 mod programs;
 mod torture;
@@ -23,6 +24,7 @@ fn main() {
     xtask::interrupt::install();
     let arguments = Arguments::from_args();
     let cases = [good::cases(), hostile::cases(), disks::cases(), linux::cases()];
-    let trials: Vec<Trial> = cases.into_iter().flatten().map(case::Case::trial).collect();
+    let mut trials: Vec<Trial> = cases.into_iter().flatten().map(case::Case::trial).collect();
+    trials.extend(hostile_guest::trials());
     libtest_mimic::run(&arguments, trials).exit();
 }

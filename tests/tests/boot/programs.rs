@@ -5,6 +5,7 @@ use std::sync::{LazyLock, Mutex};
 
 use anyhow::{Result, anyhow};
 use xtask::build::{self, Programs};
+use xtask::hostile::Hostile;
 use xtask::machines::Path;
 
 static BUILDING: Mutex<()> = Mutex::new(());
@@ -32,6 +33,15 @@ pub fn programs(path: Path) -> Result<&'static Programs> {
 pub fn cpus() -> Result<PathBuf> {
     let _one_at_a_time = BUILDING.lock();
     build::cpus_guest()
+}
+
+/// The guest that does everything wrong on purpose, and the stub.
+pub fn hostile() -> Result<&'static Hostile> {
+    static HOSTILE: LazyLock<Result<Hostile, String>> = LazyLock::new(|| {
+        let _one_at_a_time = BUILDING.lock();
+        Hostile::build().map_err(|error| format!("{error:#}"))
+    });
+    HOSTILE.as_ref().map_err(|error| anyhow!("{error}"))
 }
 
 /// A guest that is broken on purpose by a cargo feature.

@@ -2,8 +2,8 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use crate::team::{self, OTHERS, Post, comes, pause, post};
-use crate::{apic, calls, traps, window};
+use loadphys_test_guests::team::{self, OTHERS, Post, comes, pause, post};
+use loadphys_test_guests::{apic, calls, traps, window};
 
 /// Trials of CPUs, in order: each finds the CPUs as the one before leaves them.
 pub const ALL: [(&str, fn()); 6] = [

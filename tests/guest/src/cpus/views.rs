@@ -6,9 +6,11 @@ use loadphys_abi::counters::Counters;
 use loadphys_abi::discovery::GATE_VIEW;
 use loadphys_abi::{Call, Kept, Status};
 
+use loadphys_test_guests::team::{self, Post, comes, post};
+use loadphys_test_guests::{apic, calls, ring3, traps, window};
+
 use crate::gate::{self, Visit, Watch};
-use crate::team::{self, Post, comes, post};
-use crate::{apic, calls, ring3, roots, traps, window};
+use crate::roots;
 
 /// All trials, in order.
 pub const ALL: [(&str, fn()); 9] = [

@@ -5,7 +5,7 @@ use core::cell::UnsafeCell;
 
 use loadphys_abi::{Call, Kept, Status};
 
-use crate::calls;
+use loadphys_test_guests::calls;
 
 #[repr(C, align(4096))]
 struct Frame(UnsafeCell<[u64; 512]>);
