@@ -36,7 +36,7 @@ pub struct Arguments {
     guest: Option<PathBuf>,
     /// The guest's command line, for example "plan=probe"; without it the guest compares
     ///
-    /// Words are key=value: plan (compare, probe, pressure, courses, swap-full, bad-program, bad-calls, stack-overflow,
+    /// Words are key=value: plan (compare, probe, pressure, courses, swap-full, bad-program, bad-calls, attack, stack-overflow,
     /// triple-fault, hang, evacuate, torture, disk-faults), methods (a list, all, or auto), sharers and batch (lists), pages (of the shared
     /// segment), rounds (of eviction for a row), seed, check (on, off: poison freed frames and probe for stale
     /// translations), conformance (on, off: try each method first), swap-pages (0: as many as are needed), swap (ram,

@@ -76,6 +76,7 @@ impl Document {
             Record::Peer(_)
             | Record::Evacuation(_)
             | Record::Course(_)
+            | Record::Attack(_)
             | Record::Count(_)
             | Record::End(_) => {}
         }

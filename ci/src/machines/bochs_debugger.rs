@@ -35,7 +35,7 @@ pub fn seen(looks: &Looks) -> Result<Vec<Vec<Vec<u8>>>> {
     (0..looks.times).map(|_| all()).collect()
 }
 
-/// The words of a line such as `0x0000000006000000 <bogus+       0>:	0xe85250d6	0x00000000`.
+/// The words of a line such as `0x0000000006000000 <bogus+ 0>: 0xe85250d6 0x00000000`, with tabs between the parts.
 fn words(line: &str) -> Vec<u32> {
     let Some((_, words)) = line.split_once(">:").filter(|(place, _)| place.contains("<bogus+"))
     else {

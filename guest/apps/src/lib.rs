@@ -33,11 +33,13 @@ pub enum Program {
     UseFloats = 8,
     /// Touches its own pages in the order of a course.
     Follower = 9,
+    /// Executes VMFUNC, which switches views where there are any.
+    SwitchView = 10,
 }
 
 impl Program {
     /// All of them, by number.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Sharer,
         Self::ReadUnmapped,
         Self::JumpNowhere,
@@ -48,6 +50,7 @@ impl Program {
         Self::UseVectors,
         Self::UseFloats,
         Self::Follower,
+        Self::SwitchView,
     ];
 
     /// The program with this number.

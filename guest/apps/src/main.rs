@@ -22,6 +22,7 @@ fn run(start: &Start) -> ! {
         Program::UseVectors => faults::use_vectors(),
         Program::UseFloats => faults::use_floats(),
         Program::Follower => follower::run(start),
+        Program::SwitchView => faults::switch_view(),
     }
     kernel::exit()
 }

@@ -32,7 +32,9 @@ use crate::kernel::{Core, Kernel, Tally};
 use crate::scene::{Failure, Scene};
 
 pub use extent::Extent;
-use trial::Trial;
+pub use nmi::{NO_STRIKES, arrives};
+pub use reuse::NOBODY;
+pub use trial::{FOREIGN, HOME, SPARE_PAGE, Trial};
 
 /// Programs of a trial.
 const PROGRAMS: u32 = 3;

@@ -7,6 +7,7 @@ mod lock;
 mod probe;
 mod table;
 pub mod to_self;
+mod try_store;
 pub mod vector;
 
 pub use entry::leave_program;
@@ -15,3 +16,4 @@ pub use kernel_trap::{NMIS, keep_guards, nmis, take_slice_over};
 pub use lock::MaskingLock;
 pub use probe::probe;
 pub use table::load;
+pub use try_store::try_store;

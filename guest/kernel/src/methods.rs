@@ -43,6 +43,9 @@ pub const fn copy_window(cpu: usize) -> u16 {
     2 * MOST_CPUS + cpu as u16
 }
 
+/// The window of whoever looks on while a method is at work; those of disks come behind it.
+pub const ONLOOKER_WINDOW: u16 = 3 * MOST_CPUS;
+
 /// The method of this name for a CPU, which has one method at a time, or why this machine cannot have it.
 ///
 /// # Errors

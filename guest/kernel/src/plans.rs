@@ -1,5 +1,6 @@
 //! What a boot can be for: one file a plan. Each ends with a verdict.
 
+mod attack;
 mod bad_calls;
 mod bad_program;
 mod compare;
@@ -43,7 +44,7 @@ pub fn run(
     let mut kernel = Kernel::new(estate, &features, timer, plan.pages, plan.cpus as usize);
     let started = start_others(&mut kernel, &plan, others, &firmware, &features);
     let mut scene = Scene::new(kernel, plan, features);
-    match started.and_then(|()| carry_out(&mut scene)) {
+    match started.and_then(|()| carry_out(&mut scene, handoff)) {
         Ok(()) => power::end(true, format_args!("")),
         Err(why) => {
             crate::console::log!("the plan failed: {why}");
@@ -52,7 +53,7 @@ pub fn run(
     }
 }
 
-fn carry_out(scene: &mut Scene) -> Result<(), Failure> {
+fn carry_out(scene: &mut Scene, handoff: &Handoff) -> Result<(), Failure> {
     let Plan { plan, swap, faults, .. } = scene.plan;
     if faults > 0 && (plan, swap) != (PlanName::Torture, Swap::Ram) {
         return Err(Failure::new(format_args!(
@@ -70,6 +71,7 @@ fn carry_out(scene: &mut Scene) -> Result<(), Failure> {
         PlanName::Torture => torture::run(scene),
         PlanName::Evacuate => evacuate::run(scene),
         PlanName::BadCalls => bad_calls::run(scene),
+        PlanName::Attack => attack::run(scene, handoff),
         PlanName::StackOverflow => last_resorts::overflow_stack(),
         PlanName::TripleFault => last_resorts::triple_fault(),
         PlanName::Hang => last_resorts::hang(),

@@ -35,6 +35,6 @@ mod range;
 
 pub use list::{List, MOST};
 pub use mistake::{Mistake, Problem};
-pub use names::{Check, Exit, MethodName, Methods, PlanName, Rules, Swap};
+pub use names::{AttackName, Check, Exit, MethodName, Methods, PlanName, Rules, Swap};
 pub use plan::Plan;
 pub use range::MemoryRange;

@@ -5,12 +5,14 @@ use serde::Serialize;
 
 pub mod counts;
 
+mod attack;
 mod course;
 mod evacuation;
 mod peer;
 mod property;
 mod row;
 
+pub use attack::{Attack, NO_RULES};
 pub use course::Course;
 pub use evacuation::Evacuation;
 pub use peer::Peer;
@@ -30,10 +32,6 @@ pub type Sentence = String<160>;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "read", derive(serde::Deserialize))]
 #[serde(tag = "record", rename_all = "snake_case")]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one record lives at a time, and there is no heap to put it in"
-)]
 pub enum Record {
     /// First: what the guest found below it.
     Machine(Machine),
@@ -47,6 +45,8 @@ pub enum Record {
     Evacuation(Evacuation),
     /// What a program met that followed a course.
     Course(Course),
+    /// What came of an attack under one method.
+    Attack(Attack),
     /// What was asked for and cannot be had, and why.
     Skipped(Skipped),
     /// Something a test looks for: a name and a count.

@@ -1,8 +1,8 @@
 //! What the guest writes is what the host reads.
 
 use loadphys_plan::records::{
-    Count, End, Evacuation, Events, LINE_BYTES, Machine, Peer, Property, Record, Row, Skipped,
-    Stages, Struck, Ticks, counts,
+    Attack, Count, End, Evacuation, Events, LINE_BYTES, Machine, Peer, Property, Record, Row,
+    Skipped, Stages, Struck, Ticks, counts,
 };
 
 fn name<const N: usize>(text: &str) -> heapless::String<N> {
@@ -107,7 +107,17 @@ fn every_record_is_read_as_it_was_written() {
         lost: 11,
     };
     let skipped = Skipped { path: name("bare"), method: name("alias"), reason: name("no stub") };
+    let attack = |stopped| Attack {
+        path: name("vmx"),
+        method: name("space-switch-pcid"),
+        rules: name("typed-preset"),
+        attack: name("forged-entry-foreign"),
+        stopped,
+        by: name(&"b".repeat(160)),
+    };
     let records = [
+        Record::Attack(attack(Some(true))),
+        Record::Attack(attack(None)),
         Record::Machine(machine),
         Record::Row(wide_row()),
         Record::Peer(peer()),

@@ -4,6 +4,7 @@
 //! `cargo xtask test` runs them all. One of them:
 //! `cargo test -p loadphys-tests --features boots --test boot -- bare/probe`.
 
+mod attacks;
 mod case;
 mod comparison;
 mod conformance;
@@ -23,7 +24,7 @@ use libtest_mimic::{Arguments, Trial};
 fn main() {
     xtask::interrupt::install();
     let arguments = Arguments::from_args();
-    let cases = [good::cases(), hostile::cases(), disks::cases(), linux::cases()];
+    let cases = [good::cases(), attacks::cases(), hostile::cases(), disks::cases(), linux::cases()];
     let mut trials: Vec<Trial> = cases.into_iter().flatten().map(case::Case::trial).collect();
     trials.extend(hostile_guest::trials());
     libtest_mimic::run(&arguments, trials).exit();

@@ -49,7 +49,8 @@ fn life(trial: &mut Trial<'_>) -> Result<Tables, Failure> {
     tables
 }
 
-const NOBODY: Start = Start {
+/// What the program of a space is told that runs nothing.
+pub const NOBODY: Start = Start {
     program: Program::Sharer,
     index: 0,
     sharers: 1,

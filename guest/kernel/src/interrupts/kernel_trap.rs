@@ -7,7 +7,7 @@ use spin::Once;
 use x86_64::VirtAddr;
 use x86_64::registers::control::Cr2;
 
-use super::{probe, to_self, vector};
+use super::{probe, to_self, try_store, vector};
 use crate::cpu::{CpuLocal, LocalApic};
 use crate::layout::MOST_CPUS;
 use crate::panic::die;
@@ -61,7 +61,7 @@ pub extern "C" fn kernel_trap(context: &mut Context) {
         // Whoever was halted looks for himself.
         vector::WAKE => LocalApic::boot().end_of_interrupt(),
         vector::SPURIOUS => {}
-        _ if probe::caught(context) => {}
+        _ if probe::caught(context) || try_store::caught(context) => {}
         _ => report(context),
     }
 }

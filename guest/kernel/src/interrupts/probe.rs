@@ -49,7 +49,7 @@ unsafe extern "C" {
 /// Whether the fault is that of [`probe`]; if so, the context goes on behind it.
 pub fn caught(context: &mut Context) -> bool {
     let here = &raw const probe_load as u64;
-    let caught = context.vector == vector::PAGE_FAULT && context.rip == here;
+    let caught = vector::is_of_access(context.vector) && context.rip == here;
     if caught {
         context.rip = &raw const probe_missed as u64;
     }

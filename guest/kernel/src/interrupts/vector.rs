@@ -4,6 +4,8 @@
 pub const NMI: u64 = 2;
 /// An exception while another was being delivered.
 pub const DOUBLE_FAULT: u64 = 8;
+/// General-protection fault; the stub sends one where the guest touches what is not there for it.
+pub const GENERAL_PROTECTION: u64 = 13;
 /// Page fault; CR2 holds the address.
 pub const PAGE_FAULT: u64 = 14;
 /// Machine check.
@@ -21,6 +23,11 @@ pub const SPURIOUS: u64 = 255;
 /// No vector: the program came by SYSCALL.
 pub const SYSCALL: u64 = 256;
 
+/// Whether it comes of an access to memory that is not allowed, by the tables or by the stub.
+pub const fn is_of_access(vector: u64) -> bool {
+    matches!(vector, PAGE_FAULT | GENERAL_PROTECTION)
+}
+
 /// What an exception is called.
 pub const fn name(vector: u64) -> &'static str {
     match vector {
@@ -36,7 +43,7 @@ pub const fn name(vector: u64) -> &'static str {
         10 => "invalid TSS",
         11 => "segment not present",
         12 => "stack fault",
-        13 => "general protection fault",
+        GENERAL_PROTECTION => "general protection fault",
         PAGE_FAULT => "page fault",
         16 => "floating-point error",
         17 => "alignment check",

@@ -63,6 +63,8 @@ names! {
         Torture = "torture",
         /// Every call the stub must refuse.
         BadCalls = "bad-calls",
+        /// Attacks on tables, under every method: what stops each, if anything does.
+        Attack = "attack",
         /// The kernel overflows its stack: the guard page and the double-fault stack end it with a report.
         StackOverflow = "stack-overflow",
         /// The guest triple-faults: the stub reports.
@@ -113,6 +115,32 @@ names! {
         Typed = "typed",
         /// As typed, but entries have Accessed and Dirty set from the start.
         TypedPreset = "typed-preset",
+    }
+}
+
+names! {
+    /// An attack on tables.
+    AttackName, "attack" {
+        /// The kernel stores to an address that leads to a table of a space that is not loaded, right after the method was used.
+        StrayWriteForeign = "stray-write-foreign",
+        /// The same with a table of the loaded space.
+        StrayWriteOwn = "stray-write-own",
+        /// The method is told to store an entry that maps a table writable for a program, which then stores there.
+        ForgedEntryTable = "forged-entry-table",
+        /// The same with memory of the stub.
+        ForgedEntryStub = "forged-entry-stub",
+        /// The same with a page of another program.
+        ForgedEntryForeign = "forged-entry-foreign",
+        /// The kernel stores to an address that led to a table until that was released.
+        StaleUse = "stale-use",
+        /// The handler of an interrupt stores to a table of a space that is not loaded, while the method is at work.
+        InterruptUse = "interrupt-use",
+        /// A program calls the stub.
+        Ring3Vmcall = "ring-3-vmcall",
+        /// A program asks for another view.
+        Ring3Vmfunc = "ring-3-vmfunc",
+        /// A device stores to a table.
+        Dma = "dma",
     }
 }
 

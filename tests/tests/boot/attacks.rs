@@ -1,0 +1,150 @@
+//! Boots in which methods are attacked: no cell is silent, and cells that must be so are.
+
+use anyhow::{Context, Result, ensure};
+use loadphys_plan::command_line::{AttackName, MethodName, Methods, Plan, PlanName};
+use loadphys_plan::records::{Attack, NO_RULES, Record, counts};
+use xtask::boot::Report;
+use xtask::machines::Path;
+use xtask::machines::choose::emulator;
+
+use crate::case::{Case, Expected, of_plan};
+use crate::good::nothing_lost;
+
+/// Pages that the programs share.
+const PAGES: u32 = 16;
+
+/// A cell: the method, the attack, whether it is stopped, and a part of what is said of it.
+type Cell = (MethodName, AttackName, bool, &'static str);
+
+/// Cells of both paths. Wherever a method has tables mapped, a stray store reaches them; what is open for a batch only, a handler
+/// finds open; and an address that was lent goes on leading to the table until the TLB forgets it.
+const EVERYWHERE: [Cell; 14] = [
+    (MethodName::DirectMap, AttackName::StrayWriteForeign, false, "by the map of all memory"),
+    (MethodName::DirectMap, AttackName::StaleUse, false, "by the map of all memory"),
+    (MethodName::TempMap, AttackName::StrayWriteForeign, true, "not mapped anywhere"),
+    (MethodName::TempMap, AttackName::InterruptUse, false, "by a window"),
+    (MethodName::TempMap, AttackName::StaleUse, true, "page fault"),
+    (MethodName::PagingOff, AttackName::StrayWriteOwn, true, "not mapped anywhere"),
+    (MethodName::PagingOff, AttackName::InterruptUse, true, "held until afterwards"),
+    (MethodName::SpaceSwitch, AttackName::StrayWriteForeign, true, "not mapped anywhere"),
+    (MethodName::SpaceSwitch, AttackName::StrayWriteOwn, false, "by the self slot"),
+    (MethodName::SpaceSwitch, AttackName::InterruptUse, true, "then page fault"),
+    (
+        MethodName::Recursive,
+        AttackName::StrayWriteForeign,
+        false,
+        "once the method has let go: not mapped anywhere",
+    ),
+    (MethodName::Recursive, AttackName::StaleUse, false, "which the TLB still has"),
+    (MethodName::Mirror, AttackName::StrayWriteForeign, false, "by the array of frames"),
+    (MethodName::Mirror, AttackName::StaleUse, true, "page fault"),
+];
+
+/// Cells of the stub's methods.
+const OF_STUB: [Cell; 6] = [
+    (MethodName::Hypercall, AttackName::StrayWriteForeign, true, "not mapped anywhere"),
+    (MethodName::Hypercall, AttackName::StrayWriteOwn, true, "not mapped anywhere"),
+    (MethodName::Hypercall, AttackName::InterruptUse, true, "not mapped anywhere"),
+    (MethodName::Alias, AttackName::StrayWriteForeign, false, "by the alias"),
+    (MethodName::Alias, AttackName::StaleUse, true, "EPT violation"),
+    (MethodName::Alias, AttackName::InterruptUse, false, "by the alias"),
+];
+
+/// All of them.
+pub fn cases() -> Vec<Case> {
+    Path::ALL.into_iter().map(attacked).collect()
+}
+
+fn attacked(path: Path) -> Case {
+    let job = move || {
+        let (plan, methods) = (PlanName::Attack, Methods::All);
+        of_plan(path, emulator(path), Plan { plan, methods, pages: PAGES, ..Plan::default() })
+    };
+    let check = move |report: &Report| {
+        no_cell_is_silent(path, report)?;
+        let of_stub = OF_STUB.iter().filter(|_| path == Path::Vmx);
+        EVERYWHERE.iter().chain(of_stub).try_for_each(|cell| holds(report, cell))?;
+        attacks(report).try_for_each(|attack| whatever_the_method(path, attack))?;
+        ensure!(report.count(counts::AUDITS).unwrap_or(0) > 0, "there was no audit");
+        nothing_lost(report)
+    };
+    Case::new(format!("{path}/attacks"), job, Expected::good(check))
+}
+
+fn attacks(report: &Report) -> impl Iterator<Item = &Attack> {
+    report.records.iter().filter_map(|record| match record {
+        Record::Attack(attack) => Some(attack),
+        _ => None,
+    })
+}
+
+fn cell(report: &Report, method: MethodName, attack: AttackName) -> Result<&Attack> {
+    let mut cells = attacks(report);
+    let cell = cells.find(|it| (&*it.method, &*it.attack) == (method.name(), attack.name()));
+    cell.with_context(|| format!("nothing is said of {attack} under {method}"))
+}
+
+/// Every method was attacked in every way, or is not here and this is said.
+fn no_cell_is_silent(path: Path, report: &Report) -> Result<()> {
+    for method in MethodName::ALL {
+        let skipped = |it: &Record| matches!(it, Record::Skipped(it) if it.method == method.name());
+        if may_be_skipped(path, *method) && report.records.iter().any(skipped) {
+            continue;
+        }
+        for attack in AttackName::ALL {
+            let cell = cell(report, *method, *attack)?;
+            ensure!(!cell.by.is_empty(), "{attack} under {method}: nobody knows why");
+            ensure!(
+                cell.stopped.is_some() || may_be_untested(path, *attack),
+                "{attack} under {method} is untested: {}",
+                cell.by
+            );
+        }
+    }
+    Ok(())
+}
+
+/// QEMU's emulated CPU has no PCIDs; views are for CPUs that can switch them.
+fn may_be_skipped(path: Path, method: MethodName) -> bool {
+    let by_machine = match path {
+        Path::Bare => method == MethodName::SpaceSwitchPcid,
+        Path::Vmx => matches!(method, MethodName::Gate | MethodName::RootView),
+    };
+    by_machine || !path.may_have(method)
+}
+
+fn may_be_untested(path: Path, attack: AttackName) -> bool {
+    attack == AttackName::Dma || (path == Path::Bare && attack == AttackName::ForgedEntryStub)
+}
+
+fn holds(report: &Report, &(method, attack, stopped, says): &Cell) -> Result<()> {
+    let cell = cell(report, method, attack)?;
+    ensure!(
+        cell.stopped == Some(stopped) && cell.by.contains(says),
+        "{attack} under {method}: {:?}, {}",
+        cell.stopped,
+        cell.by
+    );
+    Ok(())
+}
+
+/// What programs try is the same for all methods; so are forged entries without typed rules, where the stub is kept out of reach by
+/// its nested tables alone.
+fn whatever_the_method(path: Path, attack: &Attack) -> Result<()> {
+    let wanted = match (path, attack.attack.parse()?) {
+        (_, AttackName::ForgedEntryTable | AttackName::ForgedEntryForeign) => {
+            (false, "by its page")
+        }
+        (Path::Vmx, AttackName::ForgedEntryStub) => (true, "EPT violation"),
+        (Path::Vmx, AttackName::Ring3Vmcall) => (true, "NotPrivileged"),
+        (Path::Vmx, AttackName::Ring3Vmfunc) => (true, ""),
+        (Path::Bare, AttackName::Ring3Vmcall | AttackName::Ring3Vmfunc) => (true, "invalid opcode"),
+        _ => return Ok(()),
+    };
+    let Attack { method, rules, attack, stopped, by, .. } = attack;
+    let rules_wanted = if path == Path::Bare { NO_RULES } else { "tables" };
+    ensure!(rules == rules_wanted, "{method} was attacked with rules {rules}");
+    let is_so = *stopped == Some(wanted.0) && by.contains(wanted.1);
+    ensure!(is_so, "{attack} under {method}: {stopped:?}, {by}");
+    Ok(())
+}
