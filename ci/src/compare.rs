@@ -1,5 +1,6 @@
 //! From a request to tables and files: which boots it takes, what they said, what it means.
 
+mod attacks;
 mod boots;
 mod conformance;
 mod csv;
@@ -18,6 +19,7 @@ mod targets;
 mod unmeasured;
 mod wrong;
 
+pub use attacks::{attack, attacks_told};
 pub use boots::{Measured, measure};
 pub use conformance::conformance_told;
 pub use document::Document;

@@ -84,6 +84,12 @@ pub struct Arguments {
     /// with MGLRU, 32 at a time. Its rows follow ours; "to Linux" is our mean against its mean with as many sharers.
     #[arg(long, value_name = "KERNEL")]
     peer: Option<String>,
+    /// Attack tables under every method, in boots of their own, and print what is stopped; --methods all does it by itself
+    ///
+    /// Stray stores of the kernel and of an interrupt's handler, forged entries, stale addresses, VMCALL and VMFUNC from ring 3. A
+    /// cell of the matrix says what was seen.
+    #[arg(long)]
+    attacks: bool,
     /// Where patterns and the order of victims begin
     #[arg(long, value_name = "N", default_value = "1")]
     seed: String,
@@ -126,10 +132,12 @@ impl Arguments {
         let boots = compare::measure(&request, &jobs)?;
         let peer = peer.map(|(peer, job)| compare::measure_peer(&request, peer, &job));
         let peer = peer.transpose()?;
-        let document = compare::gather_with(&request, &boots, peer.as_ref(), hash);
+        let mut document = compare::gather_with(&request, &boots, peer.as_ref(), hash);
+        let attacked = self.attacked(&request, &jobs)?;
+        document.add_attacks(&attacked);
         show(&document);
         write(&document, &out)?;
-        conclude(&document, &boots, peer.as_ref())
+        conclude(&document, &[boots, attacked].concat(), peer.as_ref())
     }
 
     fn request(&self) -> Result<Request> {
@@ -149,6 +157,14 @@ impl Arguments {
             spaces: number("--spaces", &self.spaces, 0, MOST_SPACES.into())? as u32,
             swap: self.swap.kind()?.unwrap_or(Swap::Ram),
         })
+    }
+
+    /// The boots in which methods are attacked, if that was asked for.
+    fn attacked(&self, request: &Request, jobs: &[(Path, Job)]) -> Result<Vec<Measured>> {
+        match self.attacks || request.methods == Asked::All {
+            true => compare::attack(jobs),
+            false => Ok(Vec::new()),
+        }
     }
 
     /// A time limit that was asked for.
@@ -272,6 +288,7 @@ fn show(document: &Document) {
     compare::unmeasured_told(&document.unmeasured).iter().for_each(|line| println!("{line}"));
     println!("{}", compare::properties(&document.properties));
     compare::conformance_told(document).iter().for_each(|line| println!("{line}"));
+    compare::attacks_told(&document.attacks).iter().for_each(|line| println!("{line}"));
     show_skipped(document);
 }
 

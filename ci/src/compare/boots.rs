@@ -23,16 +23,25 @@ pub struct Measured {
     pub report: Report,
 }
 
+/// Runs all boots that measure rows.
+pub fn measure(request: &Request, jobs: &[(Path, Job)]) -> Result<Vec<Measured>> {
+    side_by_side(jobs, |path, job| one(request, path, job))
+}
+
 /// Runs all boots at the same time. Emulated ticks do not depend on the host's load; where ticks
 /// are cycles, boots are run one after the other.
-pub fn measure(request: &Request, jobs: &[(Path, Job)]) -> Result<Vec<Measured>> {
+pub(super) fn side_by_side(
+    jobs: &[(Path, Job)],
+    one: impl Fn(Path, &Job) -> Result<Measured> + Sync,
+) -> Result<Vec<Measured>> {
     let noisy = jobs.iter().any(|(_, job)| job.machine.tick() == "cycle");
     if noisy {
-        return jobs.iter().map(|(path, job)| one(request, *path, job)).collect();
+        return jobs.iter().map(|(path, job)| one(*path, job)).collect();
     }
+    let one = &one;
     thread::scope(|scope| {
         let threads: Vec<_> =
-            jobs.iter().map(|(path, job)| scope.spawn(|| one(request, *path, job))).collect();
+            jobs.iter().map(|(path, job)| scope.spawn(move || one(*path, job))).collect();
         let joined = threads.into_iter().map(thread::ScopedJoinHandle::join);
         joined.map(|measured| measured.map_err(|_| anyhow!("a boot panicked"))?).collect()
     })

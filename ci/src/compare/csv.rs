@@ -1,7 +1,9 @@
 //! `compare.csv`: every figure of every row.
 
+use loadphys_plan::command_line::AttackName;
 use loadphys_plan::records::Ticks;
 
+use super::attacks::{MeasuredAttack, outcome};
 use super::document::{Document, MeasuredRow};
 use super::peers::PeerRow;
 use super::stages::stages;
@@ -13,6 +15,7 @@ pub fn csv(document: &Document) -> String {
     let Some(first) = rows.first() else {
         return String::new();
     };
+    let columns = |row| [columns(row), of_attacks(row, &document.attacks)].concat();
     let headings: Vec<String> = columns(first).into_iter().map(|(heading, _)| heading).collect();
     let mut text = headings.join(",") + "\n";
     for row in rows {
@@ -102,6 +105,22 @@ fn events(measured: &MeasuredRow) -> Vec<(String, String)> {
         column("peer", ""),
         column("ratio_to_linux", optional(measured.ratio_to_linux)),
     ]
+}
+
+/// What came of each attack on the row's method there: of several rules, the worst.
+fn of_attacks(measured: &MeasuredRow, attacks: &[MeasuredAttack]) -> Vec<(String, String)> {
+    let names = AttackName::ALL.iter().filter(|_| !attacks.is_empty());
+    let of_row = |it: &&MeasuredAttack| {
+        (it.machine, &it.attack.path, &it.attack.method)
+            == (measured.machine, &measured.row.path, &measured.row.method)
+    };
+    let worst = |name: &AttackName| {
+        let found = attacks.iter().filter(of_row).filter(|it| it.attack.attack == name.name());
+        found
+            .min_by_key(|it| it.attack.stopped.map_or(2, u8::from))
+            .map_or("", |it| outcome(&it.attack))
+    };
+    names.map(|name| column(&format!("attack_{name}"), worst(name))).collect()
 }
 
 fn of_stage(stage: &str, ticks: Ticks) -> [(String, String); 6] {

@@ -4,6 +4,7 @@ use loadphys_plan::records::{Property, Row, Skipped};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::attacks::MeasuredAttack;
 use super::flips::Flip;
 use super::peers::PeerRow;
 use super::targets::Target;
@@ -47,6 +48,8 @@ pub struct Document {
     pub flips: Vec<Flip>,
     /// What methods need.
     pub properties: Vec<MeasuredProperty>,
+    /// What came of attacks on tables, if methods were attacked.
+    pub attacks: Vec<MeasuredAttack>,
     /// What was asked for and could not be had.
     pub skipped: Vec<SkippedRow>,
     /// What was found wrong; empty after a good run.

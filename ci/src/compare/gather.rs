@@ -46,6 +46,7 @@ pub fn gather(request: &Request, boots: &[Measured], sha256: String) -> Document
         conformance: 0,
         flips: Vec::new(),
         properties: Vec::new(),
+        attacks: Vec::new(),
         skipped: Vec::new(),
         wrong: Vec::new(),
     };

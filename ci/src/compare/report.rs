@@ -2,6 +2,7 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use super::attacks::{KEY, Matrix, TITLE, headings as attack_headings};
 use super::conformance::conformance_told;
 use super::document::Document;
 use super::flips::flips_told;
@@ -33,6 +34,7 @@ pub fn html(document: &Document, pictures: &[Picture]) -> String {
                 (rows(document))
                 (flips(document))
                 (properties(document))
+                (attacks(document))
                 (skipped(document))
             }
         }
@@ -123,6 +125,24 @@ fn properties(document: &Document) -> Markup {
             }
         }
         ul { @for line in conformance_told(document) { li { (line) } } }
+    }
+}
+
+fn attacks(document: &Document) -> Markup {
+    let matrix = Matrix::of(&document.attacks);
+    html! {
+        @if !document.attacks.is_empty() {
+            h2 { (TITLE) }
+            p { (KEY) }
+            table {
+                tr { @for heading in attack_headings(&matrix, "-") { th { (heading) } } }
+                @for (names, cells) in &matrix.lines {
+                    tr { @for text in names.iter().chain(cells) { td { (text) } } }
+                }
+            }
+            ol { @for note in &matrix.notes { li { (note) } } }
+            ul { @for line in &matrix.untried { li { (line) } } }
+        }
     }
 }
 
