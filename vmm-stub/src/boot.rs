@@ -9,19 +9,21 @@ mod low_page;
 mod memory;
 mod others;
 mod problem;
+mod rules;
 
 use core::arch::naked_asm;
 use core::convert::Infallible;
 
+use loadphys_abi::discovery::RuleSet;
 use loadphys_boot::handoff::Handoff;
-use loadphys_plan::command_line::Rules;
 
 use crate::descriptors::Descriptors;
 use crate::ending::{self, fatal};
 use crate::image::STACK;
 use crate::say::{self, say};
 use crate::vmx::capability::Capabilities;
-use crate::vmx::{controls, support};
+use crate::vmx::controls::{self, Controls};
+use crate::vmx::support;
 use crate::{command_line, descriptors};
 use cpus::Boot;
 use firmware::Firmware;
@@ -60,10 +62,7 @@ fn boot(
     if let Some(exit) = command_line::exit(&handoff.command_line).or(command_line::exit(line)) {
         ending::choose(exit);
     }
-    match command_line::rules(line) {
-        Rules::Tables => {}
-        rules => return Err(Problem::Rules(rules)),
-    }
+    let rules = command_line::rules(line);
     support::check().map_err(Problem::NoVmx)?;
     let cpu = support::cpu();
     let capabilities = Capabilities::read(support::msr);
@@ -75,12 +74,20 @@ fn boot(
         say!("{absent}");
     }
     let file = guest::find(&handoff)?;
-    let wanted =
-        Wanted { gib_pages: controls.gib_pages, views: controls.views, cpus: firmware.cpus() };
+    let wanted = wanted(rules, &controls, firmware.cpus());
     let mut memory = memory::set_up(&handoff, &file, cpu, wanted)?;
     let place = memory.pool.take_one::<Descriptors>().ok_or(cpus::NO_FRAME)?;
     let descriptors = descriptors::load(place, descriptors::boot_tops());
     let guest = guest::load(&handoff, file, &mut memory, line)?;
-    let boot = Boot { memory, capabilities, controls, machine: cpu, firmware };
+    let boot = Boot { memory, capabilities, controls, machine: cpu, firmware, rules };
     cpus::run(boot, descriptors, &guest)
+}
+
+/// With typed rules every edit is a call, and views to edit tables in would be of no use.
+fn wanted(rules: RuleSet, controls: &Controls, cpus: usize) -> Wanted {
+    let typed = rules != RuleSet::Tables;
+    if typed && controls.views {
+        say!("typed rules: no gate, no views of other roots");
+    }
+    Wanted { gib_pages: controls.gib_pages, views: controls.views && !typed, typed, cpus }
 }

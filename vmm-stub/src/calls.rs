@@ -4,18 +4,17 @@
 //! nothing but RAX and RDX.
 
 mod batch;
+mod registration;
 mod views;
 
 use loadphys_abi::counters::Counters;
-use loadphys_abi::{Call, Kept, Status};
-use loadphys_rules::{MemoryAt, Request, Tables, Wish};
-use spin::Mutex;
+use loadphys_abi::{Call, Status};
+use loadphys_rules::{Entries, Found, Mapping, Request, Wish};
 
 use crate::counts;
 use crate::cpu::Cpu;
-use crate::flush;
-use crate::physical;
-use crate::views::Views;
+use crate::physical::{self, Guest};
+use crate::rules::{Rules, with_rules};
 use crate::vmx::enter::Registers;
 use crate::vmx::vmcs::{GuestField, Vmcs};
 
@@ -69,91 +68,59 @@ fn perform(call: Call, registers: &Registers, cpu: &mut Cpu) -> Answer {
         Err(status) => return Answer::refused(status),
     };
     match request {
-        Request::One { address, wish } => one(&cpu.shared.tables, address, wish),
+        Request::One { address, wish } => one(&cpu.shared.rules, address, wish),
         Request::Batch { address, count } => batch::perform(address, count, cpu),
-        Request::Register { frame, level, kept } => register(frame, level, kept, cpu),
-        Request::Release { frame } => release(frame, cpu),
+        Request::Register { frame, level, kept } => registration::register(frame, level, kept, cpu),
+        Request::Release { frame } => registration::release(frame, cpu),
         Request::Counters { address } => counters(address, cpu),
         Request::SetGate { frame } => views::set_gate(frame, cpu),
         Request::BindView { own, target } => views::bind_view(own, target, cpu),
-        Request::Unmap { .. } => Answer::refused(Status::NotOffered),
-    }
-}
-
-fn one(tables: &Tables<'_>, address: u64, wish: Wish) -> Answer {
-    match tables.operation(address, wish) {
-        Ok(operation) => {
-            let found = physical::apply(operation);
-            let status = if found.differs { Status::Differs } else { Status::Done };
-            Answer { status, value: found.entry }
+        Request::Unmap { root, page, frame } => {
+            unmap(&cpu.shared.rules, Mapping { root, page, frame })
         }
-        Err(status) => Answer::refused(status),
     }
 }
 
-fn register(frame: u64, level: u64, kept: Kept, cpu: &Cpu) -> Answer {
-    let shared = cpu.shared;
-    let gate = shared.views.as_ref().and_then(Views::alias);
-    if kept == Kept::Open || kept == Kept::Gate && gate.is_none() {
-        return Answer::refused(Status::NotOffered);
-    }
-    let alias = shared.alias.as_ref().map(Mutex::lock);
-    match shared.tables.register(frame, level) {
-        Ok(table) => {
-            match kept {
-                Kept::Alias => alias.iter().for_each(|alias| alias.show(table)),
-                Kept::Gate => gate.iter().for_each(|alias| alias.show(table)),
-                Kept::Calls | Kept::Open => {}
-            }
-            Answer::done(0)
+/// What was found, or why nothing was looked for.
+impl From<Result<Found, Status>> for Answer {
+    #[inline]
+    fn from(done: Result<Found, Status>) -> Self {
+        match done {
+            Ok(Found { entry, differs: true }) => Self { status: Status::Differs, value: entry },
+            Ok(Found { entry, differs: false }) => Self::done(entry),
+            Err(status) => Self::refused(status),
         }
-        Err(status) => Answer::refused(status),
     }
 }
 
-/// Each alias forgets the table, on all CPUs, and so does each view of a root, before the guest hears that it is released.
-fn release(frame: u64, cpu: &mut Cpu) -> Answer {
-    let shared = cpu.shared;
-    let alias = shared.alias.as_ref().map(Mutex::lock);
-    let table = match shared.tables.release(frame) {
-        Ok(table) => table,
-        Err(status) => return Answer::refused(status),
-    };
-    let gate = shared.views.as_ref().and_then(Views::alias);
-    let hidden = [alias.as_deref(), gate].map(|alias| alias.and_then(|alias| alias.hide(table)));
-    drop(alias);
-    let hidden = hidden.into_iter().flatten();
-    cpu.counts.alias_flushes.add(hidden.clone().count() as u64);
-    if let Some(stale) = hidden.chain(views::unbind(frame, cpu)).next() {
-        flush::forget(stale, cpu);
-        views::settle(cpu);
-    }
-    Answer::done(0)
+fn one(rules: &Rules, address: u64, wish: Wish) -> Answer {
+    Answer::from(with_rules!(rules, rules => rules.perform(address, wish, &Guest)))
 }
 
+fn unmap(rules: &Rules, mapping: Mapping) -> Answer {
+    Answer::from(with_rules!(rules, rules => rules.unmap(mapping, &Guest)))
+}
+
+/// The frames stay what they are until all is stored.
 fn counters(address: u64, cpu: &Cpu) -> Answer {
-    match cpu.shared.tables.memory(address, size_of::<Counters>() as u64) {
-        Ok(at) => {
-            physical::store_counters(at, &counts::total(cpu.shared.counts));
-            Answer::done(0)
+    let total = counts::total(cpu.shared.counts);
+    with_rules!(&cpu.shared.rules, rules => {
+        match rules.memory(address, size_of::<Counters>() as u64) {
+            Ok(at) => {
+                physical::store_counters(at, &total);
+                Answer::done(0)
+            }
+            Err(status) => Answer::refused(status),
         }
-        Err(status) => Answer::refused(status),
-    }
+    })
 }
 
 /// Loads words that may lie in plain memory or in tables, if all of them are the guest's.
-pub fn load_words<const N: usize>(tables: &Tables<'_>, address: u64) -> Option<[u64; N]> {
+pub fn load_words<const N: usize>(rules: &Rules, address: u64) -> Option<[u64; N]> {
     let mut words = [0; N];
     for (word, at) in words.iter_mut().zip((address..).step_by(8)) {
-        *word = match tables.memory(at, 8) {
-            Ok(at) => load_word(at),
-            Err(_) => physical::apply(tables.operation(at, Wish::Load).ok()?).entry,
-        };
+        let at = with_rules!(rules, rules => rules.word(at)).ok()?;
+        *word = Guest.load(at);
     }
     Some(words)
-}
-
-fn load_word(at: MemoryAt) -> u64 {
-    let words = physical::words(at);
-    words.first().map_or(0, |word| word.load(core::sync::atomic::Ordering::Relaxed))
 }

@@ -1,5 +1,6 @@
 //! What the stub takes from its command line, and which one is the guest's.
 
+use loadphys_abi::discovery::RuleSet;
 use loadphys_boot::handoff::Handoff;
 use loadphys_plan::command_line::{Exit, Rules};
 
@@ -9,11 +10,15 @@ pub fn exit(line: &str) -> Option<Exit> {
     words.find_map(|word| word.strip_prefix("exit=")?.parse().ok())
 }
 
-/// The `rules=` of a line; [`Rules::Tables`] without one. A word that cannot be used is the guest's to complain about.
-pub fn rules(line: &str) -> Rules {
+/// The `rules=` of a line; [`RuleSet::Tables`] without one. A word that cannot be used is the guest's to complain about.
+pub fn rules(line: &str) -> RuleSet {
     let mut words = line.split_ascii_whitespace();
     let rules = words.find_map(|word| word.strip_prefix("rules=")?.parse().ok());
-    rules.unwrap_or(Rules::Tables)
+    match rules {
+        None | Some(Rules::Tables) => RuleSet::Tables,
+        Some(Rules::Typed) => RuleSet::Typed,
+        Some(Rules::TypedPreset) => RuleSet::TypedPreset,
+    }
 }
 
 /// The guest's command line: what was passed with its module, or else the whole of the stub's own.
@@ -27,7 +32,8 @@ pub fn guests(handoff: &Handoff) -> &str {
 #[cfg(test)]
 mod tests {
     use super::{exit, rules};
-    use loadphys_plan::command_line::{Exit, Rules};
+    use loadphys_abi::discovery::RuleSet;
+    use loadphys_plan::command_line::Exit;
 
     #[test]
     fn the_exit_is_found_among_other_words() {
@@ -38,7 +44,8 @@ mod tests {
 
     #[test]
     fn the_rules_are_tables_unless_others_are_named() {
-        assert_eq!(rules("plan=probe rules=typed-preset"), Rules::TypedPreset);
-        assert_eq!(rules("plan=probe rules=none"), Rules::Tables);
+        assert_eq!(rules("plan=probe rules=typed"), RuleSet::Typed);
+        assert_eq!(rules("plan=probe rules=typed-preset"), RuleSet::TypedPreset);
+        assert_eq!(rules("plan=probe rules=none"), RuleSet::Tables);
     }
 }

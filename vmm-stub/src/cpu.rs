@@ -4,12 +4,12 @@ use core::sync::atomic::AtomicU32;
 
 use loadphys_abi::batch::{Item, MOST_ITEMS};
 use loadphys_abi::discovery::Features;
-use loadphys_rules::Tables;
 use spin::Mutex;
 
 use crate::counts::Counts;
 use crate::descriptors::Descriptors;
 use crate::ept::alias::Alias;
+use crate::rules::Rules;
 use crate::stale::Team;
 use crate::views::Views;
 use crate::vmx::controls::Controls;
@@ -22,7 +22,7 @@ pub const VPID: u16 = 1;
 #[derive(Debug)]
 pub struct Shared {
     /// The rules.
-    pub tables: Tables<'static>,
+    pub rules: Rules,
     /// The alias, if there is one. Who holds the lock makes a frame a table and shows it, or makes it none and hides it:
     /// when the lock is free the alias shows the registered tables and nothing else. Nobody waits for other CPUs while
     /// holding it.

@@ -20,6 +20,11 @@
 //! on COM1 and a #GP. It cannot reach memory by a call except entries of tables it registered and plain memory of its
 //! own ([`loadphys_rules`]). VT-x, processor trace and the debug store are hidden from it.
 //!
+//! Under the rules `typed` and `typed-preset` it cannot write to a table but by calls, which check what is stored: frames that
+//! are tables are read-only, and all memory is mapped by pages of 4 KiB so that this takes one store ([`rules`]). There are no views
+//! besides the usual one then. What the walker cannot write to it cannot set Accessed and Dirty in; the stub does, unless the
+//! guest has.
+//!
 //! # What it still can do
 //! - Devices write to memory as their drivers tell them, the stub's included: no IOMMU is set up.
 //! - A CPU that ACPI does not list, or that did not answer the stub, is not under the stub; should the guest make it run,
@@ -45,6 +50,7 @@ pub mod needs;
 pub mod paging;
 pub mod pci;
 pub mod places;
+pub mod rules;
 pub mod stale;
 pub mod tree;
 pub mod views;

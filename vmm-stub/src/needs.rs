@@ -20,6 +20,8 @@ pub struct Needs {
     pub top: u64,
     /// Frames of known number: nested tables, own tables, what VT-x wants.
     pub frames: usize,
+    /// Bytes that the rules keep for each frame.
+    pub frame_bytes: u64,
     /// Whether there is an alias, with an entry for each frame.
     pub alias: bool,
     /// With views besides the usual one: the tables of the gate view, without those of its alias.
@@ -51,13 +53,13 @@ impl Needs {
         self.views.map_or(0, |gate| gate + self.alias_tables() + others)
     }
 
-    /// All of it, each part in whole frames, with the rules' byte for each frame.
+    /// All of it, each part in whole frames, with what the rules keep for each frame.
     pub fn bytes(&self) -> u64 {
         let parts = [
             (self.frames + self.alias_tables() + self.view_tables()) as u64 * FRAME_BYTES,
             self.cpu_bytes.next_multiple_of(FRAME_BYTES as usize) as u64 * self.cpus as u64,
             self.stack_bytes as u64 * self.cpus.saturating_sub(1) as u64,
-            self.top / FRAME_BYTES,
+            self.top / FRAME_BYTES * self.frame_bytes,
             self.file_bytes,
         ];
         parts.map(|part| part.next_multiple_of(FRAME_BYTES)).iter().sum()
@@ -123,6 +125,7 @@ mod tests {
         let needs = Needs {
             top: 0x40_0001,
             frames: 2,
+            frame_bytes: 1,
             alias: true,
             views: None,
             cpus: 1,
@@ -139,6 +142,9 @@ mod tests {
         assert_eq!(with_views.bytes(), needs.bytes() + views * 0x1000);
         let with_views = Needs { views: Some(7), ..without };
         assert_eq!(with_views.bytes(), without.bytes() + (views - 3) * 0x1000);
+        let kept = Needs { top: 0x1000_0000, ..without };
+        let wide = Needs { frame_bytes: 4, ..kept };
+        assert_eq!(wide.bytes(), kept.bytes() + 3 * 0x1_0000);
         let three = Needs { cpus: 3, ..needs };
         assert_eq!(three.bytes(), (2 + 3 + 3 + 2 * 3 + 1 + 2) * 0x1000);
     }

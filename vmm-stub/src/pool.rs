@@ -7,6 +7,7 @@ use core::slice;
 use core::sync::atomic::{AtomicU8, AtomicU64};
 
 use loadphys_abi::FRAME_BYTES;
+use loadphys_rules::typed::Frame;
 
 use crate::counts::Counts;
 use crate::image::Stacks;
@@ -24,6 +25,8 @@ unsafe impl Zeroable for u8 {}
 unsafe impl Zeroable for AtomicU8 {}
 // SAFETY: as above.
 unsafe impl Zeroable for AtomicU64 {}
+// SAFETY: zeroes are a frame that is not the guest's, and that is what it is for.
+unsafe impl Zeroable for Frame {}
 // SAFETY: anything is a value of it; `take` looks at the alignment.
 unsafe impl<T: 'static> Zeroable for MaybeUninit<T> {}
 // SAFETY: numbers.

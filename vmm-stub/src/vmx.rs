@@ -29,6 +29,8 @@ pub(crate) mod start_up;
 #[cfg(target_os = "none")]
 pub(crate) mod support;
 #[cfg(target_os = "none")]
+pub(crate) mod touch;
+#[cfg(target_os = "none")]
 pub(crate) mod view;
 #[cfg(target_os = "none")]
 pub(crate) mod vmcs;

@@ -4,6 +4,7 @@ use loadphys_abi::batch::{Action, Item};
 use loadphys_abi::{Call, Status};
 
 use crate::allowed::EntryAt;
+use crate::entries::{Entries, Found};
 use crate::request::Request;
 use crate::tables::Tables;
 
@@ -77,6 +78,20 @@ impl Tables<'_> {
     #[inline]
     pub fn operation(&self, address: u64, wish: Wish) -> Result<Operation, Status> {
         Ok(Operation { entry: self.entry(address)?, wish })
+    }
+
+    /// Does this to the entry at this physical address.
+    ///
+    /// # Errors
+    /// As [`Tables::entry`].
+    #[inline]
+    pub fn perform(
+        &self,
+        address: u64,
+        wish: Wish,
+        memory: &impl Entries,
+    ) -> Result<Found, Status> {
+        Ok(self.operation(address, wish)?.perform(memory))
     }
 
     /// Whether this item of a batch may be done. The item is a copy that the guest cannot reach.

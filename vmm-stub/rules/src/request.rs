@@ -6,6 +6,7 @@ use loadphys_abi::{Call, Kept, Status};
 use crate::allowed::MemoryAt;
 use crate::operation::Wish;
 use crate::tables::Tables;
+use crate::typed::Typed;
 
 /// What a guest asks for, with the addresses as it gave them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +101,20 @@ impl Tables<'_> {
     /// # Errors
     /// As [`Tables::memory`].
     pub fn array(&self, address: u64, count: u64) -> Result<MemoryAt, Status> {
-        self.memory(address, count.saturating_mul(size_of::<Item>() as u64))
+        self.memory(address, bytes_of(count))
     }
+}
+
+impl Typed<'_> {
+    /// As [`Tables::array`].
+    ///
+    /// # Errors
+    /// As [`Typed::memory`].
+    pub fn array(&self, address: u64, count: u64) -> Result<MemoryAt, Status> {
+        self.memory(address, bytes_of(count))
+    }
+}
+
+const fn bytes_of(items: u64) -> u64 {
+    items.saturating_mul(size_of::<Item>() as u64)
 }

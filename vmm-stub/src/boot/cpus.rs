@@ -8,7 +8,6 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use loadphys_abi::FRAME_BYTES;
 use loadphys_abi::discovery::{ABI_VERSION, Features, RuleSet};
-use loadphys_rules::Tables;
 use raw_cpuid::cpuid;
 use spin::{Mutex, Once};
 use x86::vmx::vmcs::{control, guest as guest_fields};
@@ -18,6 +17,7 @@ use super::guest::Guest;
 use super::memory::Memory;
 use super::others;
 use super::problem::Problem;
+use super::rules;
 use crate::counts::Counts;
 use crate::cpu::{Cpu, Shared, VPID};
 use crate::descriptors::Descriptors;
@@ -26,6 +26,7 @@ use crate::flush::Caches;
 use crate::local_apic::LocalApic;
 use crate::madt::MOST_CPUS;
 use crate::pool::Pool;
+use crate::rules::Rules;
 use crate::say::{self, say};
 use crate::stale::{Member, Team};
 use crate::views::Views;
@@ -60,6 +61,8 @@ pub struct Boot {
     pub machine: support::Cpu,
     /// The CPUs that there are.
     pub firmware: Firmware,
+    /// What the guest's calls are held against.
+    pub rules: RuleSet,
 }
 
 /// Runs the guest. It comes back only with a problem.
@@ -74,7 +77,8 @@ pub fn run(
     let (capabilities, machine) = (boot.capabilities, boot.machine);
     let cpus = boot.firmware.cpus();
     let counts = &*memory.pool.take::<Counts>(cpus).ok_or(NO_FRAME)?;
-    let shared = SHARED.call_once(|| shared(memory, boot.controls, machine, guest, counts));
+    let rules = rules::make(memory, machine.width, &guest.memory, boot.rules);
+    let shared = SHARED.call_once(|| shared(memory, boot.controls, machine, rules, counts));
     let common = Common { capabilities, machine, shared, bitmap: bitmap.as_ptr() as u64 };
     let on = Parts::take(&mut memory.pool)?.enter_vmx(&capabilities, descriptors, &common)?;
     let cpu = on.with_vmcs(0, common)?;
@@ -163,19 +167,14 @@ fn shared(
     memory: &mut Memory,
     controls: Controls,
     machine: support::Cpu,
-    guest: &Guest,
+    rules: Rules,
     counts: &'static [Counts],
 ) -> Shared {
     let cpus = counts.len();
-    let tables = Tables::new(memory.frames);
-    for region in guest.memory.iter().filter(|region| region.usable) {
-        tables.grant(region.start..region.end);
-    }
     let alias_shift = memory.alias.as_ref().map(|(_, window)| window.shift());
     let components = cpuid!(0xd, 0);
     let xcr0 = u64::from(components.edx) << 32 | u64::from(components.eax);
     Shared {
-        tables,
         alias: memory.alias.as_ref().map(|(alias, _)| Mutex::new(*alias)),
         team: Team::new(&MEMBERS[..cpus]),
         apics: &APICS[..cpus],
@@ -184,10 +183,11 @@ fn shared(
             version: ABI_VERSION,
             alias_shift,
             views: memory.views.as_ref().map_or(1, Views::count),
-            rules: RuleSet::Tables,
+            rules: rules.name(),
             gate: memory.views.as_ref().is_some_and(|views| views.alias().is_some()),
             root_views: memory.views.as_ref().is_some_and(Views::has_roots),
         },
+        rules,
         controls,
         ept_pointer: entry::pointer(memory.usual.root()),
         views: memory.views.take(),

@@ -7,6 +7,7 @@ use core::sync::atomic::{AtomicU8, AtomicU64};
 use heapless::Vec;
 use loadphys_abi::FRAME_BYTES;
 use loadphys_boot::handoff::{Handoff, MOST_MODULES};
+use loadphys_rules::typed::Frame;
 use x86_64::PhysAddr;
 use x86_64::registers::control::{Cr0, Cr0Flags, Cr3, Cr3Flags};
 use x86_64::registers::model_specific::{Efer, EferFlags};
@@ -43,6 +44,14 @@ const fn shared_frames(cpus: usize) -> usize {
 /// Tables more than were counted, since the count does not know yet where the range ends.
 const SPARE_TABLES: usize = 4;
 
+/// What the rules keep for each frame.
+pub enum Frames {
+    /// A byte.
+    Tables(&'static [AtomicU8]),
+    /// A word.
+    Typed(&'static mut [Frame]),
+}
+
 /// What was set up.
 pub struct Memory {
     /// All that is the stub's.
@@ -53,8 +62,8 @@ pub struct Memory {
     pub root: u64,
     /// Stacks for the CPUs that are not the boot CPU.
     pub stacks: &'static mut [Stacks],
-    /// The rules' bytes.
-    pub frames: &'static [AtomicU8],
+    /// What the rules keep.
+    pub frames: Frames,
     /// The alias and its place.
     pub alias: Option<(Alias<'static>, Window)>,
     /// The nested tables of the usual view.
@@ -77,6 +86,8 @@ pub struct Wanted {
     pub gib_pages: bool,
     /// There are to be views besides the usual one.
     pub views: bool,
+    /// The rules are typed: single frames become read-only.
+    pub typed: bool,
     /// How many CPUs there are.
     pub cpus: usize,
 }
@@ -97,13 +108,14 @@ pub fn set_up(
         stub: image.all.clone(),
         end: layout::end(cpu.width, gib_pages, top),
         largest: if gib_pages { 3 } else { 2 },
-        fine: if wanted.views { fine(&file.place()) } else { 0..0 },
+        fine: fine(&file.place(), top, wanted),
         rights: ALL_RIGHTS,
         alias: devices::window(&handoff.memory, cpu.width, top),
         mtrrs: &mtrrs,
     };
     let needs = Needs {
         file_bytes: file.bytes_to_copy(),
+        frame_bytes: if wanted.typed { size_of::<Frame>() as u64 } else { 1 },
         views: wanted.views.then(|| tables_needed(&nested) + SPARE_TABLES),
         ..needs(top, cpus, &own, &nested)
     };
@@ -122,9 +134,15 @@ pub fn set_up(
     fill(Taken { pool, root, stacks }, nested, needs)
 }
 
-/// The part of the guest's image in which the gate may be: all, if it is not very large.
-const fn fine(place: &Range<u64>) -> Range<u64> {
+/// What is mapped by single frames: with typed rules all memory, with views the part of the guest's image in which the gate may
+/// be, which is all of that if it is not very large.
+const fn fine(place: &Range<u64>, top: u64, wanted: Wanted) -> Range<u64> {
     const MOST: u64 = 64 << 20;
+    match wanted {
+        Wanted { typed: true, .. } => return 0..top,
+        Wanted { views: false, .. } => return 0..0,
+        Wanted { views: true, .. } => {}
+    }
     let end = place.start + MOST;
     place.start..if place.end < end { place.end } else { end }
 }
@@ -139,7 +157,7 @@ struct Taken {
 /// Takes what is needed from the pool, with the nested tables built.
 fn fill(taken: Taken, mut nested: Layout<'_>, needs: Needs) -> Result<Memory, Problem> {
     let Taken { mut pool, root, stacks } = taken;
-    let frames = pool.take::<AtomicU8>((needs.top / FRAME_BYTES) as usize).ok_or(FULL)?;
+    let frames = take_frames(&mut pool, needs)?;
     nested.alias = nested.alias.filter(|_| needs.alias);
     let alias = take_alias(&mut pool, &mut nested, needs)?;
     let usual = build(&mut pool, &nested)?;
@@ -151,6 +169,15 @@ fn fill(taken: Taken, mut nested: Layout<'_>, needs: Needs) -> Result<Memory, Pr
     };
     let alias = alias.zip(window);
     Ok(Memory { stub, pool, root, stacks, frames, alias, usual, views })
+}
+
+fn take_frames(pool: &mut Pool, needs: Needs) -> Result<Frames, Problem> {
+    let count = (needs.top / FRAME_BYTES) as usize;
+    Ok(if needs.frame_bytes == 1 {
+        Frames::Tables(pool.take(count).ok_or(FULL)?)
+    } else {
+        Frames::Typed(pool.take(count).ok_or(FULL)?)
+    })
 }
 
 /// An alias of its own for a layout that has a window for one.
@@ -200,6 +227,7 @@ fn needs(top: u64, cpus: usize, own: &OwnMemory, nested: &Layout<'_>) -> Needs {
     Needs {
         top,
         frames: CPU_FRAMES * cpus + shared_frames(cpus) + tables,
+        frame_bytes: 1,
         alias: nested.alias.is_some(),
         views: None,
         cpus,

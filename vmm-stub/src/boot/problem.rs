@@ -3,7 +3,6 @@
 use core::fmt;
 
 use loadphys_boot::handoff::HandoffError;
-use loadphys_plan::command_line::Rules;
 
 use crate::guest::image::BadImage;
 use crate::madt::BadMadt;
@@ -17,8 +16,6 @@ use crate::vmx::support::NoVmx;
 pub enum Problem {
     /// What the loader left cannot be used.
     Handoff(HandoffError),
-    /// Rules that this stub does not have.
-    Rules(Rules),
     /// No VT-x.
     NoVmx(NoVmx),
     /// VT-x without something that is needed.
@@ -47,7 +44,6 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Handoff(error) => write!(f, "{error}"),
-            Self::Rules(rules) => write!(f, "rules={rules}: this stub has the rules 'tables' only"),
             Self::NoVmx(error) => write!(f, "{error}"),
             Self::Control(missing) => write!(f, "{missing}"),
             Self::Madt(why) => write!(f, "ACPI's list of CPUs cannot be read: {why}"),

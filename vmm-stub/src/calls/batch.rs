@@ -1,17 +1,19 @@
 //! Many operations in one call.
 //!
 //! The array is copied before anything is checked, so the guest's other CPUs cannot change an item between the
-//! check and the use. What was found goes back item by item, into that field only.
+//! check and the use. What was found goes back item by item, into that field only; under the typed rules no frame becomes a table
+//! meanwhile.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use loadphys_abi::Status;
 use loadphys_abi::batch::Item;
-use loadphys_rules::Tables;
+use loadphys_rules::{Found, Wish};
 
 use super::Answer;
 use crate::cpu::Cpu;
-use crate::physical;
+use crate::physical::{self, Guest};
+use crate::rules::with_rules;
 
 /// Words of an item, and which of them is `found`.
 const WORDS: usize = size_of::<Item>() / 8;
@@ -21,15 +23,19 @@ const FOUND: usize = core::mem::offset_of!(Item, found) / 8;
 type Place = [AtomicU64; WORDS];
 
 pub(super) fn perform(address: u64, count: u64, cpu: &mut Cpu) -> Answer {
-    let tables = &cpu.shared.tables;
-    let at = match tables.array(address, count) {
-        Ok(at) => at,
-        Err(status) => return Answer::refused(status),
-    };
-    let (places, _) = physical::words(at).as_chunks::<WORDS>();
-    let items = &mut cpu.items[..places.len()];
-    copy(places, items);
-    let answer = work(tables, places, items);
+    let items = &mut cpu.items[..count as usize];
+    let answer = with_rules!(&cpu.shared.rules, rules => {
+        match rules.array(address, count) {
+            Ok(at) => {
+                let (places, _) = physical::words(at).as_chunks::<WORDS>();
+                copy(places, items);
+                work(places, items, |item| {
+                    rules.perform(item.entry, Wish::of_item(item)?, &Guest)
+                })
+            }
+            Err(status) => Answer::refused(status),
+        }
+    });
     cpu.counts.batch_items.add(answer.value);
     answer
 }
@@ -43,16 +49,20 @@ fn copy(places: &[Place], items: &mut [Item]) {
 }
 
 /// Does the items in order, up to the first that is refused.
-fn work(tables: &Tables<'_>, places: &[Place], items: &[Item]) -> Answer {
+#[inline]
+fn work(
+    places: &[Place],
+    items: &[Item],
+    mut perform: impl FnMut(&Item) -> Result<Found, Status>,
+) -> Answer {
     let mut done = 0;
     for (item, place) in items.iter().zip(places) {
-        let operation = match tables.item(item) {
-            Ok(operation) => operation,
+        let found = match perform(item) {
+            Ok(found) => found,
             Err(status) => {
                 return Answer { status, value: done };
             }
         };
-        let found = physical::apply(operation);
         place[FOUND].store(found.entry, Ordering::Relaxed);
         if found.differs {
             return Answer { status: Status::Differs, value: done };

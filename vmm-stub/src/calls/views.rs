@@ -21,7 +21,7 @@ fn answer(done: Result<u64, Status>) -> Answer {
 /// The frame is taken, all CPUs forget that they could write to it, and only then can it be executed in other views.
 pub(super) fn set_gate(frame: u64, cpu: &mut Cpu) -> Answer {
     let done = views(cpu).and_then(|views| {
-        let stale = views.set_gate(&cpu.shared.tables, frame)?;
+        let stale = views.set_gate(cpu.shared.rules.tables()?, frame)?;
         flush::forget(stale, cpu);
         views.open_gate(frame);
         Ok(0)
@@ -34,7 +34,7 @@ pub(super) fn bind_view(own: u64, target: u64, cpu: &mut Cpu) -> Answer {
 }
 
 fn bind(views: &Views<'_>, roots: (u64, u64), cpu: &mut Cpu) -> Result<u32, Status> {
-    let tables = &cpu.shared.tables;
+    let tables = cpu.shared.rules.tables()?;
     let view = loop {
         match views.take(tables, roots, cpu.number)? {
             Taken::Bound(view) => return Ok(view),

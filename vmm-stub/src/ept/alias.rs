@@ -86,10 +86,10 @@ impl<'a> Alias<'a> {
         Self { pages }
     }
 
-    /// Shows a table. What was not there is remembered by no CPU (SDM volume 3, section "Caching Translation
+    /// Shows a table, with these rights. What was not there is remembered by no CPU (SDM volume 3, section "Caching Translation
     /// Information"), so no flush is due.
-    pub fn show(&self, table: TableAt) {
-        let page = entry::page(table.address(), 1, MemoryType::WriteBack, READ | WRITE);
+    pub fn show(&self, table: TableAt, rights: u64) {
+        let page = entry::page(table.address(), 1, MemoryType::WriteBack, rights);
         self.set(table, page);
     }
 

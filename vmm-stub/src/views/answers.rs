@@ -34,7 +34,7 @@ const TRANSLATED: u64 = 1 << 8;
 impl Violation {
     /// What it comes to.
     pub const fn answer(self) -> Answer {
-        let walking = self.qualification & (LINEAR | TRANSLATED) == LINEAR;
+        let walking = is_walk(self.qualification);
         match (self.usual, self.delivering) {
             (true, _) => Answer::Refuse,
             (false, true) => Answer::DeliverInUsual,
@@ -43,6 +43,11 @@ impl Violation {
             }
         }
     }
+}
+
+/// Whether it was the walker's access to a table.
+pub const fn is_walk(qualification: u64) -> bool {
+    qualification & (LINEAR | TRANSLATED) == LINEAR
 }
 
 /// When an NMI of the guest's is delivered.

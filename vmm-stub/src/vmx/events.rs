@@ -73,6 +73,24 @@ pub fn deliver_again(vmcs: &mut Vmcs) {
     vmcs.set(GuestField::EVENT, event);
 }
 
+/// The guest tries again what exited at an access: an event that was being delivered is so anew, and an IRET that had ended the
+/// blocking of NMIs already has not done so yet.
+pub fn try_again(vmcs: &mut Vmcs, qualification: u64) {
+    const UNBLOCKED_NMIS: u64 = 1 << 12;
+    let blocking = vmcs.get(GuestField::INTERRUPTIBILITY);
+    if !in_delivery(vmcs) {
+        if qualification & UNBLOCKED_NMIS != 0 {
+            vmcs.set(GuestField::INTERRUPTIBILITY, blocking | BY_NMI);
+        }
+        return;
+    }
+    if vmcs.field(ro::IDT_VECTORING_INFO) & KIND == NMI {
+        // Its delivery blocks others; it would not be delivered while they are blocked.
+        vmcs.set(GuestField::INTERRUPTIBILITY, blocking & !BY_NMI);
+    }
+    deliver_again(vmcs);
+}
+
 /// An NMI or a machine check came while the guest ran.
 pub fn on_event(cpu: &mut Cpu) {
     match answers::event(cpu.vmcs.field(ro::VMEXIT_INTERRUPTION_INFO)) {

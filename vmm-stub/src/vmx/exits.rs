@@ -239,7 +239,7 @@ fn apply(change: &cr0::Change, cpu: &mut Cpu) {
 fn load_pdptes(cpu: &mut Cpu) -> bool {
     const RESERVED: u64 = 0xfff0_0000_0000_01e6;
     let at = cpu.vmcs.get(GuestField::CR3) & 0xffff_ffe0;
-    let Some(entries) = calls::load_words::<4>(&cpu.shared.tables, at) else {
+    let Some(entries) = calls::load_words::<4>(&cpu.shared.rules, at) else {
         return false;
     };
     let bad = |entry: &u64| entry & 1 != 0 && entry & RESERVED != 0;

@@ -10,7 +10,7 @@ use crate::views::Views;
 use crate::views::answers::{Answer, Violation, is_way_back};
 use crate::vmx::enter::Registers;
 use crate::vmx::vmcs::Vmcs;
-use crate::vmx::{events, exits, report};
+use crate::vmx::{events, exits, report, touch};
 
 /// Whether the guest is in its usual view.
 pub fn is_usual(cpu: &Cpu) -> bool {
@@ -50,6 +50,9 @@ pub fn on_vmfunc(registers: &Registers, cpu: &mut Cpu) {
 
 /// The guest touched what its view does not show, or not in this way.
 pub fn on_violation(cpu: &mut Cpu) {
+    if touch::settles(cpu) {
+        return;
+    }
     let violation = Violation {
         usual: is_usual(cpu),
         delivering: events::in_delivery(&cpu.vmcs),

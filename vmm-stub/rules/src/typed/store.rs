@@ -1,6 +1,5 @@
 //! Loads and stores of entries, with what they count.
 
-use loadphys_abi::batch::Item;
 use loadphys_abi::{ENTRY_BYTES, Status};
 
 use super::Typed;
@@ -45,15 +44,6 @@ impl Typed<'_> {
             }
         };
         Ok(Found::from(stored))
-    }
-
-    /// Does what this item of a batch wishes for. The item is a copy that the guest cannot reach.
-    ///
-    /// # Errors
-    /// [`Status::UnknownAction`], then as [`Typed::perform`].
-    #[inline]
-    pub fn item(&mut self, item: &Item, memory: &impl Entries) -> Result<Found, Status> {
-        self.perform(item.entry, Wish::of_item(item)?, memory)
     }
 
     /// Empties the entry that maps a page, if it maps the frame that is expected: [`Found::differs`] says that it does not.

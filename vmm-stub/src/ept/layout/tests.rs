@@ -166,7 +166,7 @@ fn the_alias_shows_registered_tables_and_nothing_else() {
     assert!(shown().is_empty());
     for frame in [0, 0x1f_f000, 0x20_0000, top - 4096] {
         let table = tables.register(frame, 1).unwrap();
-        alias.show(table);
+        alias.show(table, READ | WRITE);
         assert_eq!(shown(), [frame]);
         let place = built.walk(base + frame + 8).unwrap();
         let kind = MemoryType::WriteBack as u64;
