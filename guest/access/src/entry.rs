@@ -2,6 +2,7 @@
 //! Paging", tables 5-15 to 5-20).
 
 use x86_64::PhysAddr;
+use x86_64::structures::paging::page_table::PageTableLevel;
 use x86_64::structures::paging::{PageTableFlags, PhysFrame};
 
 /// The 64 bits of an entry. Unlike `x86_64::structures::paging::page_table::PageTableEntry` it
@@ -31,6 +32,20 @@ impl Entry {
     #[inline]
     pub const fn flags(self) -> PageTableFlags {
         PageTableFlags::from_bits_truncate(self.0)
+    }
+
+    /// The same entry as the walker leaves it in a table of this level, once it has used it for a write: with Accessed, and
+    /// with Dirty if it maps a page writable. What is not present stays as it is.
+    #[inline]
+    #[must_use]
+    pub const fn touched(self, level: PageTableLevel) -> Self {
+        const WRITTEN: u64 = PageTableFlags::PRESENT.union(PageTableFlags::WRITABLE).bits();
+        let written = matches!(level, PageTableLevel::One) && self.0 & WRITTEN == WRITTEN;
+        match (self.is_present(), written) {
+            (false, _) => self,
+            (true, false) => Self(self.0 | PageTableFlags::ACCESSED.bits()),
+            (true, true) => Self(self.0 | Self::TOUCHED),
+        }
     }
 
     /// Whether the walker uses it.
@@ -71,5 +86,21 @@ impl Entry {
 impl core::fmt::Debug for Entry {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "Entry({:#018x})", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use x86_64::structures::paging::page_table::PageTableLevel;
+
+    use super::Entry;
+
+    #[test]
+    fn what_is_present_is_touched_and_only_pages_become_dirty() {
+        let (one, two) = (PageTableLevel::One, PageTableLevel::Two);
+        assert_eq!(Entry(0x1003).touched(one), Entry(0x1063));
+        assert_eq!(Entry(0x1001).touched(one), Entry(0x1021));
+        assert_eq!(Entry(0x1003).touched(two), Entry(0x1023));
+        assert_eq!(Entry(0x1002).touched(one), Entry(0x1002));
     }
 }

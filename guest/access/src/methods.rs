@@ -86,5 +86,5 @@ methods! {
     /// Checked calls of the stub.
     hypercall: Hypercall<'a> = "hypercall",
     /// The stub's alias of registered tables.
-    alias: Alias = "alias",
+    alias: Alias<'a> = "alias",
 }

@@ -1,4 +1,5 @@
-//! The stub's alias: a window on physical memory that shows registered tables and nothing else.
+//! The stub's alias: a window on physical memory that shows registered tables and nothing else. Where it shows them read-only,
+//! loads go through it and edits are calls.
 #![expect(unsafe_code, reason = "a method reaches entries by raw addresses")]
 
 use loadphys_abi::Kept;
@@ -6,31 +7,46 @@ use x86_64::VirtAddr;
 use x86_64::structures::paging::PhysFrame;
 use x86_64::structures::paging::page_table::PageTableLevel;
 
+use super::Hypercall;
 use super::registration;
 use crate::cpu::Cpu;
 use crate::lend::{self, Lend};
-use crate::operation::{EntryName, Method, Operation, Refusal, Stopped};
+use crate::operation::{Action, EntryName, Method, Operation, Refusal, Stopped};
 
 /// Entries at a fixed distance from their physical addresses.
+#[derive(Debug)]
+pub struct Alias<'a> {
+    window: Window,
+    /// How entries are stored, if not through the window.
+    calls: Option<Hypercall<'a>>,
+}
+
+/// Where the alias is mapped.
 #[derive(Clone, Copy, Debug)]
-pub struct Alias {
+struct Window {
     base: VirtAddr,
 }
 
-impl Alias {
+impl<'a> Alias<'a> {
     /// Through an alias whose first byte is mapped at `base`.
     ///
     /// # Safety
     /// In every space, `base + p` is mapped (supervisor, writable, no-execute) to the stub's
     /// alias of physical address `p`, for all memory in which tables may lie.
     pub const unsafe fn new(base: VirtAddr) -> Self {
-        Self { base }
+        Self { window: Window { base }, calls: None }
+    }
+
+    /// Through an alias that shows tables read-only: a batch with an edit in it becomes a call.
+    #[must_use]
+    pub const fn read_only(self, calls: Hypercall<'a>) -> Self {
+        Self { calls: Some(calls), ..self }
     }
 }
 
 // SAFETY: the alias shows each adopted table at its physical address; what is mapped where never
 // changes, so no TLB entry of the alias is ever stale.
-unsafe impl Lend for Alias {
+unsafe impl Lend for Window {
     #[inline]
     fn lend(&mut self, name: &EntryName) -> VirtAddr {
         // SAFETY: the whole window is mapped (see `Alias::new`), so its addresses are canonical.
@@ -39,11 +55,17 @@ unsafe impl Lend for Alias {
 }
 
 // SAFETY: the adapter does the operations in order, whole and atomically.
-unsafe impl<C: Cpu> Method<C> for Alias {
+unsafe impl<C: Cpu> Method<C> for Alias<'_> {
     #[inline]
     unsafe fn apply(&mut self, cpu: &C, operations: &mut [Operation]) -> Result<(), Stopped> {
-        // SAFETY: the caller's duty is the same.
-        unsafe { lend::apply(self, cpu, operations) }
+        match &mut self.calls {
+            Some(calls) if operations.iter().any(|operation| operation.action != Action::Load) => {
+                // SAFETY: the caller's duty is the same.
+                unsafe { calls.apply(cpu, operations) }
+            }
+            // SAFETY: the caller's duty is the same.
+            _ => unsafe { lend::apply(&mut self.window, cpu, operations) },
+        }
     }
 
     fn adopt(&mut self, cpu: &C, table: PhysFrame, level: PageTableLevel) -> Result<(), Refusal> {

@@ -16,6 +16,8 @@ use crate::operation::{Action, Method, Operation, Refusal, Stopped};
 #[derive(Debug)]
 pub struct Hypercall<'a> {
     items: &'a mut [Item],
+    /// Entries are stored as the walker leaves them.
+    touched: bool,
 }
 
 impl<'a> Hypercall<'a> {
@@ -29,7 +31,27 @@ impl<'a> Hypercall<'a> {
     /// If there is no room for a single item.
     pub const unsafe fn new(items: &'a mut [Item]) -> Self {
         assert!(!items.is_empty(), "room for at least one item");
-        Self { items }
+        Self { items, touched: false }
+    }
+
+    /// For a stub under which the walker cannot set Accessed and Dirty: what is stored has them already
+    /// ([`loadphys_abi::discovery::RuleSet::TypedPreset`]).
+    #[must_use]
+    pub const fn touched(self) -> Self {
+        Self { touched: true, ..self }
+    }
+
+    /// The operation as it is asked for.
+    #[inline]
+    fn asked(&self, operation: &Operation) -> Action {
+        let level = operation.name.level();
+        match operation.action {
+            Action::Exchange(new) if self.touched => Action::Exchange(new.touched(level)),
+            Action::CompareExchange { expected, new } if self.touched => {
+                Action::CompareExchange { expected, new: new.touched(level) }
+            }
+            action => action,
+        }
     }
 }
 
@@ -40,9 +62,11 @@ unsafe impl<C: Cpu> Method<C> for Hypercall<'_> {
     unsafe fn apply(&mut self, cpu: &C, operations: &mut [Operation]) -> Result<(), Stopped> {
         match operations {
             // SAFETY: the caller's duty is the same.
-            [only] => unsafe { alone(cpu, only) }.map_err(|refusal| Stopped { done: 0, refusal }),
+            [only] => {
+                unsafe { self.alone(cpu, only) }.map_err(|refusal| Stopped { done: 0, refusal })
+            }
             // SAFETY: the caller's duty is the same.
-            many => unsafe { in_batches(self.items, cpu, many) },
+            many => unsafe { self.in_batches(cpu, many) },
         }
     }
 
@@ -55,64 +79,68 @@ unsafe impl<C: Cpu> Method<C> for Hypercall<'_> {
     }
 }
 
-/// # Safety
-/// As for [`Method::apply`].
-unsafe fn alone<C: Cpu>(cpu: &C, operation: &mut Operation) -> Result<(), Refusal> {
-    let at = operation.name.physical();
-    let (call, arguments) = match operation.action {
-        Action::Load => (Call::Load, [at, 0, 0]),
-        Action::Exchange(new) => (Call::Exchange, [at, new.0, 0]),
-        Action::CompareExchange { expected, new } => {
-            (Call::CompareExchange, [at, expected.0, new.0])
+impl Hypercall<'_> {
+    /// # Safety
+    /// As for [`Method::apply`].
+    unsafe fn alone<C: Cpu>(&self, cpu: &C, operation: &mut Operation) -> Result<(), Refusal> {
+        let at = operation.name.physical();
+        let (call, arguments) = match self.asked(operation) {
+            Action::Load => (Call::Load, [at, 0, 0]),
+            Action::Exchange(new) => (Call::Exchange, [at, new.0, 0]),
+            Action::CompareExchange { expected, new } => {
+                (Call::CompareExchange, [at, expected.0, new.0])
+            }
+        };
+        // SAFETY: the stub changes the named entry only, which the caller allows.
+        let (status, answer) = unsafe { cpu.vmcall(call.number(), arguments) };
+        match registration::refusal(status) {
+            None | Some(Refusal::Differs) => operation.found = Entry(answer),
+            Some(Refusal::Stub(_) | Refusal::Above4GiB) => {}
         }
-    };
-    // SAFETY: the stub changes the named entry only, which the caller allows.
-    let (status, answer) = unsafe { cpu.vmcall(call.number(), arguments) };
-    match registration::refusal(status) {
-        None | Some(Refusal::Differs) => operation.found = Entry(answer),
-        Some(Refusal::Stub(_) | Refusal::Above4GiB) => {}
+        registration::refusal(status).map_or(Ok(()), Err)
     }
-    registration::refusal(status).map_or(Ok(()), Err)
-}
 
-/// # Safety
-/// As for [`Method::apply`].
-unsafe fn in_batches<C: Cpu>(
-    room: &mut [Item],
-    cpu: &C,
-    operations: &mut [Operation],
-) -> Result<(), Stopped> {
-    let most = room.len().min(MOST_ITEMS);
-    for (number, chunk) in operations.chunks_mut(most).enumerate() {
-        // SAFETY: the caller's duty is the same.
-        unsafe { one_batch(&mut room[..chunk.len()], cpu, chunk) }
-            .map_err(|stopped| Stopped { done: number * most + stopped.done, ..stopped })?;
+    /// # Safety
+    /// As for [`Method::apply`].
+    unsafe fn in_batches<C: Cpu>(
+        &mut self,
+        cpu: &C,
+        operations: &mut [Operation],
+    ) -> Result<(), Stopped> {
+        let most = self.items.len().min(MOST_ITEMS);
+        for (number, chunk) in operations.chunks_mut(most).enumerate() {
+            // SAFETY: the caller's duty is the same.
+            unsafe { self.one_batch(cpu, chunk) }
+                .map_err(|stopped| Stopped { done: number * most + stopped.done, ..stopped })?;
+        }
+        Ok(())
     }
-    Ok(())
-}
 
-/// # Safety
-/// As for [`Method::apply`].
-unsafe fn one_batch<C: Cpu>(
-    items: &mut [Item],
-    cpu: &C,
-    operations: &mut [Operation],
-) -> Result<(), Stopped> {
-    for (item, operation) in items.iter_mut().zip(operations.iter()) {
-        *item = laid_out(operation);
-    }
-    // SAFETY: the stub changes the named entries only, which the caller allows.
-    let (status, done) = unsafe { cpu.vmcall_batch(items) };
-    let refusal = registration::refusal(status);
-    // A stub that says more were done than were asked for is not believed.
-    let done = usize::try_from(done).unwrap_or(usize::MAX).min(items.len());
-    let told = done + usize::from(refusal == Some(Refusal::Differs));
-    for (operation, item) in operations.iter_mut().zip(items.iter()).take(told) {
-        operation.found = Entry(item.found);
-    }
-    match refusal {
-        Some(refusal) => Err(Stopped { done, refusal }),
-        None if done < items.len() => Err(Stopped { done, refusal: Refusal::Stub(status) }),
-        None => Ok(()),
+    /// # Safety
+    /// As for [`Method::apply`].
+    unsafe fn one_batch<C: Cpu>(
+        &mut self,
+        cpu: &C,
+        operations: &mut [Operation],
+    ) -> Result<(), Stopped> {
+        for (at, operation) in operations.iter().enumerate() {
+            let action = self.asked(operation);
+            self.items[at] = laid_out(&Operation { action, ..*operation });
+        }
+        let items = &mut self.items[..operations.len()];
+        // SAFETY: the stub changes the named entries only, which the caller allows.
+        let (status, done) = unsafe { cpu.vmcall_batch(items) };
+        let refusal = registration::refusal(status);
+        // A stub that says more were done than were asked for is not believed.
+        let done = usize::try_from(done).unwrap_or(usize::MAX).min(items.len());
+        let told = done + usize::from(refusal == Some(Refusal::Differs));
+        for (operation, item) in operations.iter_mut().zip(items.iter()).take(told) {
+            operation.found = Entry(item.found);
+        }
+        match refusal {
+            Some(refusal) => Err(Stopped { done, refusal }),
+            None if done < items.len() => Err(Stopped { done, refusal: Refusal::Stub(status) }),
+            None => Ok(()),
+        }
     }
 }
