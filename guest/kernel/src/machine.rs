@@ -230,6 +230,10 @@ impl Deeds for Machine {
         self.method.release(&self.hardware, table)
     }
 
+    fn notes_use(&self) -> bool {
+        !self.roots.preset()
+    }
+
     #[inline]
     fn edited(&mut self, operations: &[Operation]) {
         self.tlb.edited(operations);

@@ -10,6 +10,7 @@ use foreign_access::methods::{
 };
 use heapless::Vec;
 use loadphys_abi::batch::{Item, MOST_ITEMS};
+use loadphys_abi::discovery::RuleSet;
 use loadphys_plan::command_line::{MethodName, Methods, Plan};
 use x86_64::VirtAddr;
 
@@ -79,16 +80,32 @@ pub fn make(
             }
             MethodName::InContext => Ok(AnyMethod::InContext(InContext::new(slot(SELF_SLOT)))),
             MethodName::Hypercall if features.stub.is_none() => Err("no stub below"),
-            MethodName::Hypercall => Ok(AnyMethod::Hypercall(Hypercall::new(&mut *items))),
+            MethodName::Hypercall => Ok(AnyMethod::Hypercall(calls(&mut *items, features))),
             MethodName::Alias if features.stub.is_none() => Err("no stub below"),
             MethodName::Alias if alias_base(features).is_none() => Err("the stub has no alias"),
-            MethodName::Alias => Ok(AnyMethod::Alias(Alias::new(slot_base(ALIAS_SLOT)))),
+            MethodName::Alias => {
+                let alias = Alias::new(slot_base(ALIAS_SLOT));
+                Ok(AnyMethod::Alias(match features.rules() {
+                    RuleSet::Tables => alias,
+                    _ => alias.read_only(calls(&mut *items, features)),
+                }))
+            }
             MethodName::Gate | MethodName::RootView if features.stub.is_none() => {
                 Err("no stub below")
             }
             MethodName::Gate | MethodName::RootView => Err("the stub has no such views"),
         }
     }
+}
+
+/// Calls, under which entries are as the stub's rules want them.
+///
+/// # Safety
+/// As for [`Hypercall::new`].
+unsafe fn calls<'i>(items: &'i mut [Item], features: &Features) -> Hypercall<'i> {
+    // SAFETY: the caller's promise.
+    let calls = unsafe { Hypercall::new(items) };
+    if features.rules() == RuleSet::TypedPreset { calls.touched() } else { calls }
 }
 
 /// The one that needs nothing below.

@@ -6,6 +6,7 @@ use alloc::boxed::Box;
 use foreign_access::methods::AnyMethod;
 use foreign_access::{Cpu, Entry};
 use x86_64::structures::paging::PhysFrame;
+use x86_64::structures::paging::page_table::PageTableLevel;
 
 use crate::layout::KERNEL_HALF;
 use crate::methods::{Reach, SlotEntry, own_entries};
@@ -20,6 +21,8 @@ pub struct Roots {
     kernel: PhysFrame,
     half: [u64; ENTRIES],
     reach: Reach,
+    /// Entries have Accessed from the start, and Dirty if they map a page writable.
+    preset: bool,
 }
 
 impl Roots {
@@ -29,18 +32,32 @@ impl Roots {
         window: &mut Window,
         kernel: PhysFrame,
         reach: Reach,
+        preset: bool,
     ) -> &'static Self {
         let mut half = [0; ENTRIES];
         // SAFETY: looking does no harm.
         unsafe {
             window.show(cpu, kernel, |words| half.copy_from_slice(&words[KERNEL_HALF.into()..]))
         };
-        Box::leak(Box::new(Self { kernel, half, reach }))
+        Box::leak(Box::new(Self { kernel, half, reach, preset }))
     }
 
     /// What methods have of the virtual space.
     pub fn reach(&self) -> &Reach {
         &self.reach
+    }
+
+    /// The tables that the kernel's half, and what methods add to it, lead to. None belongs to a space.
+    pub fn open_tables(&self) -> impl Iterator<Item = PhysFrame> {
+        let places = self.reach.places.map(|(slot, _)| slot);
+        let added = [self.reach.alias, self.reach.direct, places].into_iter().flatten();
+        let half = self.half.iter().map(|entry| Entry(*entry));
+        half.chain(added.map(|slot| slot.entry)).filter_map(Entry::table)
+    }
+
+    /// Whether entries have Accessed and Dirty from the start, so that they say nothing.
+    pub fn preset(&self) -> bool {
+        self.preset
     }
 
     /// What a root holds in the kernel's half that is not the kernel's but a method's, by slot.
@@ -81,6 +98,9 @@ impl Roots {
             window.show(cpu, root, |words| {
                 words[KERNEL_HALF.into()..].copy_from_slice(&self.half);
                 put(words, &entries);
+                if self.preset {
+                    words[KERNEL_HALF.into()..].iter_mut().for_each(touch);
+                }
             });
         }
     }
@@ -90,4 +110,9 @@ fn put(words: &mut Words, entries: &[SlotEntry]) {
     for SlotEntry { slot, entry } in entries {
         words[usize::from(*slot)] = entry.0;
     }
+}
+
+/// Of the root's entries none maps a page.
+fn touch(word: &mut u64) {
+    *word = Entry(*word).touched(PageTableLevel::Four).0;
 }

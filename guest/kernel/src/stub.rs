@@ -3,7 +3,8 @@
 
 use foreign_access::Cpu;
 use loadphys_abi::batch::Item;
-use loadphys_abi::{Call, Status, counters::Counters};
+use loadphys_abi::{Call, Kept, Status, counters::Counters};
+use x86_64::structures::paging::PhysFrame;
 
 use crate::layout::{IMAGE_OFFSET, MOST_CPUS};
 
@@ -23,6 +24,16 @@ pub fn counters(cpu: &impl Cpu) -> Counters {
     assert_eq!(status, Some(Status::Done), "the stub gives its counters");
     // SAFETY: the stub has written it, and no other CPU has this place.
     unsafe { place.read_volatile() }
+}
+
+/// Tells a stub that checks what entries lead to that this table of level three is the kernel's own, who writes it as it likes.
+///
+/// # Panics
+/// If the stub refuses: nothing else has been registered yet.
+pub fn open(cpu: &impl Cpu, table: PhysFrame) {
+    let arguments = [table.start_address().as_u64(), 3, Kept::Open.number()];
+    let (status, _) = call(cpu, Call::RegisterTable.number(), arguments);
+    assert_eq!(status, Some(Status::Done), "the stub takes {table:?} for the kernel's own");
 }
 
 /// Calls the stub. The answer's status is `None` for a number that no status has.

@@ -51,6 +51,12 @@ pub trait Machine {
     /// The refusal of whoever must agree.
     fn release(&mut self, table: PhysFrame) -> Result<(), Refusal>;
 
+    /// Whether the walker notes in entries that pages are used. Where it does not, there is nothing to be learnt from Accessed, and
+    /// victims are chosen by when they came.
+    fn notes_use(&self) -> bool {
+        true
+    }
+
     /// These operations on entries of level one were done and took something away: notes what must
     /// be flushed. One whose action is [`foreign_access::Action::Load`] changed nothing; it does no harm to flush
     /// it too.

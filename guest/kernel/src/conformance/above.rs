@@ -8,7 +8,7 @@ use x86_64::structures::paging::page_table::PageTableLevel;
 use x86_64::structures::paging::{PageTableFlags, PhysFrame};
 
 use super::Outcome;
-use super::entries::SOFTWARE;
+use super::entries::ABSENT;
 use super::reference::PHYSICAL_MODE_END;
 use super::trial::{FOREIGN, HOME, SPARE_PAGE, Trial};
 use crate::scene::Failure;
@@ -71,7 +71,7 @@ fn upper_entry(trial: &mut Trial<'_>, number: usize) -> Result<EntryName, Failur
 
 /// All actions on an entry that is empty before and after.
 fn edits(leaf: EntryName) -> [Operation; 4] {
-    let (empty, full) = (Entry::EMPTY, Entry(SOFTWARE));
+    let (empty, full) = (Entry::EMPTY, ABSENT);
     [
         Operation::new(leaf, Action::Exchange(full)),
         Operation::new(leaf, Action::Load),
@@ -90,7 +90,7 @@ fn refused(trial: &mut Trial<'_>, frame: PhysFrame) -> Result<(), Failure> {
     for number in [HOME, FOREIGN] {
         let low = upper_entry(trial, number)?;
         let high = low.in_table(frame, PageTableLevel::One);
-        let full = Action::Exchange(Entry(SOFTWARE));
+        let full = Action::Exchange(ABSENT);
         trial.batch(&mut [low, high, low].map(|name| Operation::new(name, full)))?;
         trial.batch(&mut [Operation::new(low, Action::Exchange(Entry::EMPTY))])?;
     }

@@ -13,6 +13,9 @@ use crate::scene::Failure;
 /// A bit that the walker ignores in entries of every level, and this kernel too.
 pub const SOFTWARE: u64 = 1 << 10;
 
+/// An entry that is not present, and names no memory.
+pub const ABSENT: Entry = Entry(Entry::FRAME_BITS | SOFTWARE);
+
 /// Operations of the longest batch: more than room for items is anywhere.
 pub const LONG: usize = 2 * MOST_ITEMS + 3;
 

@@ -6,7 +6,7 @@ use page_reclaim::{tables, tear_down};
 use x86_64::structures::paging::PhysFrame;
 
 use super::Outcome;
-use super::entries::SOFTWARE;
+use super::entries::ABSENT;
 use super::trial::{SPARE_PAGE, Trial};
 use crate::other_context;
 use crate::scene::Failure;
@@ -67,7 +67,7 @@ fn edit(trial: &mut Trial<'_>, root: PhysFrame) -> Result<Tables, Failure> {
     let names = trial.walk(root, SPARE_PAGE)?;
     trial.batch(&mut names.map(|name| Operation::new(name, Action::Load)))?;
     let leaf = |entry| Operation::new(names[3], Action::Exchange(entry));
-    trial.batch(&mut [leaf(Entry(SOFTWARE)), leaf(Entry::EMPTY)])?;
+    trial.batch(&mut [leaf(ABSENT), leaf(Entry::EMPTY)])?;
     Ok(names.map(|name| name.table()))
 }
 

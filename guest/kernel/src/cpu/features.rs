@@ -1,7 +1,7 @@
 //! What the CPU can do, by CPUID (SDM volume 2, "CPUID").
 
 use heapless::String;
-use loadphys_abi::discovery;
+use loadphys_abi::discovery::{self, RuleSet};
 use raw_cpuid::{CpuId, cpuid};
 
 /// Features that the kernel uses where they are offered.
@@ -50,6 +50,11 @@ impl Features {
             syscall: has(processor.as_ref().map(|p| p.has_syscall_sysret())),
             stub: has(basic.as_ref().map(|b| b.has_hypervisor())).then(stub).flatten(),
         }
+    }
+
+    /// What the stub below checks; [`RuleSet::Tables`] where there is none.
+    pub fn rules(&self) -> RuleSet {
+        self.stub.map_or(RuleSet::Tables, |stub| stub.rules)
     }
 
     /// The first of the features that another CPU has and this one has not, or the other way round.

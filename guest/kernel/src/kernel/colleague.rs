@@ -1,6 +1,7 @@
 //! What the kernel of any CPU is made of.
 #![expect(unsafe_code, reason = "gives each CPU its window")]
 
+use loadphys_abi::discovery::RuleSet;
 use loadphys_plan::command_line::MethodName;
 use x86_64::structures::paging::PhysFrame;
 
@@ -12,6 +13,7 @@ use crate::cpu::Features;
 use crate::machine::{Machine, hardware};
 use crate::methods::{self, Reach, kernel_window};
 use crate::roots::Roots;
+use crate::stub;
 use crate::swap::Swap;
 use crate::timer::Timer;
 use crate::tlb::{self, Tlb};
@@ -38,7 +40,12 @@ impl Colleague {
     ) -> Self {
         tlb::prepare(cpus, estate.root);
         let mut window = window(&estate.reach, 0);
-        let roots = Roots::read(&hardware(0), &mut window, estate.root, estate.reach);
+        let rules = features.rules();
+        let preset = rules == RuleSet::TypedPreset;
+        let roots = Roots::read(&hardware(0), &mut window, estate.root, estate.reach, preset);
+        if rules != RuleSet::Tables {
+            roots.open_tables().for_each(|table| stub::open(&hardware(0), table));
+        }
         let shared = Shared::keep(estate.memory, shared_pages);
         Self { shared, roots, swap: estate.swap, features: features.clone(), timer }
     }

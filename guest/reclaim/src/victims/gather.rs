@@ -16,7 +16,8 @@ pub const SHARERS: usize = 64;
 const ACCESSED: u64 = PageTableFlags::ACCESSED.bits();
 
 /// Clears Accessed in the entries of some pages, and marks as used those in which it was set. Entries that change
-/// meanwhile are left as they are: Dirty is never lost. Pages that are being evicted are left alone.
+/// meanwhile are left as they are: Dirty is never lost. Pages that are being evicted are left alone, and so is everything where
+/// the walker notes nothing.
 ///
 /// # Panics
 /// If there is no room for a single operation.
@@ -27,6 +28,9 @@ pub fn gather<R: Records, M: Machine>(
     room: &mut [Operation],
 ) {
     assert!(!room.is_empty(), "room for at least one operation");
+    if !machine.notes_use() {
+        return;
+    }
     while !pages.is_empty() {
         let (begun, laid) = records.with(|memory| lay_out(memory, pages, room));
         pages = &pages[begun..];
