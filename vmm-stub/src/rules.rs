@@ -89,7 +89,7 @@ impl<'a> Guarded<'a> {
     pub fn begin(&mut self, frame: u64, level: u64) -> Result<(TableAt, Stale), Status> {
         let table = self.typed.begin_register(frame, level)?;
         self.allow(table, READ);
-        Ok((table, Stale::new()))
+        Ok((table, Stale::taken_away()))
     }
 
     /// It becomes a table, or memory again.

@@ -28,7 +28,7 @@ pub struct Stale(());
 
 impl Stale {
     /// Said by whoever took it away.
-    pub const fn new() -> Self {
+    pub const fn taken_away() -> Self {
         Self(())
     }
 }

@@ -21,7 +21,9 @@ pub struct Table(pub [AtomicU64; ENTRIES]);
 
 impl Table {
     /// Nothing is mapped.
-    pub const EMPTY: Self = Self([const { AtomicU64::new(0) }; ENTRIES]);
+    pub const fn empty() -> Self {
+        Self([const { AtomicU64::new(0) }; ENTRIES])
+    }
 
     /// What this entry holds.
     pub fn get(&self, index: usize) -> u64 {

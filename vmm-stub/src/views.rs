@@ -195,7 +195,7 @@ impl Views<'_> {
         state.has_gate = true;
         let page = usual.load(Ordering::Relaxed);
         usual.store(entry::with_rights(page, READ | EXECUTE), Ordering::Release);
-        Ok(Stale::new())
+        Ok(Stale::taken_away())
     }
 
     /// Opens the gate view, in which no CPU has been yet.
@@ -253,7 +253,7 @@ impl Views<'_> {
         let Some(taken) = state.bindings.take(by) else { return Ok(Taken::NoneNow) };
         let view = number(taken.place);
         self.list.set(view as usize, 0);
-        let recycled = taken.recycled.then(Stale::new);
+        let recycled = taken.recycled.then(Stale::taken_away);
         Ok(recycled.map_or(Taken::Free(view), |stale| Taken::Recycled(view, stale)))
     }
 
@@ -292,7 +292,7 @@ impl Views<'_> {
         let mut any = None;
         self.state.lock().bindings.unbind(root, by, |place| {
             self.list.set(number(place) as usize, 0);
-            any = Some(Stale::new());
+            any = Some(Stale::taken_away());
         });
         any
     }

@@ -95,7 +95,7 @@ impl<'a> Alias<'a> {
 
     /// Hides what was a table; a table that was not shown leaves nothing to forget.
     pub fn hide(&self, table: TableAt) -> Option<Stale> {
-        (self.set(table, 0) != 0).then(Stale::new)
+        (self.set(table, 0) != 0).then(Stale::taken_away)
     }
 
     /// Gives what was there.

@@ -26,7 +26,7 @@ pub const fn part(page: u64, level: u8, index: usize) -> u64 {
     let (address, below) = (page & ADDRESS_BITS, level - 1);
     let large = if below > 1 { LARGE } else { 0 };
     let kept = page & !(ADDRESS_BITS | LARGE);
-    address + index as u64 * page_bytes(below) | kept | large
+    (address + index as u64 * page_bytes(below)) | kept | large
 }
 
 /// The same entry with other rights.

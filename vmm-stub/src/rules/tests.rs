@@ -53,7 +53,7 @@ impl Entries for Words {
 
 /// Runs a check on rules over eight frames, of which the first is not the guest's.
 fn with(check: impl FnOnce(&mut Guarded<'_>, &Words)) {
-    let tables: Vec<_> = (0..tables_needed(&Few)).map(|_| Table::EMPTY).collect();
+    let tables: Vec<_> = (0..tables_needed(&Few)).map(|_| Table::empty()).collect();
     let view = Tree::build(&tables, 0x10_0000, &Few).unwrap();
     let mut frames = [Frame::default(); FRAMES];
     let mut typed = Typed::new(&mut frames, 40, false);

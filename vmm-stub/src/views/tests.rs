@@ -24,7 +24,7 @@ const VIEWS_AT: u64 = 98 * MIB;
 const ROOT: [u64; 4] = [0x10_1000, 0x10_2000, 0x10_3000, 0x10_4000];
 
 fn empty(count: usize) -> &'static [Table] {
-    (0..count).map(|_| Table::EMPTY).collect::<Vec<_>>().leak()
+    (0..count).map(|_| Table::empty()).collect::<Vec<_>>().leak()
 }
 
 /// Views of so many roots, and rules under which the roots are registered.
@@ -145,7 +145,7 @@ fn a_released_root_takes_its_views_out_of_the_list() {
     let free = |by| views.take(&tables, (ROOT[3], ROOT[0]), by).unwrap();
     // The one place that was never used; then none that CPU 3 holds.
     assert_eq!(free(0), Taken::Free(5));
-    assert_eq!(free(1), Taken::Recycled(4, Stale::new()));
+    assert_eq!(free(1), Taken::Recycled(4, Stale::taken_away()));
     assert_eq!(free(2), Taken::NoneNow);
     views.settle(3);
     assert_eq!(free(2), Taken::Free(2));

@@ -61,9 +61,10 @@ unsafe impl<C: Cpu> Method<C> for Hypercall<'_> {
     #[inline]
     unsafe fn apply(&mut self, cpu: &C, operations: &mut [Operation]) -> Result<(), Stopped> {
         match operations {
-            // SAFETY: the caller's duty is the same.
             [only] => {
-                unsafe { self.alone(cpu, only) }.map_err(|refusal| Stopped { done: 0, refusal })
+                // SAFETY: the caller's duty is the same.
+                let done = unsafe { self.alone(cpu, only) };
+                done.map_err(|refusal| Stopped { done: 0, refusal })
             }
             // SAFETY: the caller's duty is the same.
             many => unsafe { self.in_batches(cpu, many) },

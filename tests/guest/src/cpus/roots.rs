@@ -13,12 +13,14 @@ struct Frame(UnsafeCell<[u64; 512]>);
 // SAFETY: words are touched by volatile loads and stores of 8 bytes, as the hardware would.
 unsafe impl Sync for Frame {}
 
-const EMPTY: Frame = Frame(UnsafeCell::new([0; 512]));
+const fn empty() -> Frame {
+    Frame(UnsafeCell::new([0; 512]))
+}
 
 /// Roots: the last is a real one, the others are only registered.
-static ROOTS: [Frame; 24] = [EMPTY; 24];
+static ROOTS: [Frame; 24] = [const { empty() }; 24];
 /// For the usual root and for the other: tables of levels 3, 2 and 1, and a page.
-static WAYS: [[Frame; 4]; 2] = [const { [EMPTY; 4] }; 2];
+static WAYS: [[Frame; 4]; 2] = [const { [const { empty() }; 4] }; 2];
 
 unsafe extern "C" {
     /// Of the entry code.

@@ -67,7 +67,7 @@ impl Local {
         let Machine { stub, top, alias } = machine();
         match self.random.below(8) {
             0..3 => self.stubs(),
-            3 => self.stubs() | 1 << self.random.below(12) + 52,
+            3 => self.stubs() | 1 << (self.random.below(12) + 52),
             4 => alias + self.random.of([stub.start, self.playground.frame(0), *top]),
             5 => top + (self.random.below(1 << 32) & !7),
             6 => self.random.of([!7, !0xfff, !0xfff_ffff, 1 << 52, 1 << 63, 0xfee0_0300, 0xa_0000]),

@@ -23,7 +23,9 @@ const fn sung(address: u64) -> u64 {
 
 impl Page {
     /// Zeroes.
-    pub const ZERO: Self = Self(UnsafeCell::new([0; WORDS]));
+    pub const fn zero() -> Self {
+        Self(UnsafeCell::new([0; WORDS]))
+    }
 
     /// Its address, which is the physical one too.
     pub fn address(&self) -> u64 {
@@ -52,7 +54,7 @@ impl Page {
 
 /// Canaries that are looked at from outside too.
 #[unsafe(no_mangle)]
-pub static HOSTILE_CANARIES: [Page; 2] = [Page::ZERO; 2];
+pub static HOSTILE_CANARIES: [Page; 2] = [const { Page::zero() }; 2];
 
 /// Fills these.
 pub fn fill() {

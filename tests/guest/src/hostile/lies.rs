@@ -8,7 +8,8 @@ use crate::local::Local;
 use crate::tally;
 
 /// A table of each of the levels 3 to 1 for each CPU, below its own slot of the root.
-static TABLES: [[Page; 3]; crate::local::CPUS] = [const { [Page::ZERO; 3] }; crate::local::CPUS];
+static TABLES: [[Page; 3]; crate::local::CPUS] =
+    [const { [const { Page::zero() }; 3] }; crate::local::CPUS];
 
 /// Slots of the root that nothing else uses: 8, and 9 for the other CPU.
 const SLOT: u64 = 8;

@@ -68,8 +68,9 @@ impl Local {
         local.playground.take(number);
         let end = |stack: &[u8]| stack.as_ptr_range().end as u64 & !15;
         let stacks = [end(&local.stack), end(&local.nmi_stack)];
+        let tables = &raw mut local.tables;
         // SAFETY: the tables are this CPU's, and nothing else borrows them.
-        let tables: &'static mut Tables = unsafe { &mut *(&raw mut local.tables) };
+        let tables: &'static mut Tables = unsafe { &mut *tables };
         tables.load(stacks);
         // SAFETY: the handlers come back to whoever executes something.
         unsafe { traps::load_gates(gates()) };

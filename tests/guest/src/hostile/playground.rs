@@ -20,11 +20,11 @@ struct Ground {
 
 static GROUNDS: [Ground; CPUS] = [const {
     Ground {
-        before: Page::ZERO,
-        frames: [Page::ZERO; FRAMES],
-        between: Page::ZERO,
-        arrays: [Page::ZERO; ARRAY_PAGES],
-        after: Page::ZERO,
+        before: Page::zero(),
+        frames: [const { Page::zero() }; FRAMES],
+        between: Page::zero(),
+        arrays: [const { Page::zero() }; ARRAY_PAGES],
+        after: Page::zero(),
     }
 }; CPUS];
 

@@ -40,7 +40,7 @@ struct Built {
 
 fn build(layout: &Layout<'_>, top: u64) -> Built {
     let needed = tables_needed(layout);
-    let tables: Vec<_> = (0..needed).map(|_| Table::EMPTY).collect();
+    let tables: Vec<_> = (0..needed).map(|_| Table::empty()).collect();
     assert!(Tree::build(&tables[1..], TABLES_AT, layout).is_err());
     let root = Tree::build(&tables, TABLES_AT, layout).unwrap().root();
     let alias = (0..Window::tables(top) * 512).map(|_| AtomicU64::new(0)).collect();

@@ -47,11 +47,11 @@ fn build(width: u32, top: u64, gib_pages: bool, own: u64, target: u64) -> (Built
         alias: Some(window.clone()),
         mtrrs,
     };
-    let empty = |count| (0..count).map(|_| Table::EMPTY).collect::<Vec<_>>();
+    let empty = |count| (0..count).map(|_| Table::empty()).collect::<Vec<_>>();
     let gate: &'static [Table] = empty(tables_needed(&layout)).leak();
     let tree = Tree::build(gate, GATE_AT, &layout).unwrap();
     let base = Base { tree, alias: window.range() };
-    let view = Box::new([const { Table::EMPTY }; TABLES]);
+    let view = Box::new([const { Table::empty() }; TABLES]);
     RootView::new(&view, VIEW_AT).build(&base, own, target);
     let copy = |table: &Table| Table(std::array::from_fn(|i| table.get(i).into()));
     (Built { gate: gate.iter().map(copy).collect(), view }, base)
