@@ -21,6 +21,7 @@ pub mod typed;
 
 mod allowed;
 mod entries;
+mod in_order;
 mod level;
 mod operation;
 mod request;
@@ -31,6 +32,7 @@ mod words;
 
 pub use allowed::{EntryAt, MemoryAt, TableAt, WordAt};
 pub use entries::{Entries, Found};
+pub use in_order::in_order;
 pub use level::Level;
 pub use operation::{Operation, Wish};
 pub use request::Request;

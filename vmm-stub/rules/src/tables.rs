@@ -8,6 +8,7 @@ use loadphys_abi::{ENTRY_BYTES, FRAME_BYTES, Status};
 use crate::allowed::{EntryAt, MemoryAt, TableAt, WordAt};
 use crate::entries::{Entries, Found};
 use crate::level::Level;
+use crate::twin::{Twin, is_broken};
 use crate::unmap::{self, Mapping, Walkable};
 use crate::words::aligned;
 
@@ -104,7 +105,7 @@ impl<'a> Tables<'a> {
         aligned(address, ENTRY_BYTES)?;
         match self.state(address) {
             OUTSIDE => Err(Status::OutsideMemory),
-            PLAIN => Err(Status::NotATable),
+            PLAIN if !is_broken(Twin::EverythingHasEntries) => Err(Status::NotATable),
             _ => Ok(EntryAt(address)),
         }
     }
@@ -117,7 +118,11 @@ impl<'a> Tables<'a> {
     /// [`Status::AlreadyATable`].
     pub fn memory(&self, start: u64, bytes: u64) -> Result<MemoryAt, Status> {
         aligned(start, ENTRY_BYTES)?;
-        let end = start.checked_add(bytes).ok_or(Status::OutsideMemory)?;
+        let end = match start.checked_add(bytes) {
+            Some(end) => end,
+            None if is_broken(Twin::ArraysWrap) => start.wrapping_add(bytes),
+            None => return Err(Status::OutsideMemory),
+        };
         for frame in start / FRAME_BYTES..end.div_ceil(FRAME_BYTES) {
             match self.state(frame * FRAME_BYTES) {
                 PLAIN => {}

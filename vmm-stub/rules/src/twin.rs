@@ -39,12 +39,22 @@ pub enum Twin {
     RefusedStaysCounted,
     /// What the entries of a table lead to stays counted when it is released.
     ReleasedStaysCounted,
+    /// A frame that is no root any more is walked from.
+    DeadRootsAreWalked,
+    /// A page is unmapped whatever frame it maps.
+    ExpectationIsForgotten,
+    /// Where an array ends is computed without a look at what does not fit 64 bits.
+    ArraysWrap,
+    /// Memory that is no table has entries too.
+    EverythingHasEntries,
+    /// A batch goes on behind an item that was refused.
+    BatchesGoOn,
 }
 
 #[cfg(feature = "twins")]
 impl Twin {
-    /// All of them.
-    pub const ALL: &[Self] = &[
+    /// Those that lead to a state that must not be: a search through all states comes upon them.
+    pub const OF_STATES: &[Self] = &[
         Self::TablesAreWritable,
         Self::OutsideIsMapped,
         Self::LargePagesAreMapped,

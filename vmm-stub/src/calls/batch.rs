@@ -6,9 +6,8 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use loadphys_abi::Status;
 use loadphys_abi::batch::Item;
-use loadphys_rules::{Found, Wish};
+use loadphys_rules::{Wish, in_order};
 
 use super::Answer;
 use crate::cpu::Cpu;
@@ -29,9 +28,13 @@ pub(super) fn perform(address: u64, count: u64, cpu: &mut Cpu) -> Answer {
             Ok(at) => {
                 let (places, _) = physical::words(at).as_chunks::<WORDS>();
                 copy(places, items);
-                work(places, items, |item| {
+                let perform = |item: &Item| {
                     rules.perform(item.entry, Wish::of_item(item)?, &Guest)
-                })
+                };
+                let (status, value) = in_order(items, perform, |place, found| {
+                    places[place][FOUND].store(found, Ordering::Relaxed);
+                });
+                Answer { status, value }
             }
             Err(status) => Answer::refused(status),
         }
@@ -46,28 +49,4 @@ fn copy(places: &[Place], items: &mut [Item]) {
             place.each_ref().map(|word| word.load(Ordering::Relaxed));
         *item = Item { entry, action, found, value };
     }
-}
-
-/// Does the items in order, up to the first that is refused.
-#[inline]
-fn work(
-    places: &[Place],
-    items: &[Item],
-    mut perform: impl FnMut(&Item) -> Result<Found, Status>,
-) -> Answer {
-    let mut done = 0;
-    for (item, place) in items.iter().zip(places) {
-        let found = match perform(item) {
-            Ok(found) => found,
-            Err(status) => {
-                return Answer { status, value: done };
-            }
-        };
-        place[FOUND].store(found.entry, Ordering::Relaxed);
-        if found.differs {
-            return Answer { status: Status::Differs, value: done };
-        }
-        done += 1;
-    }
-    Answer::done(done)
 }
