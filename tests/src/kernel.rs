@@ -21,7 +21,7 @@ use x86_64::VirtAddr;
 use x86_64::structures::paging::PhysFrame;
 
 pub use choice::Choice;
-pub use chosen::{METHODS, chosen};
+pub use chosen::{METHODS, boot_views, chosen};
 pub use evacuation::frames;
 pub use exchange::APART;
 pub use layout::{

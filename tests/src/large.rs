@@ -7,6 +7,7 @@
 mod page;
 mod world;
 
+use foreign_access::methods::Bindings;
 use foreign_access::{Cpu, Method};
 use loadphys_abi::batch::Item;
 use loadphys_rules::Tables;
@@ -104,6 +105,7 @@ pub fn run(setup: &Setup, flushes: bool, steps: &[Step]) -> Outcome {
     let rules = Tables::new(&states);
     let model = Model::new(FRAMES, CPUS, BOOT_ROOT, rules, setup.seed);
     let (asked, mut items) = (Flushes::new(setup.flushing), vec![Item::default(); setup.room]);
+    let bindings = Bindings::new();
     let (cpus, protocol) = (cpus(&model, |cpu| cpu), protocol(CPUS));
     match setup.method {
         "plain" => {
@@ -111,8 +113,8 @@ pub fn run(setup: &Setup, flushes: bool, steps: &[Step]) -> Outcome {
             booted(setup, rules, machine, |kernel| life(kernel, flushes, steps))
         }
         name => {
-            let machine =
-                ModelMachine::new(&model, &asked, &protocol, cpus, chosen(name, &mut items));
+            let method = chosen(name, &mut items, &bindings);
+            let machine = ModelMachine::new(&model, &asked, &protocol, cpus, method);
             booted(setup, rules, machine, |kernel| life(kernel, flushes, steps))
         }
     }

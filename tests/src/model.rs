@@ -4,6 +4,7 @@ mod access;
 mod alias;
 mod caches;
 mod cpu;
+mod gate;
 mod memory;
 mod nested;
 mod physical_mode;
@@ -21,7 +22,7 @@ use x86_64::structures::paging::PhysFrame;
 use x86_64::{PhysAddr, VirtAddr};
 
 use caches::Caches;
-pub use cpu::{ModelCpu, NO_FLUSH};
+pub use cpu::{ModelCpu, NO_FLUSH, act};
 pub use memory::{PhysicalMemory, WORDS};
 pub use random::Random;
 pub use snapshot::Seen;
@@ -49,7 +50,9 @@ pub enum Violation {
     OutsideMemory(u64),
     /// An access to a guest-physical address that the CPU's view does not allow.
     NotInView(u64),
-    /// Another root was loaded, or paging turned off, with interrupts on.
+    /// VMFUNC chose a view that shows nothing.
+    NoView(u32),
+    /// Another root was loaded, another view entered, or paging turned off, with interrupts on.
     Interruptible(usize),
 }
 

@@ -5,7 +5,7 @@ mod setup;
 mod step;
 
 use foreign_access::cpu::Counted;
-use foreign_access::methods::AnyMethod;
+use foreign_access::methods::{AnyMethod, Bindings};
 use foreign_access::{Cpu, Method};
 use loadphys_abi::batch::Item;
 use loadphys_rules::Tables;
@@ -13,7 +13,7 @@ use loadphys_rules::Tables;
 use crate::flushes::Flushes;
 use crate::kernel::{
     BOOT_ROOT, CPUS, Intruder, Kernel, METHODS, ModelMachine, Plain, Protocol, Records, boot,
-    chosen, protocol,
+    boot_views, chosen, protocol,
 };
 use crate::model::{Model, ModelCpu, Random};
 
@@ -35,8 +35,8 @@ pub fn with_kernel<T>(
     work: impl for<'r, 'm, 'i> FnOnce(&mut Tested<'r, 'm, 'i>) -> T,
 ) -> T {
     with_model(setup, |model, rules, (flushes, protocol)| {
-        let mut items = vec![Item::default(); setup.room];
-        let method = chosen(setup.method, &mut items);
+        let (mut items, bindings) = (vec![Item::default(); setup.room], Bindings::new());
+        let method = chosen(setup.method, &mut items, &bindings);
         let cpus = cpus(model, Counted::new);
         booted(setup, rules, ModelMachine::new(model, flushes, protocol, cpus, method), work)
     })
@@ -45,7 +45,7 @@ pub fn with_kernel<T>(
 /// Does the steps, with a method of the list or `plain`.
 pub fn run(setup: &Setup, steps: &[Step]) -> Outcome {
     with_model(setup, |model, rules, (flushes, protocol)| {
-        let mut items = vec![Item::default(); setup.room];
+        let (mut items, bindings) = (vec![Item::default(); setup.room], Bindings::new());
         let cpus = cpus(model, |cpu| cpu.asking(flushes));
         match setup.method {
             "plain" => {
@@ -53,7 +53,7 @@ pub fn run(setup: &Setup, steps: &[Step]) -> Outcome {
                 booted(setup, rules, machine, |kernel| life(kernel, setup, steps))
             }
             name => {
-                let method = chosen(name, &mut items);
+                let method = chosen(name, &mut items, &bindings);
                 let machine = ModelMachine::new(model, flushes, protocol, cpus, method);
                 let outcome = booted(setup, rules, machine, |kernel| life(kernel, setup, steps));
                 Outcome { sites: flushes.asked(), ..outcome }
@@ -87,6 +87,7 @@ pub(crate) fn booted<'m, C: Cpu, M: Method<C>, T>(
     let mut records = Records::new(setup.frames, 100, setup.slots);
     let mut memory = records.memory();
     boot(machine.model, rules, &mut memory.frames);
+    boot_views(machine.model, setup.method);
     if setup.intruder {
         machine.intruder = Intruder::Somebody(Random::new(setup.seed + 1));
     }

@@ -257,7 +257,7 @@ fn what_the_records_do_not_know_stays_where_it_is() {
 
 #[test]
 fn what_the_stub_refuses_stays_where_it_is() {
-    for method in ["hypercall", "alias"] {
+    for method in ["hypercall", "alias", "gate", "root-view"] {
         with_kernel(&Setup::roomy(method, 3), |kernel| {
             write_all(kernel);
             let root = kernel.machine.world.spaces[1].unwrap();
@@ -283,7 +283,7 @@ fn what_the_stub_refuses_stays_where_it_is() {
 
 #[test]
 fn a_root_that_the_stub_refuses_stays_and_is_loaded_again() {
-    for method in ["hypercall", "alias"] {
+    for method in ["hypercall", "alias", "gate", "root-view"] {
         with_kernel(&Setup::roomy(method, 3), |kernel| {
             write_all(kernel);
             kernel.touch(1, 1, PRIVATE_PAGE, None).unwrap();

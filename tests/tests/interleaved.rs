@@ -10,7 +10,7 @@ const SEEDS: u64 = 1000;
 const TWIN_SEEDS: u64 = 48;
 
 /// Methods that keep interrupts off while they work.
-const MASKING: [&str; 3] = ["space-switch", "space-switch-pcid", "paging-off"];
+const MASKING: [&str; 5] = ["space-switch", "space-switch-pcid", "paging-off", "gate", "root-view"];
 
 /// Methods that have a slot or a window for each CPU.
 const NUMBERED: [&str; 3] = ["temp-map", "recursive", "root-array"];

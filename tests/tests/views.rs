@@ -2,6 +2,7 @@
 #![cfg(not(any(miri, feature = "broken-skip-flush", feature = "broken-free-before-flush")))]
 
 use foreign_access::Entry;
+use loadphys_abi::discovery::GATE_VIEW;
 use loadphys_tests::kernel::{BOOT_ROOT, CPUS, SHARED, alias_window, page, windows};
 use loadphys_tests::model::{ALIAS_BASE, Model, Rights, Violation};
 use loadphys_tests::scenario::{Setup, Tested, with_kernel};
@@ -33,10 +34,8 @@ fn frame(address: u64) -> PhysFrame {
 
 #[test]
 fn an_alias_in_one_view_is_not_in_another() {
-    with_seeds("hypercall", |kernel| {
-        let model = kernel.model();
-        let inside = model.add_view();
-        model.set_alias_views(&[inside]);
+    with_seeds("gate", |kernel| {
+        let (model, inside) = (kernel.model(), GATE_VIEW as usize);
         kernel.touch(0, 0, PRIVATE_PAGE, Some(1)).unwrap();
         let at = leaf(kernel, 0);
         let entry = model.memory.word(at).unwrap().get();

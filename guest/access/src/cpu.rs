@@ -6,12 +6,18 @@ use x86_64::structures::paging::PhysFrame;
 
 mod call_instruction;
 mod counted;
+#[cfg(any(
+    all(target_arch = "x86_64", target_os = "none"),
+    all(test, target_arch = "x86_64", not(miri))
+))]
+mod gate;
 #[cfg(all(target_arch = "x86_64", target_os = "none"))]
 mod hardware;
 mod hosted;
 mod observed;
 mod paging;
 mod place;
+mod showing;
 pub use call_instruction::CallInstruction;
 pub use counted::{Count, Counted, Events};
 #[cfg(all(target_arch = "x86_64", target_os = "none"))]
@@ -19,8 +25,10 @@ pub use hardware::{Deeds, Hardware};
 pub use hosted::Hosted;
 pub use observed::{Observed, Observer, Step};
 pub use paging::{Paging, Unsupported};
+pub use showing::Showing;
 
 use crate::entry::Entry;
+use crate::operation::Operation;
 
 /// What methods ask of a CPU. On the machine (`Hardware`) it is inline assembly and costs
 /// nothing; in host tests it is a model of the MMU.
@@ -168,6 +176,33 @@ pub unsafe trait Cpu {
         panic!("this CPU does not turn paging off");
     }
 
+    /// Does operations in another view of the hypervisor's, as far as the first that differs; says how many were
+    /// done. It goes there and back by one VMFUNC each. With [`Showing::Below`] it forgets each page before it uses
+    /// it (INVLPG), in that view.
+    ///
+    /// # Safety
+    /// As for [`Method::apply`](crate::Method::apply), and
+    /// - VMFUNC can choose the view until this comes back, and entries appear in it as `showing` says, writable;
+    /// - in the view the operations and the gate ([`crate::methods::Gate`]) are where they are in the usual one;
+    /// - interrupts are off, and there is at least one operation.
+    ///
+    /// # Panics
+    /// Always, unless the implementation has it; only `gate` and `root-view` ask for it.
+    #[track_caller]
+    unsafe fn through_view(
+        &self,
+        _view: u32,
+        _showing: Showing,
+        _operations: &mut [Operation],
+    ) -> usize {
+        panic!("this CPU switches to no view");
+    }
+
+    /// Waits a moment for another CPU.
+    fn pause(&self) {
+        core::hint::spin_loop();
+    }
+
     /// Has work done in the context of a space: the kernel redirects the saved instruction pointer of a
     /// program of the space, lets it run, and comes back when the work is done.
     ///
@@ -198,7 +233,7 @@ pub unsafe trait Cpu {
     /// There is a stub, and the kernel is ready for what the call does.
     ///
     /// # Panics
-    /// Always, unless the implementation has it; only `hypercall` and `alias` ask for it.
+    /// Always, unless the implementation has it; only methods that need the stub ask for it.
     unsafe fn vmcall(&self, _call: u64, _arguments: [u64; 3]) -> (u64, u64) {
         panic!("this CPU calls no stub");
     }

@@ -8,11 +8,13 @@ use x86_64::structures::paging::page_table::PageTableLevel;
 use crate::cpu::{Cpu, Paging, Unsupported};
 use crate::operation::{Method, Operation, Refusal, Stopped};
 
+mod bindings;
 mod frame_array;
 mod items;
 mod registration;
-mod self_slot;
+pub(crate) mod self_slot;
 
+pub use bindings::Bindings;
 pub use frame_array::FrameArray;
 
 /// Declares the methods and the closed enum of them.
@@ -87,4 +89,8 @@ methods! {
     hypercall: Hypercall<'a> = "hypercall",
     /// The stub's alias of registered tables.
     alias: Alias<'a> = "alias",
+    /// The alias in a view of its own.
+    gate: Gate = "gate",
+    /// Views in which the other root stands in the place of ours.
+    root_view: RootView<'a> = "root-view",
 }

@@ -122,18 +122,25 @@ impl fmt::Debug for EntryName {
 /// What to do with an entry. Every store is atomic, because the walker sets Accessed and Dirty
 /// in live entries at any time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
 pub enum Action {
     /// Load it.
-    Load,
+    Load = Self::LOAD,
     /// Put a new entry in its place.
-    Exchange(Entry),
+    Exchange(Entry) = Self::EXCHANGE,
     /// Put a new entry in its place if it holds exactly what is expected.
     CompareExchange {
         /// What must be there.
         expected: Entry,
         /// What to store then.
         new: Entry,
-    },
+    } = Self::COMPARE_EXCHANGE,
+}
+
+impl Action {
+    const LOAD: u64 = 0;
+    const EXCHANGE: u64 = 1;
+    const COMPARE_EXCHANGE: u64 = 2;
 }
 
 /// One operation on one entry; it has a cache line for itself.
@@ -156,6 +163,37 @@ impl Operation {
     pub const fn new(name: EntryName, action: Action) -> Self {
         Self { name, action, found: Entry::EMPTY }
     }
+}
+
+/// For assembly that works on operations: where it finds what, in bytes from the first of an operation.
+#[cfg(any(test, target_os = "none"))]
+pub(crate) mod layout {
+    use core::mem::offset_of;
+
+    use super::{Action, EntryName, Operation};
+
+    /// [`EntryName::physical`].
+    pub const PHYSICAL: usize = offset_of!(Operation, name) + offset_of!(EntryName, physical);
+    /// [`EntryName::page`], with the level in the low bits.
+    pub const PAGE_AND_LEVEL: usize =
+        offset_of!(Operation, name) + offset_of!(EntryName, page_and_level);
+    /// Which action: [`EXCHANGE`], what is below is a load, what is above compares.
+    pub const ACTION: usize = offset_of!(Operation, action);
+    /// What an exchange stores. (An enum with `repr(u64)` is laid out as that number and then, for each variant, as a C
+    /// structure.)
+    pub const EXCHANGED: usize = ACTION + 8;
+    /// What a compare-exchange expects.
+    pub const EXPECTED: usize = ACTION + 8;
+    /// What it stores then.
+    pub const NEW: usize = ACTION + 16;
+    /// [`Operation::found`].
+    pub const FOUND: usize = offset_of!(Operation, found);
+    /// Bytes from one to the next.
+    pub const BYTES: usize = size_of::<Operation>();
+    /// The number of [`Action::Exchange`].
+    pub const EXCHANGE: u64 = Action::EXCHANGE;
+
+    const _: () = assert!(Action::LOAD < EXCHANGE && EXCHANGE < Action::COMPARE_EXCHANGE);
 }
 
 /// A batch came to a halt: the operations before `done` were done, the one at `done` was not, and

@@ -1,8 +1,8 @@
 //! A CPU that lets others go on before each thing it does.
 #![expect(unsafe_code, reason = "implements the unsafe trait; no address here is a real one")]
 
-use foreign_access::cpu::Paging;
-use foreign_access::{Cpu, Entry};
+use foreign_access::cpu::{Paging, Showing};
+use foreign_access::{Cpu, Entry, Operation};
 use loadphys_abi::Status;
 use loadphys_abi::batch::Item;
 use x86_64::VirtAddr;
@@ -10,7 +10,7 @@ use x86_64::structures::paging::PhysFrame;
 
 use super::coroutines::Pause;
 use super::interrupts::Interrupts;
-use crate::model::ModelCpu;
+use crate::model::{ModelCpu, act};
 
 /// What is broken on purpose about the CPUs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,6 +131,22 @@ unsafe impl Cpu for Interleaved<'_, '_, '_> {
         };
         let all = items.len();
         items.iter_mut().position(|item| !does(item)).unwrap_or(all)
+    }
+
+    unsafe fn through_view(
+        &self,
+        view: u32,
+        showing: Showing,
+        operations: &mut [Operation],
+    ) -> usize {
+        self.between();
+        // SAFETY: the caller's duty is the same.
+        let each = |at, operation: &mut Operation| unsafe { act(self, at, operation) };
+        self.cpu.pass(view, showing, operations, each)
+    }
+
+    fn pause(&self) {
+        self.pause.now();
     }
 
     unsafe fn in_context(&self, root: PhysFrame, work: &mut dyn FnMut()) {

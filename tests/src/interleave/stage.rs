@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
+use foreign_access::methods::Bindings;
 use foreign_access::{Cpu, Entry, Method};
 use loadphys_abi::batch::Item;
 use loadphys_rules::Tables;
@@ -75,14 +76,15 @@ pub fn run(method: &'static str, scene: &Scene) -> Outcome {
     let mut items = vec![[Item::default(); ROOM]; scene.cpus + 1];
     let [first, items @ ..] = &mut items[..] else { unreachable!("one more than CPUs") };
     let (asked, cpus) = (Flushes::new(setup.flushing), cpus(&model, |cpu| cpu));
-    let protocol = protocol(CPUS);
+    let (protocol, bindings) = (protocol(CPUS), Bindings::new());
     let roots = match method {
         "plain" => {
             let machine = ModelMachine::new(&model, &asked, &protocol, cpus, Plain(&model));
             booted(&setup, rules, machine, spaces)
         }
         name => {
-            let machine = ModelMachine::new(&model, &asked, &protocol, cpus, chosen(name, first));
+            let method = chosen(name, first, &bindings);
+            let machine = ModelMachine::new(&model, &asked, &protocol, cpus, method);
             booted(&setup, rules, machine, spaces)
         }
     };
@@ -92,7 +94,7 @@ pub fn run(method: &'static str, scene: &Scene) -> Outcome {
     let stage = Stage { model: &model, spaces: &spaces, shootdowns: &shootdowns, scene, outcome };
     match method {
         "plain" => (0..scene.cpus).for_each(|cpu| stage.work(cpu, &Pause::ALONE, Plain(&model))),
-        name => stage.together(name, items),
+        name => stage.together(name, items, &bindings),
     }
     stage.finish()
 }
@@ -116,9 +118,9 @@ struct Stage<'s, 'm> {
 
 impl<'s, 'm> Stage<'s, 'm> {
     /// The kernels of all CPUs take turns.
-    fn together(&self, method: &str, items: &mut [[Item; ROOM]]) {
+    fn together(&self, method: &str, items: &mut [[Item; ROOM]], bindings: &Bindings) {
         let turn = |(cpu, items)| -> Turn<'_> {
-            let method = chosen(method, items);
+            let method = chosen(method, items, bindings);
             Box::new(move |pause| self.work(cpu, pause, method))
         };
         let turns = items.iter_mut().map(|items| &mut items[..]).enumerate().map(turn).collect();

@@ -1,9 +1,10 @@
 //! A CPU of the model, as methods see it.
 #![expect(unsafe_code, reason = "implements the unsafe trait; no address here is a real one")]
 
-use foreign_access::cpu::Paging;
-use foreign_access::{Cpu, Entry};
+use foreign_access::cpu::{Paging, Showing};
+use foreign_access::{Action, Cpu, Entry, Operation};
 use loadphys_abi::batch::Item;
+use loadphys_abi::discovery::USUAL_VIEW;
 use x86_64::VirtAddr;
 use x86_64::structures::paging::PhysFrame;
 
@@ -44,11 +45,60 @@ impl<'m> ModelCpu<'m> {
         }
     }
 
+    /// Goes to a view, does the operations as far as the first that `each` says was not done, and comes back; says how many
+    /// were done.
+    #[track_caller]
+    pub fn pass(
+        &self,
+        view: u32,
+        showing: Showing,
+        operations: &mut [Operation],
+        each: impl Fn(VirtAddr, &mut Operation) -> bool,
+    ) -> usize {
+        self.must_be_masked();
+        self.model.enter_view(self.number, view);
+        let (mut done, mut forgotten) = (0, None);
+        for operation in operations {
+            let page = showing.forgotten(&operation.name);
+            if let Some(page) = page.filter(|_| page != forgotten)
+                && self.flushes(flushes::Kind::Invlpg)
+            {
+                self.model.invlpg(self.number, page);
+            }
+            forgotten = page;
+            if !each(showing.address(&operation.name), operation) {
+                break;
+            }
+            done += 1;
+        }
+        self.model.enter_view(self.number, USUAL_VIEW);
+        done
+    }
+
     fn must_be_masked(&self) {
         if !self.model.is_masked(self.number) {
             self.model.report(Violation::Interruptible(self.number));
         }
     }
+}
+
+/// Does one operation at an address; says whether it was done.
+///
+/// # Safety
+/// The entry is there.
+pub unsafe fn act(cpu: &impl Cpu, address: VirtAddr, operation: &mut Operation) -> bool {
+    // SAFETY: the caller's promise.
+    let found = unsafe {
+        match operation.action {
+            Action::Load => Ok(cpu.load(address)),
+            Action::Exchange(new) => Ok(cpu.exchange(address, new)),
+            Action::CompareExchange { expected, new } => {
+                cpu.compare_exchange(address, expected, new)
+            }
+        }
+    };
+    operation.found = found.unwrap_or_else(|found| found);
+    found.is_ok()
 }
 
 // SAFETY: does to the model what the instructions do to the machine, unless it is broken on purpose; the model
@@ -101,6 +151,16 @@ unsafe impl Cpu for ModelCpu<'_> {
     unsafe fn without_paging(&self, items: &mut [Item]) -> usize {
         self.must_be_masked();
         self.model.without_paging(self.number, items)
+    }
+
+    unsafe fn through_view(
+        &self,
+        view: u32,
+        showing: Showing,
+        operations: &mut [Operation],
+    ) -> usize {
+        // SAFETY: the caller's duty is the same.
+        self.pass(view, showing, operations, |at, operation| unsafe { act(self, at, operation) })
     }
 
     unsafe fn in_context(&self, root: PhysFrame, work: &mut dyn FnMut()) {

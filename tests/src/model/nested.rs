@@ -59,7 +59,8 @@ impl Model<'_> {
         let (view, caches) = (self.view(cpu), &self.cpus[cpu].caches);
         let (now, may_be_stale) = self.views.look_up(view, guest);
         if !may_be_stale {
-            return now.map(|(host, rights)| (host, rights, None));
+            let allowed = now.filter(|(_, rights)| rights.allow(kind));
+            return allowed.map(|(host, rights)| (host, rights, None));
         }
         let known = caches.borrow().nested(view, guest, &self.random);
         if let Some(known) = known.filter(|known| known.rights.allow(kind)) {

@@ -8,6 +8,7 @@ use loadphys_abi::{Call, Kept, Status};
 use loadphys_rules::{Operation, Tables, Wish};
 
 use super::Model;
+use super::gate::Given;
 
 /// Where the alias of physical address 0 lies, guest-physical.
 pub const ALIAS_BASE: u64 = 1 << 39;
@@ -15,16 +16,29 @@ pub const ALIAS_BASE: u64 = 1 << 39;
 /// What the stub knows.
 #[derive(Debug)]
 pub struct Stub<'m> {
-    rules: Tables<'m>,
+    pub(super) rules: Tables<'m>,
     /// The views in which the alias is.
     pub(super) alias_views: RefCell<Vec<usize>>,
     /// Whether CPUs forget an alias that is taken away; a broken twin leaves that out.
     pub(super) flushes: Cell<bool>,
+    /// The views beside the usual one.
+    pub(super) given: RefCell<Given>,
+    /// How many of them were taken from one pair of roots for another.
+    pub(super) recycled: Cell<u32>,
+    /// Whether CPUs keep what they know of a view that shows something else now; a broken twin does that.
+    pub(super) forgets_views: Cell<bool>,
 }
 
 impl<'m> Stub<'m> {
     pub fn new(rules: Tables<'m>) -> Self {
-        Self { rules, alias_views: RefCell::new(vec![0]), flushes: Cell::new(true) }
+        Self {
+            rules,
+            alias_views: RefCell::new(vec![0]),
+            flushes: Cell::new(true),
+            given: RefCell::default(),
+            recycled: Cell::default(),
+            forgets_views: Cell::default(),
+        }
     }
 }
 
@@ -49,15 +63,16 @@ impl Model<'_> {
             (Call::RegisterTable, _) => {
                 let kept = Kept::from_number(third).ok_or(refused(Status::NoSuchKeeping))?;
                 let table = rules.register(first, second).map_err(refused)?;
-                if kept == Kept::Alias {
-                    self.show_alias(table);
-                }
+                self.show_alias(table, kept);
                 Ok(0)
             }
             (Call::ReleaseTable, _) => {
                 self.hide_alias(rules.release(first).map_err(refused)?);
+                self.unbind(first);
                 Ok(0)
             }
+            (Call::SetGate, _) => self.set_gate(first).map_err(refused),
+            (Call::BindView, _) => self.bind_view(first, second).map_err(refused),
             _ => Err(refused(Status::UnknownCall)),
         }
     }

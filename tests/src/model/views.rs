@@ -40,6 +40,8 @@ impl Rights {
 /// One view, as it lies in the hypervisor's memory.
 #[derive(Debug, Default)]
 struct View {
+    /// Nothing can be executed that is 1:1.
+    data_only: bool,
     /// What is not 1:1, or was not at some time, by the number of the guest-physical frame.
     changed: BTreeMap<u64, Option<(PhysFrame, Rights)>>,
 }
@@ -68,9 +70,11 @@ impl Views {
 
     /// Where a frame leads now, and whether that may ever have been otherwise.
     pub(super) fn look_up(&self, view: usize, guest: u64) -> (Option<(PhysFrame, Rights)>, bool) {
-        match self.views.borrow()[view].changed.get(&guest) {
+        let view = &self.views.borrow()[view];
+        let rights = if view.data_only { Rights::DATA } else { Rights::ALL };
+        match view.changed.get(&guest) {
             Some(entry) => (*entry, true),
-            None => ((guest < self.frames).then(|| (frame(guest), Rights::ALL)), false),
+            None => ((guest < self.frames).then(|| (frame(guest), rights)), false),
         }
     }
 
@@ -83,9 +87,26 @@ impl Views {
 impl Model<'_> {
     /// One more view, 1:1; says its number.
     pub fn add_view(&self) -> usize {
+        self.push_view(View::default())
+    }
+
+    /// One more view, 1:1, in which nothing can be executed; says its number.
+    pub(super) fn add_data_view(&self) -> usize {
+        self.views.is_memory_changed.set(true);
+        self.push_view(View { data_only: true, ..View::default() })
+    }
+
+    fn push_view(&self, view: View) -> usize {
         let mut views = self.views.views.borrow_mut();
-        views.push(View::default());
+        views.push(view);
         views.len() - 1
+    }
+
+    /// The views in which a guest-physical frame leads somewhere.
+    pub(super) fn views_that_show(&self, guest: PhysFrame) -> Vec<usize> {
+        let number = guest.start_address().as_u64() >> 12;
+        let all = 0..self.views.views.borrow().len();
+        all.filter(|view| self.views.look_up(*view, number).0.is_some()).collect()
     }
 
     /// The view of a CPU.

@@ -4,12 +4,12 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use foreign_access::methods::AnyMethod;
+use foreign_access::methods::{AnyMethod, Bindings};
 use foreign_access::space::{ForeignSpace, TableDeeds, Unlinked};
 use foreign_access::{Action, Cpu, Entry, Method, Operation, Refusal, Stopped};
 use loadphys_abi::batch::Item;
 use loadphys_rules::Tables;
-use loadphys_tests::kernel::{BOOT_ROOT, CPUS, Records, boot, chosen, fill_root};
+use loadphys_tests::kernel::{BOOT_ROOT, CPUS, Records, boot, boot_views, chosen, fill_root};
 use loadphys_tests::model::{Model, ModelCpu, Random, WORDS};
 use x86_64::structures::paging::page_table::PageTableLevel;
 use x86_64::structures::paging::{FrameAllocator, FrameDeallocator, PhysFrame, Size4KiB};
@@ -281,14 +281,21 @@ pub fn with_world<T>(setup: &Setup, work: impl FnOnce(&mut World<'_, '_>) -> T) 
     let mut records = Records::new(FRAMES, 1, 1);
     boot(&model, rules, &mut records.memory().frames);
     let (mut items, mut others) = (vec![Item::default(); 8], vec![Item::default(); 8]);
+    boot_views(&model, setup.method);
+    let bindings = Bindings::new();
     let pool = Pool::new(Some(&model));
     let (shot, broken) = (pool.shot.clone(), setup.broken);
     let program =
         Program { model: &model, random: Random::new(setup.seed + 1), eager: false, uses: &USED };
     let mut world = World {
         model: &model,
-        method: Busy { method: chosen(setup.method, &mut items), program, broken },
-        deeds: Deeds { model: &model, other: chosen(setup.method, &mut others), shot, broken },
+        method: Busy { method: chosen(setup.method, &mut items, &bindings), program, broken },
+        deeds: Deeds {
+            model: &model,
+            other: chosen(setup.method, &mut others, &bindings),
+            shot,
+            broken,
+        },
         pool,
         cpu: ModelCpu::new(&model, 0),
     };

@@ -9,6 +9,9 @@ use x86_64::structures::paging::page_table::PageTableLevel;
 
 use crate::batch::{OWN, PAGES, entry, expecting_another, in_memory, marked, with_pages};
 
+/// Views of roots that the stub has.
+const VIEWS: u64 = 3;
+
 /// Which entries a batch is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Of {
@@ -106,6 +109,14 @@ fn besides(method: &str, of: Of) -> Events {
         }
         "in-context" => Events { contexts: roots, invlpgs: tables + own, ..none },
         "hypercall" => Events { vm_calls: 1, ..none },
+        // There and back, once.
+        "gate" => Events { vmfuncs: 2, masks: 1, ..none },
+        // There and back for each foreign root; if there are more of them than views, each is asked for anew.
+        "root-view" => {
+            let vm_calls = if roots > VIEWS { roots } else { 0 };
+            let vmfuncs = 2 * roots;
+            Events { vm_calls, vmfuncs, masks: roots, invlpgs: tables + own, ..none }
+        }
         other => panic!("no line for {other}"),
     }
 }
@@ -213,7 +224,7 @@ fn an_eviction_edits_one_entry_for_each_sharer() {
 
 /// What a batch on foreign entries and one of our own counts as one batch.
 fn together(method: &str, foreign: Events, own: Events) -> Events {
-    let once = u64::from(matches!(method, "paging-off" | "space-switch" | "space-switch-pcid"));
+    let once = matches!(method, "paging-off" | "space-switch" | "space-switch-pcid" | "gate");
     // The window is emptied once, and so on.
     let emptied = u64::from(method == "temp-map");
     Events {
@@ -224,6 +235,7 @@ fn together(method: &str, foreign: Events, own: Events) -> Events {
         root_writes: foreign.root_writes + own.root_writes,
         paging_off: foreign.paging_off.max(own.paging_off),
         contexts: foreign.contexts + own.contexts,
-        masks: once,
+        masks: if once { 1 } else { foreign.masks + own.masks },
+        vmfuncs: if once { foreign.vmfuncs } else { foreign.vmfuncs + own.vmfuncs },
     }
 }

@@ -26,10 +26,8 @@ use census::Census;
 const BROKEN: bool = cfg!(any(feature = "broken-skip-flush", feature = "broken-free-before-flush"));
 
 /// What is not needed under a method where it stands in this file, and why.
-const NOT_NEEDED: [(&str, &str, Kind, &str); 5] = [
-    ("hypercall", "", Kind::KernelLoad, HIDDEN),
+const NOT_NEEDED: [(&str, &str, Kind, &str); 3] = [
     ("alias", "", Kind::KernelLoad, HIDDEN),
-    ("hypercall", "evacuate/tables.rs", Kind::Flush, HIDDEN_BEFORE),
     ("alias", "evacuate/tables.rs", Kind::Flush, HIDDEN_BEFORE),
     ("root-array", "evacuate/roots.rs", Kind::LetGo, BELOW),
 ];

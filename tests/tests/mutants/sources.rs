@@ -11,10 +11,11 @@ const FOLDERS: [&str; 2] = ["guest/access/src", "guest/reclaim/src"];
 const CPUS: &str = "guest/access/src/cpu/";
 
 /// What asks for a flush.
-const CALLS: [&str; 11] = [
+const CALLS: [&str; 12] = [
     ".invlpg(",
     ".flush_loaded(",
     "local.load(",
+    ".through_view(view, below",
     ".set_root_register(",
     "fresh.make(",
     "self.go(",

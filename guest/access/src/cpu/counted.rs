@@ -13,6 +13,8 @@ pub struct Events {
     pub entry_writes: u64,
     /// INVLPG.
     pub invlpgs: u64,
+    /// VMFUNCs, one there and one back.
+    pub vmfuncs: u64,
     /// Calls of the stub, a batch being one.
     pub vm_calls: u64,
     /// Writes of CR3.
@@ -45,6 +47,12 @@ impl Observer for Count {
             Step::WithoutPaging(items) => {
                 events.paging_off += 1;
                 events.entry_writes += items as u64;
+            }
+            Step::ThroughView { loads, stores, invlpgs } => {
+                events.vmfuncs += 2;
+                events.entry_loads += loads;
+                events.entry_writes += stores;
+                events.invlpgs += invlpgs;
             }
             Step::InContext => events.contexts += 1,
             Step::Invlpg => events.invlpgs += 1,

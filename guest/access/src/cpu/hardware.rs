@@ -13,8 +13,9 @@ use x86_64::instructions::{interrupts, tlb};
 use x86_64::registers::control::Cr3;
 use x86_64::structures::paging::PhysFrame;
 
-use super::{CallInstruction, Cpu, Paging, place};
+use super::{CallInstruction, Cpu, Paging, Showing, gate, place};
 use crate::entry::Entry;
+use crate::operation::Operation;
 
 /// The CPU that runs this code.
 #[derive(Clone, Copy)]
@@ -123,6 +124,17 @@ unsafe impl Cpu for Hardware {
         let kernel = self.kernel.expect("the kernel knows how to turn paging off");
         // SAFETY: the caller's duty is the same.
         unsafe { kernel.without_paging(items) }
+    }
+
+    #[inline]
+    unsafe fn through_view(
+        &self,
+        view: u32,
+        showing: Showing,
+        operations: &mut [Operation],
+    ) -> usize {
+        // SAFETY: the caller's duty is the same.
+        unsafe { gate::pass(view, showing, operations) }
     }
 
     unsafe fn in_context(&self, root: PhysFrame, work: &mut dyn FnMut()) {

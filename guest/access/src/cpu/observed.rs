@@ -5,8 +5,9 @@ use loadphys_abi::batch::Item;
 use x86_64::VirtAddr;
 use x86_64::structures::paging::PhysFrame;
 
-use super::{Cpu, Paging};
+use super::{Cpu, Paging, Showing};
 use crate::entry::Entry;
+use crate::operation::{Action, Operation};
 
 /// What is about to be asked of a CPU. What only reads its registers is no step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,12 +24,33 @@ pub enum Step {
     Restore,
     /// [`Cpu::without_paging`], with so many items.
     WithoutPaging(usize),
+    /// [`Cpu::through_view`]. What is counted is what is done if no operation differs.
+    ThroughView {
+        /// Entries that are loaded.
+        loads: u64,
+        /// Entries that are exchanged, or compared and exchanged.
+        stores: u64,
+        /// Pages that are forgotten.
+        invlpgs: u64,
+    },
     /// [`Cpu::in_context`].
     InContext,
     /// [`Cpu::invlpg`].
     Invlpg,
     /// [`Cpu::vmcall`] or [`Cpu::vmcall_batch`].
     Vmcall,
+}
+
+impl Step {
+    fn through_view(showing: Showing, operations: &[Operation]) -> Self {
+        let all = operations.len() as u64;
+        let loads = operations.iter().filter(|it| it.action == Action::Load).count() as u64;
+        Self::ThroughView {
+            loads,
+            stores: all - loads,
+            invlpgs: showing.pages_forgotten(operations),
+        }
+    }
 }
 
 /// Who is told of each step, just before it is taken. Any `Fn(Step)` will do.
@@ -110,6 +132,21 @@ unsafe impl<C: Cpu, O: Observer> Cpu for Observed<C, O> {
         self.observer.before(Step::WithoutPaging(items.len()));
         // SAFETY: the caller's duty is the same.
         unsafe { self.cpu.without_paging(items) }
+    }
+
+    unsafe fn through_view(
+        &self,
+        view: u32,
+        showing: Showing,
+        operations: &mut [Operation],
+    ) -> usize {
+        self.observer.before(Step::through_view(showing, operations));
+        // SAFETY: the caller's duty is the same.
+        unsafe { self.cpu.through_view(view, showing, operations) }
+    }
+
+    fn pause(&self) {
+        self.cpu.pause();
     }
 
     unsafe fn in_context(&self, root: PhysFrame, work: &mut dyn FnMut()) {

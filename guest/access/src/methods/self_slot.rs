@@ -10,7 +10,7 @@ use crate::operation::EntryName;
 /// Bits of an address that one level translates.
 const INDEX_BITS: u32 = 9;
 /// Bits of a virtual address that are translated; above them the sign is repeated.
-const ADDRESS_BITS: u32 = 48;
+pub const ADDRESS_BITS: u32 = 48;
 /// The bits of a virtual address that are translated, and the offset.
 const TRANSLATED: u64 = (1 << ADDRESS_BITS) - 1;
 /// Where the index of level four stands.
