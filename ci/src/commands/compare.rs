@@ -53,7 +53,7 @@ pub struct Arguments {
     /// recursive on vmx]
     ///
     /// There is direct-map, temp-map, paging-off, space-switch, space-switch-pcid, recursive, mirror,
-    /// root-array, in-context; and on vmx hypercall and alias.
+    /// root-array, in-context; and on vmx hypercall, alias, gate and root-view.
     #[arg(long, value_name = "LIST")]
     methods: Option<String>,
     /// How many spaces share each page, at most 4096 [default: 1,2,4,8]

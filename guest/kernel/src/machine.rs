@@ -82,8 +82,16 @@ impl Machine {
     /// Uses another method from now on. No space exists but the kernel's, which is loaded.
     pub fn choose(&mut self, method: AnyMethod<'static>) {
         self.method.detach(&self.hardware);
+        let kernel = self.roots.kernel();
+        if stands_aside(&self.method) {
+            self.method.release(&self.hardware, kernel).expect("the kernel's root was adopted");
+        }
         self.method = method;
         self.fit();
+        if stands_aside(&self.method) {
+            let level = PageTableLevel::Four;
+            self.method.adopt(&self.hardware, kernel, level).expect("it is no table of the stub's");
+        }
     }
 
     /// Makes the kernel's root, which is loaded, fit the method.
@@ -201,6 +209,11 @@ impl Machine {
         // SAFETY: programs' frames hold words; nothing in the kernel relies on them.
         unsafe { self.window.show(&self.hardware, frame, look) }
     }
+}
+
+/// Whether another root stands in the place of the kernel's under this method, which then must know it as a root.
+const fn stands_aside(method: &AnyMethod<'_>) -> bool {
+    matches!(method, AnyMethod::RootView(_))
 }
 
 /// The CPU with this number.

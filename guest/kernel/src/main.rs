@@ -16,6 +16,7 @@ mod cpu;
 mod cpus;
 mod early;
 mod firmware;
+mod gate;
 mod heap;
 mod interrupts;
 mod kernel;

@@ -5,8 +5,8 @@ mod needs;
 mod reach;
 
 use foreign_access::methods::{
-    Alias, AnyMethod, DirectMap, FrameArray, Hypercall, InContext, Mirror, PagingOff, Recursive,
-    RootArray, SpaceSwitch, TempMap,
+    Alias, AnyMethod, Bindings, DirectMap, FrameArray, Gate, Hypercall, InContext, Mirror,
+    PagingOff, Recursive, RootArray, RootView, SpaceSwitch, TempMap,
 };
 use heapless::Vec;
 use loadphys_abi::batch::{Item, MOST_ITEMS};
@@ -32,6 +32,9 @@ const TABLE_WINDOW: u64 = 1;
 /// is known.
 static mut ITEMS: [[Item; MOST_ITEMS]; MOST_CPUS as usize] =
     [[Item { entry: 0, action: 0, found: 0, value: 0 }; MOST_ITEMS]; MOST_CPUS as usize];
+
+/// What all CPUs know of the stub's views of roots.
+static BINDINGS: Bindings = Bindings::new();
 
 /// The window of the kernel on a CPU.
 pub const fn kernel_window(cpu: usize) -> u16 {
@@ -59,7 +62,8 @@ pub fn make(
 ) -> Result<AnyMethod<'static>, &'static str> {
     // SAFETY: `roots` puts what the method needs into every root before it is used: the self entry, the
     // slots of `reach`; foreign slots are empty and used by nothing else; entries that lead to tables are made
-    // by `page_reclaim`; `cpu::set_up_control_registers` has checked how paging is set up. Each CPU has items of its own,
+    // by `page_reclaim`; `gate::tell` has told the stub which page is the gate, and `Machine` has the kernel's root
+    // adopted; `cpu::set_up_control_registers` has checked how paging is set up. Each CPU has items of its own,
     // and one method at a time, so nobody else has them.
     unsafe {
         let items = &raw mut ITEMS[cpu];
@@ -93,7 +97,16 @@ pub fn make(
             MethodName::Gate | MethodName::RootView if features.stub.is_none() => {
                 Err("no stub below")
             }
-            MethodName::Gate | MethodName::RootView => Err("the stub has no such views"),
+            MethodName::Gate if !features.stub.is_some_and(|stub| stub.gate) => {
+                Err("the stub has no gate view")
+            }
+            MethodName::Gate => Ok(AnyMethod::Gate(Gate::new(slot_base(ALIAS_SLOT)))),
+            MethodName::RootView if !features.stub.is_some_and(|stub| stub.root_views) => {
+                Err("the stub has no views of other roots")
+            }
+            MethodName::RootView => {
+                Ok(AnyMethod::RootView(RootView::new(slot(SELF_SLOT), &BINDINGS)))
+            }
         }
     }
 }

@@ -18,10 +18,11 @@ use crate::cpus::{Others, STACK_BYTES, Stacks};
 use crate::early::{EarlyFrames, Image, KernelMap, Stack, leave};
 use crate::firmware::Firmware;
 use crate::interrupts::vector;
+use crate::machine::hardware;
 use crate::panic::die;
 use crate::power::{self, Ending};
 use crate::timer::Timer;
-use crate::{heap, interrupts as traps, other_context, physical_mode, plans};
+use crate::{gate, heap, interrupts as traps, other_context, physical_mode, plans};
 
 /// What the first half hands to the second.
 struct Prepared {
@@ -118,13 +119,14 @@ fn map(
 /// The second half.
 extern "C" fn go_on() -> ! {
     let prepared = PREPARED.lock().take().expect("the first half has prepared all");
-    let Prepared { handoff, plan, features, firmware, areas, apic, .. } = prepared;
+    let Prepared { handoff, plan, mut features, firmware, areas, apic, .. } = prepared;
     let Prepared { stacks, context_stack, others, heap, .. } = prepared;
     let local = &raw mut BOOT_CPU;
     // SAFETY: this is the boot CPU, and this function runs once.
     cpu::load_descriptors(unsafe { &mut *local }, stacks.striking.map(|stack| stack.top));
     other_context::prepare(context_stack.top);
     physical_mode::prepare();
+    gate::tell(&hardware(0), &mut features);
     let all = others.iter().flat_map(Others::stacks).chain([&stacks]);
     traps::keep_guards(all.flat_map(Stacks::guards).chain([context_stack.guard]));
     // SAFETY: the area was made for the heap.

@@ -115,7 +115,8 @@ fn let_one_in(_: Step) {
 
 /// Methods that must turn interrupts off.
 const fn turns_them_off(method: MethodName) -> bool {
-    loads_foreign_roots(method) || matches!(method, MethodName::PagingOff)
+    let away = matches!(method, MethodName::PagingOff | MethodName::Gate | MethodName::RootView);
+    away || loads_foreign_roots(method)
 }
 
 /// Methods under which a foreign root is loaded for a while.

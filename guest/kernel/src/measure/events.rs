@@ -63,6 +63,7 @@ impl EventCounter {
         self.method.entry_loads += done.entry_loads;
         self.method.entry_writes += done.entry_writes;
         self.method.invlpgs += done.invlpgs;
+        self.method.vmfuncs += done.vmfuncs;
         self.method.vm_calls += done.vm_calls;
         self.root_writes += done.root_writes;
     }
@@ -91,7 +92,7 @@ impl EventCounter {
         let per_page = |count: u64| count as f64 / self.pages.max(1) as f64;
         Events {
             vm_exits: per_page(self.exits),
-            vmfuncs: 0.0,
+            vmfuncs: per_page(self.method.vmfuncs),
             root_writes: per_page(self.root_writes),
             invlpgs: per_page(self.method.invlpgs),
             ipis: per_page(self.ipis),

@@ -14,13 +14,14 @@ pub fn own_entries(method: &AnyMethod<'_>, reach: &Reach, root: PhysFrame) -> [S
         AnyMethod::SpaceSwitch(method) => method.self_entry(root).1,
         AnyMethod::RootArray(method) => method.self_entry(root).1,
         AnyMethod::InContext(method) => method.self_entry(root).1,
+        AnyMethod::RootView(method) => method.self_entry(root).1,
         _ => Entry::EMPTY,
     };
     let places = reach.places.map(|(slot, _)| slot);
     let shows_frames = matches!(method, AnyMethod::Mirror(_) | AnyMethod::RootArray(_));
     [
         SlotEntry { slot: SELF_SLOT, entry: own },
-        used(ALIAS_SLOT, reach.alias, matches!(method, AnyMethod::Alias(_))),
+        used(ALIAS_SLOT, reach.alias, matches!(method, AnyMethod::Alias(_) | AnyMethod::Gate(_))),
         used(DIRECT_SLOT, reach.direct, matches!(method, AnyMethod::DirectMap(_))),
         used(PLACES_SLOT, places, shows_frames),
     ]

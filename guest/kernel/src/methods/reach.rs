@@ -48,7 +48,8 @@ impl Reach {
         let wanted = |names: &[MethodName]| names.iter().any(|name| asked.contains(name));
         let large = features.gigabyte_pages;
         let mut reach = Self { bytes, ..Self::default() };
-        if let (Some(base), true) = (super::alias_base(features), wanted(&[MethodName::Alias])) {
+        let through_alias = wanted(&[MethodName::Alias, MethodName::Gate]);
+        if let (Some(base), true) = (super::alias_base(features), through_alias) {
             map.range(slot_base(ALIAS_SLOT), PhysAddr::new(base), bytes, large)?;
             reach.alias = Some(take(map, ALIAS_SLOT));
         }

@@ -41,7 +41,7 @@ const fn apart(method: MethodName) -> &'static str {
             "nothing is written but entries"
         }
         MethodName::Gate => "its own view",
-        MethodName::RootView => "its own view, and slots of a root",
+        MethodName::RootView => "views, asked for one at a time",
         MethodName::TempMap => "a window each",
         MethodName::Recursive | MethodName::RootArray => "a slot each",
         MethodName::SpaceSwitch | MethodName::SpaceSwitchPcid => "its own CR3",
