@@ -12,6 +12,8 @@ use crate::machines::Path as MachinePath;
 use crate::progress::Progress;
 use crate::{tools, workspace};
 
+mod vmfunc;
+
 /// The target of everything that runs below or as the guest.
 pub const BARE_METAL: &str = "x86_64-unknown-none";
 
@@ -52,7 +54,11 @@ pub fn stub() -> Result<PathBuf> {
 /// that it cannot be taken for the good one.
 pub fn guest(features: &[&str]) -> Result<PathBuf> {
     let apps = apps()?;
-    executable("loadphys-guest", features, Some(&apps))
+    let guest = executable("loadphys-guest", features, Some(&apps))?;
+    for program in [&guest, &apps] {
+        vmfunc::check(program)?;
+    }
+    Ok(guest)
 }
 
 /// Builds the guest of the tests that tries what several CPUs can do.
