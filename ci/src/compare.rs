@@ -7,6 +7,7 @@ mod csv;
 mod document;
 mod flips;
 mod gather;
+mod over_alias;
 mod peers;
 mod pictures;
 mod properties;

@@ -153,6 +153,51 @@ fn every_broken_promise_is_named() {
     }
 }
 
+/// A comparison of two methods on vmx.
+fn of_two(methods: [MethodName; 2], rows: Vec<Row>) -> Document {
+    gather(Asked::Named(list(methods)), &[vmx(rows.into_iter().map(Record::Row).collect())])
+}
+
+#[test]
+fn gate_and_views_of_roots_keep_their_promises_too() {
+    let methods = [MethodName::Gate, MethodName::RootView];
+    let [mut gate, mut view] = methods.map(|method| row("vmx", method.name(), 900.0));
+    // Two spaces: a view for each may be asked for.
+    view.events.vm_exits = 2.0 / 64.0;
+    assert_eq!(of_two(methods, vec![gate.clone(), view.clone()]).wrong, [""; 0]);
+    gate.events.vm_exits = 1.0 / 64.0;
+    view.events.vm_exits = 3.0 / 64.0;
+    let lines = of_two(methods, vec![gate.clone(), view.clone()]).wrong;
+    let named = |method: &str| lines.iter().any(|line| line.contains(method));
+    assert!(lines.len() == 2 && named("gate") && named("root-view"), "{lines:?}");
+    // More spaces than every machine has views: some are asked for again.
+    (gate.events.vm_exits, view.spaces) = (0.0, 4096);
+    view.events.vm_exits = 1.0;
+    assert_eq!(of_two(methods, vec![gate, view]).wrong, [""; 0]);
+}
+
+#[test]
+fn the_gate_is_held_against_the_alias_by_the_batch() {
+    let methods = [MethodName::Alias, MethodName::Gate];
+    for (gate, measured, met) in [(900.5, 16.0, true), (899.0, -32.0, true), (901.0, 32.0, false)] {
+        let rows = vec![
+            row("vmx", "alias", 900.0),
+            sized("vmx", "alias", (8, 32), 1.0),
+            sized("vmx", "gate", (8, 32), 900.0),
+            row("vmx", "gate", gate),
+        ];
+        let document = of_two(methods, rows);
+        let targets: Vec<_> = document.targets.iter().filter(|it| it.method == "gate").collect();
+        let [target] = &targets[..] else { panic!("{targets:?}") };
+        assert_eq!((target.measured, target.limit, target.met), (measured, 20.0, met));
+    }
+    let document = of_two(methods, vec![row("vmx", "gate", 900.0)]);
+    let told = compare::unmeasured_told(&document.unmeasured).join("\n");
+    let wanted = "not measured: over alias, a batch: there is no row of alias beside it \
+                  (--methods alias,gate measures it): gate on vmx (bochs)";
+    assert!(told.contains(wanted), "{told}");
+}
+
 #[test]
 fn a_row_that_is_missing_is_named() {
     let rows = good_rows().into_iter().skip(1).map(Record::Row).collect();

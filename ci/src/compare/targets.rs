@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::document::{Document, MeasuredRow};
 use super::peers::same_ticks;
-use super::table;
+use super::{over_alias, table};
 use crate::machines::MachineName;
 
 /// Methods for which the targets are.
@@ -26,17 +26,21 @@ pub enum What {
     FurtherSharer,
     /// Bringing a page back from swap, with the fewest sharers.
     FaultIn,
+    /// What a batch costs more through the gate than through the alias that is always there, with the fewest sharers.
+    GateOverAlias,
 }
 
 impl What {
+    /// Those that the rows of one method show.
     pub(super) const ALL: [Self; 3] = [Self::Evict, Self::FurtherSharer, Self::FaultIn];
 
-    /// Instructions per page, at most.
+    /// Instructions per page, at most; per batch for [`What::GateOverAlias`].
     const fn limit(self) -> f64 {
         match self {
             Self::Evict => 900.0,
             Self::FurtherSharer => 60.0,
             Self::FaultIn => 1300.0,
+            Self::GateOverAlias => 20.0,
         }
     }
 
@@ -45,6 +49,7 @@ impl What {
             Self::Evict => "evict, 1 sharer",
             Self::FurtherSharer => "each further sharer",
             Self::FaultIn => "fault in",
+            Self::GateOverAlias => "over alias, a batch",
         }
     }
 
@@ -58,6 +63,7 @@ impl What {
         match self {
             Self::Evict if fewest.sharers == 1 => Ok(fewest.evict),
             Self::Evict => Err("no row has 1 sharer (--sharers 1 measures it)"),
+            Self::GateOverAlias => Err("it takes rows of two methods"),
             Self::FaultIn => Ok(fewest.fault_in),
             Self::FurtherSharer if most.sharers == fewest.sharers => {
                 Err("all rows have the same number of sharers (--sharers 1,8 measures it)")
@@ -130,7 +136,11 @@ pub fn targets(document: &Document) -> Vec<Target> {
         };
         lines.iter().filter_map(target).collect::<Vec<_>>()
     };
-    What::ALL.into_iter().flat_map(of).collect()
+    let over_alias = over_alias::pairs(document).into_iter().filter_map(|pair| {
+        let measured = pair.measured()?;
+        Some(target(document, What::GateOverAlias, pair.gate, measured))
+    });
+    What::ALL.into_iter().flat_map(of).chain(over_alias).collect()
 }
 
 /// Those for which the targets are.
@@ -159,9 +169,12 @@ pub(super) fn why_no_line(document: &Document) -> String {
 }
 
 fn is_in_question(row: &MeasuredRow) -> bool {
-    row.row.batch == BATCH
-        && METHODS.iter().any(|method| row.row.method == method.name())
-        && counts_instructions(row)
+    METHODS.iter().any(|method| row.row.method == method.name()) && has_batch(row)
+}
+
+/// Whether it has the batch for which the targets are, and its ticks are instructions.
+pub(super) fn has_batch(row: &MeasuredRow) -> bool {
+    row.row.batch == BATCH && counts_instructions(row)
 }
 
 fn counts_instructions(row: &MeasuredRow) -> bool {

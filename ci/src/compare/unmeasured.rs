@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::document::{Document, MeasuredRow};
+use super::over_alias;
 use super::targets::{What, lines, why_no_line};
 
 /// A target that was not measured everywhere.
@@ -22,7 +23,7 @@ pub fn unmeasured(document: &Document) -> Vec<Unmeasured> {
     if lines.is_empty() {
         let reason = why_no_line(document);
         let none = |what| Unmeasured { what, reason: reason.clone(), rows: Vec::new() };
-        return What::ALL.map(none).into();
+        return What::ALL.map(none).into_iter().chain(without_alias(document)).collect();
     }
     let mut all: Vec<Unmeasured> = Vec::new();
     for what in What::ALL {
@@ -35,7 +36,17 @@ pub fn unmeasured(document: &Document) -> Vec<Unmeasured> {
             }
         }
     }
+    all.extend(without_alias(document));
     all
+}
+
+/// The gate is measured against the alias.
+fn without_alias(document: &Document) -> Option<Unmeasured> {
+    let pairs = over_alias::pairs(document);
+    let alone = pairs.iter().filter(|pair| pair.measured().is_none());
+    let rows: Vec<_> = alone.map(|pair| place(pair.gate)).collect();
+    let reason = "there is no row of alias beside it (--methods alias,gate measures it)".into();
+    (!rows.is_empty()).then_some(Unmeasured { what: What::GateOverAlias, reason, rows })
 }
 
 fn place(MeasuredRow { machine, row, .. }: &MeasuredRow) -> String {
