@@ -105,7 +105,7 @@ pub fn run(setup: &Setup, flushes: bool, steps: &[Step]) -> Outcome {
     let rules = Tables::new(&states);
     let model = Model::new(FRAMES, CPUS, BOOT_ROOT, rules, setup.seed);
     let (asked, mut items) = (Flushes::new(setup.flushing), vec![Item::default(); setup.room]);
-    let bindings = Bindings::new();
+    let bindings = Bindings::none();
     let (cpus, protocol) = (cpus(&model, |cpu| cpu), protocol(CPUS));
     match setup.method {
         "plain" => {

@@ -35,7 +35,7 @@ pub fn with_kernel<T>(
     work: impl for<'r, 'm, 'i> FnOnce(&mut Tested<'r, 'm, 'i>) -> T,
 ) -> T {
     with_model(setup, |model, rules, (flushes, protocol)| {
-        let (mut items, bindings) = (vec![Item::default(); setup.room], Bindings::new());
+        let (mut items, bindings) = (vec![Item::default(); setup.room], Bindings::none());
         let method = chosen(setup.method, &mut items, &bindings);
         let cpus = cpus(model, Counted::new);
         booted(setup, rules, ModelMachine::new(model, flushes, protocol, cpus, method), work)
@@ -45,7 +45,7 @@ pub fn with_kernel<T>(
 /// Does the steps, with a method of the list or `plain`.
 pub fn run(setup: &Setup, steps: &[Step]) -> Outcome {
     with_model(setup, |model, rules, (flushes, protocol)| {
-        let (mut items, bindings) = (vec![Item::default(); setup.room], Bindings::new());
+        let (mut items, bindings) = (vec![Item::default(); setup.room], Bindings::none());
         let cpus = cpus(model, |cpu| cpu.asking(flushes));
         match setup.method {
             "plain" => {

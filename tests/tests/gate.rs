@@ -126,7 +126,7 @@ fn is_read(kernel: &mut Tested<'_, '_, '_>, space: usize) -> Result<bool, Stoppe
     let (name, _) = tables::find(&mut kernel.machine, root, page(PRIVATE_PAGE)).unwrap();
     let mut load = [Operation::new(name, Action::Load)];
     kernel.machine.apply(&mut load)?;
-    Ok(kernel.leaf(space, PRIVATE_PAGE) == Some(load[0].found).map(untouched))
+    Ok(kernel.leaf(space, PRIVATE_PAGE) == Some(untouched(load[0].found)))
 }
 
 fn untouched(entry: Entry) -> Entry {

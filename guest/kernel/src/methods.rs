@@ -34,7 +34,7 @@ static mut ITEMS: [[Item; MOST_ITEMS]; MOST_CPUS as usize] =
     [[Item { entry: 0, action: 0, found: 0, value: 0 }; MOST_ITEMS]; MOST_CPUS as usize];
 
 /// What all CPUs know of the stub's views of roots.
-static BINDINGS: Bindings = Bindings::new();
+static BINDINGS: Bindings = Bindings::none();
 
 /// The window of the kernel on a CPU.
 pub const fn kernel_window(cpu: usize) -> u16 {

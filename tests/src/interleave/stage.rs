@@ -76,7 +76,7 @@ pub fn run(method: &'static str, scene: &Scene) -> Outcome {
     let mut items = vec![[Item::default(); ROOM]; scene.cpus + 1];
     let [first, items @ ..] = &mut items[..] else { unreachable!("one more than CPUs") };
     let (asked, cpus) = (Flushes::new(setup.flushing), cpus(&model, |cpu| cpu));
-    let (protocol, bindings) = (protocol(CPUS), Bindings::new());
+    let (protocol, bindings) = (protocol(CPUS), Bindings::none());
     let roots = match method {
         "plain" => {
             let machine = ModelMachine::new(&model, &asked, &protocol, cpus, Plain(&model));

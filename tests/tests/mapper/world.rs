@@ -282,7 +282,7 @@ pub fn with_world<T>(setup: &Setup, work: impl FnOnce(&mut World<'_, '_>) -> T) 
     boot(&model, rules, &mut records.memory().frames);
     let (mut items, mut others) = (vec![Item::default(); 8], vec![Item::default(); 8]);
     boot_views(&model, setup.method);
-    let bindings = Bindings::new();
+    let bindings = Bindings::none();
     let pool = Pool::new(Some(&model));
     let (shot, broken) = (pool.shot.clone(), setup.broken);
     let program =

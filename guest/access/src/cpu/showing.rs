@@ -2,7 +2,7 @@
 
 use x86_64::VirtAddr;
 
-use crate::methods::self_slot::entry_address;
+use crate::methods::self_slot;
 use crate::operation::{EntryName, Operation};
 
 /// Where entries appear in a view that [`Cpu::through_view`](super::Cpu::through_view) goes to.
@@ -21,7 +21,7 @@ impl Showing {
     pub fn address(self, name: &EntryName) -> VirtAddr {
         match self {
             Self::At(base) => VirtAddr::new_truncate(base.as_u64().wrapping_add(name.physical())),
-            Self::Below(pages) => entry_address(pages.as_u64(), name),
+            Self::Below(pages) => self_slot::Below::new(pages.as_u64()).address(name),
         }
     }
 

@@ -53,7 +53,7 @@ fn places([own, root]: [u64; 2]) -> Range<usize> {
 
 impl Bindings {
     /// None yet.
-    pub const fn new() -> Self {
+    pub const fn none() -> Self {
         Self {
             inside: AtomicU32::new(0),
             pairs: [const { [const { AtomicU64::new(NOBODY) }; 2] }; MOST_VIEWS as usize],
