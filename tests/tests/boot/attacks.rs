@@ -8,7 +8,7 @@ use xtask::machines::Path;
 use xtask::machines::choose::emulator;
 
 use crate::case::{Case, Expected, of_plan};
-use crate::good::nothing_lost;
+use crate::counted::nothing_lost;
 
 /// Pages that the programs share.
 const PAGES: u32 = 16;
