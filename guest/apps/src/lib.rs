@@ -33,7 +33,7 @@ pub enum Program {
     UseFloats = 8,
     /// Touches its own pages in the order of a course.
     Follower = 9,
-    /// Executes VMFUNC, which switches views where there are any.
+    /// Executes VMFUNC, which switches views where there are any, if the kernel has put it there; UD2 otherwise.
     SwitchView = 10,
 }
 

@@ -16,7 +16,6 @@ mod verdict;
 mod ways;
 
 use loadphys_abi::discovery::RuleSet;
-use loadphys_apps::Program;
 use loadphys_apps::calls::Command;
 use loadphys_boot::handoff::Handoff;
 use loadphys_plan::command_line::{AttackName, MethodName, Rules};
@@ -95,8 +94,8 @@ impl Attacks<'_> {
             AttackName::ForgedEntryForeign => self.on_tables(forged::foreign),
             AttackName::StaleUse => self.on_tables(stale::stale),
             AttackName::InterruptUse => self.on_tables(interrupted::interrupted),
-            AttackName::Ring3Vmcall => ring_3::attack(self.scene, Program::CallStub),
-            AttackName::Ring3Vmfunc => ring_3::attack(self.scene, Program::SwitchView),
+            AttackName::Ring3Vmcall => ring_3::call(self.scene),
+            AttackName::Ring3Vmfunc => ring_3::switch_view(self.scene, self.lookout),
             AttackName::Dma => Ok(Verdict::untested(OUT_OF_REACH)),
         }
     }

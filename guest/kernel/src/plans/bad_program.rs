@@ -16,8 +16,10 @@ pub fn run(scene: &mut Scene) -> Result<(), Failure> {
     scene.choose_first()?;
     scene.start_sharers(SHARERS)?;
     scene.kernel.machine.checks.set(true);
-    let bad =
-        Program::ALL.into_iter().filter(|it| !matches!(it, Program::Sharer | Program::Follower));
+    // What switches views does so only for plan `attack`.
+    let others =
+        |it: &Program| !matches!(it, Program::Sharer | Program::Follower | Program::SwitchView);
+    let bad = Program::ALL.into_iter().filter(others);
     let count = bad.clone().count() as u64;
     for program in bad {
         let shared = scene.plan.pages;

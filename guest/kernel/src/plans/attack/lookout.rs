@@ -108,7 +108,7 @@ impl Lookout {
         let by_stub = self.violations() > aim.violations;
         let landed = self.word(aim.physical) != aim.word;
         if landed {
-            self.show(aim.physical, |words, at| words[at] = aim.word);
+            self.put(aim.physical, aim.word);
         }
         match stored {
             _ if landed => Stored::Landed,
@@ -122,10 +122,15 @@ impl Lookout {
         self.show(physical, |words, at| words[at])
     }
 
+    /// Changes memory that is an attack's to change.
+    pub fn put(&self, physical: u64, word: u64) {
+        self.show(physical, |words, at| words[at] = word);
+    }
+
     fn show<R>(&self, physical: u64, look: impl FnOnce(&mut [u64; 512], usize) -> R) -> R {
         let frame = PhysFrame::containing_address(PhysAddr::new(physical));
         let at = (physical % 4096 / 8) as usize;
-        // SAFETY: only what an attack has stored is changed, back to what it was.
+        // SAFETY: only what an attack has stored is changed, back to what it was, and code of a program that attacks.
         unsafe { self.window.borrow_mut().show(&self.cpu, frame, |words| look(words, at)) }
     }
 
