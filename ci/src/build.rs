@@ -30,7 +30,7 @@ impl Programs {
     /// Builds what these paths need.
     pub fn build(paths: &[MachinePath]) -> Result<Self> {
         let guest = guest(&[])?;
-        let stub = paths.contains(&MachinePath::Vmx).then(stub);
+        let stub = paths.contains(&MachinePath::Vmx).then(|| stub(&[]));
         Ok(Self { guest, stub: stub.transpose()? })
     }
 
@@ -44,12 +44,6 @@ impl Programs {
     }
 }
 
-/// Builds the hypervisor.
-pub fn stub() -> Result<PathBuf> {
-    tools::rust_target(BARE_METAL)?;
-    executable("loadphys-stub", &[], None)
-}
-
 /// Builds the guest with these cargo features, which break it on purpose: in a place of its own, so
 /// that it cannot be taken for the good one.
 pub fn guest(features: &[&str]) -> Result<PathBuf> {
@@ -59,6 +53,12 @@ pub fn guest(features: &[&str]) -> Result<PathBuf> {
         vmfunc::check(program)?;
     }
     Ok(guest)
+}
+
+/// Builds the hypervisor with these cargo features, which break it on purpose, as [`guest`] does.
+pub fn stub(features: &[&str]) -> Result<PathBuf> {
+    tools::rust_target(BARE_METAL)?;
+    executable("loadphys-stub", features, None)
 }
 
 /// Builds the guest of the tests that tries what several CPUs can do.

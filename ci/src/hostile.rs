@@ -47,7 +47,7 @@ pub struct Hostile {
 impl Hostile {
     /// Builds stub and guest.
     pub fn build() -> Result<Self> {
-        let (stub, guest) = (build::stub()?, build::hostile_guest()?);
+        let (stub, guest) = (build::stub(&[])?, build::hostile_guest()?);
         let constant = Image::read(&stub)?.constant()?;
         let image = Image::read(&guest)?;
         let (canaries, look) = (image.symbol(CANARIES)?, image.symbol(LOOK)?.start);

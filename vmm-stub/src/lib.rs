@@ -18,7 +18,8 @@
 //! # What the guest cannot do
 //! It cannot read, write or execute the stub's range: that is not mapped, whoever asks, and an attempt is a line
 //! on COM1 and a #GP. It cannot reach memory by a call except entries of tables it registered and plain memory of its
-//! own ([`loadphys_rules`]). VT-x, processor trace and the debug store are hidden from it.
+//! own ([`loadphys_rules`]). In views that it enters by VMFUNC it can execute one frame that nobody can write to, the gate, and
+//! nothing else ([`views`]). VT-x, processor trace and the debug store are hidden from it.
 //!
 //! Under the rules `typed` and `typed-preset` it cannot write to a table but by calls, which check what is stored: frames that
 //! are tables are read-only, and all memory is mapped by pages of 4 KiB so that this takes one store ([`rules`]). There are no views

@@ -18,6 +18,7 @@
 use core::ops::Range;
 use core::sync::atomic::Ordering;
 
+use heapless::Vec;
 use loadphys_abi::Status;
 use loadphys_abi::discovery::{GATE_VIEW, USUAL_VIEW};
 use loadphys_rules::{Level, Tables};
@@ -87,6 +88,8 @@ struct State {
     /// CPUs on which an NMI waits for the way back.
     waiting: u32,
     bindings: Bindings<MOST_ROOTS>,
+    /// For which root, in the place of another, the tables of each place are built.
+    built: Vec<Option<u64>, MOST_ROOTS>,
 }
 
 /// What [`Views::take`] found.
@@ -108,7 +111,8 @@ impl<'a> Views<'a> {
         let (common, roots) = tables.split_at_checked(COMMON)?;
         let (roots, _) = roots.as_chunks();
         let bindings = Bindings::new(roots.len());
-        let state = Mutex::new(State { has_gate: false, waiting: 0, bindings });
+        let built = roots.iter().map(|_| None).take(MOST_ROOTS).collect();
+        let state = Mutex::new(State { has_gate: false, waiting: 0, bindings, built });
         let views = Self { list: common.first()?, trees, roots, address, state };
         views.list.set(USUAL_VIEW as usize, views.usual());
         Some(views)
@@ -274,7 +278,10 @@ impl Views<'_> {
         let place = (view - FIRST_ROOT) as usize;
         match (other, self.root(place)) {
             (Ok(None), Some(root)) => {
-                root.build(&self.trees.gate, own, target);
+                match state.built[place].replace(own) {
+                    Some(before) if before == own => root.retarget(own, target),
+                    _ => root.build(&self.trees.gate, own, target),
+                }
                 state.bindings.bind(place, own, target);
                 self.list.set(view as usize, root.pointer());
                 Ok(view)

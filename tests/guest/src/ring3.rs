@@ -7,7 +7,9 @@ use core::cell::UnsafeCell;
 use spin::Once;
 use x86_64::VirtAddr;
 use x86_64::instructions::{segmentation::SS, segmentation::Segment, tables::load_tss, tlb};
-use x86_64::structures::gdt::{Descriptor, GlobalDescriptorTable, SegmentSelector};
+use x86_64::structures::gdt::{
+    Descriptor, DescriptorFlags, GlobalDescriptorTable, SegmentSelector,
+};
 use x86_64::structures::tss::TaskStateSegment;
 
 /// Where exceptions of ring 3 begin.
@@ -25,7 +27,21 @@ static GDT: Once<GlobalDescriptorTable> = Once::new();
 /// Selectors of ring 3, with their privilege level.
 const DATA: u64 = 3 << 3 | 3;
 const CODE: u64 = 4 << 3 | 3;
-const TASK: SegmentSelector = SegmentSelector(5 << 3);
+const CODE_32: u64 = 5 << 3 | 3;
+const TASK: SegmentSelector = SegmentSelector(6 << 3);
+
+/// What code of ring 3 is executed as.
+#[derive(Clone, Copy, Debug)]
+#[repr(u64)]
+pub enum Mode {
+    /// 64-bit code.
+    Long = CODE,
+    /// 32-bit code.
+    Compatible = CODE_32,
+}
+
+/// Both.
+pub const MODES: [Mode; 2] = [Mode::Long, Mode::Compatible];
 
 /// Sets up what ring 3 needs on this CPU: segments with numbers that begin as those of the entry code, a stack for exceptions, a
 /// page that ring 3 may execute.
@@ -42,6 +58,7 @@ pub fn prepare() {
             Descriptor::kernel_data_segment(),
             Descriptor::user_data_segment(),
             Descriptor::user_code_segment(),
+            Descriptor::UserSegment(DescriptorFlags::USER_CODE32.bits()),
             Descriptor::tss_segment(tss),
         ] {
             gdt.append(segment);
@@ -87,9 +104,9 @@ fn open(at: u64) {
 
 /// VMFUNC in ring 3; gives the vector of the exception that it ended with, which is that of UD2 if it was executed and nothing
 /// came of it.
-pub fn vmfunc(function: u32, view: u32) -> u64 {
+pub fn vmfunc(mode: Mode, function: u32, view: u32) -> u64 {
     let mut vector = 0;
-    go(function, &mut vector, view);
+    go(function, &mut vector, view, mode);
     vector
 }
 
@@ -97,7 +114,7 @@ pub fn vmfunc(function: u32, view: u32) -> u64 {
 static mut LEFT_AT: u64 = 0;
 
 #[unsafe(naked)]
-extern "C" fn go(function: u32, vector: &mut u64, view: u32) {
+extern "C" fn go(function: u32, vector: &mut u64, view: u32, mode: Mode) {
     naked_asm!(
         "push rbx",
         "push rbp",
@@ -106,22 +123,23 @@ extern "C" fn go(function: u32, vector: &mut u64, view: u32) {
         "push r14",
         "push r15",
         "mov [rip + {left_at}], rsp",
+        "mov r8, rcx",
         "mov eax, edi",
         "mov ecx, edx",
         "lea rdx, [rip + {in_ring_3}]",
         "push {data}",
         "push 0",
         "push 2",
-        "push {code}",
+        "push r8",
         "push rdx",
         "iretq",
         left_at = sym LEFT_AT,
         in_ring_3 = sym in_ring_3,
         data = const DATA,
-        code = const CODE,
     )
 }
 
+/// The same bytes in both modes.
 #[unsafe(naked)]
 extern "C" fn in_ring_3() {
     naked_asm!("vmfunc", "ud2")

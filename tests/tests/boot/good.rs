@@ -17,7 +17,7 @@ use crate::conformance::{FAR_UP_ON_VMX, conforms, conforms_far_up, everything};
 use crate::counted::{count, exactly, nothing_lost};
 use crate::courses::{as_predicted, courses};
 use crate::evacuation::evacuate;
-use crate::programs::{self, programs};
+use crate::programs::programs;
 use crate::torture::torture;
 
 /// All of them.
@@ -43,7 +43,6 @@ pub fn cases() -> Vec<Case> {
         comparison(Path::Bare, "600-spaces", many_spaces),
         Case::new("bare/courses", courses, Expected::good(as_predicted)),
         Case::new("bare/power-off", power_off, Expected::good(powered_off)),
-        Case::new("vmx/cpus", cpus, Expected::good(|_| Ok(()))),
         Case::new("vmx/image", image, Expected::good(|report| is(report, "vmx", "pvh"))),
     ];
     for path in Path::ALL {
@@ -78,14 +77,6 @@ fn power_off() -> Result<Job> {
     let mut job = Job::probe(Path::Bare, MachineName::QemuTcg, programs(Path::Bare)?, LIMIT);
     job.line = Plan { plan: PlanName::Probe, exit: Exit::Acpi, ..Plan::default() }.to_string();
     Ok(job)
-}
-
-/// Four CPUs under the stub, and a guest that starts them all and ends well only if all that it tries goes well.
-fn cpus() -> Result<Job> {
-    let machine = MachineName::Bochs;
-    let mut job = Job::probe(Path::Vmx, machine, programs(Path::Vmx)?, LIMIT);
-    job.module.as_mut().context("the stub has a guest")?.file = programs::cpus()?;
-    Ok(Job { cpus: 4, ..job })
 }
 
 /// The disc that `cargo xtask image` writes, of which the entry with the stub is chosen.

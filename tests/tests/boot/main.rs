@@ -10,6 +10,7 @@ mod comparison;
 mod conformance;
 mod counted;
 mod courses;
+mod cpus;
 mod disks;
 mod evacuation;
 mod good;
@@ -24,7 +25,14 @@ use libtest_mimic::{Arguments, Trial};
 fn main() {
     xtask::interrupt::install();
     let arguments = Arguments::from_args();
-    let cases = [good::cases(), attacks::cases(), hostile::cases(), disks::cases(), linux::cases()];
+    let cases = [
+        good::cases(),
+        cpus::cases(),
+        attacks::cases(),
+        hostile::cases(),
+        disks::cases(),
+        linux::cases(),
+    ];
     let mut trials: Vec<Trial> = cases.into_iter().flatten().map(case::Case::trial).collect();
     trials.extend(hostile_guest::trials());
     libtest_mimic::run(&arguments, trials).exit();

@@ -1,9 +1,10 @@
 //! What is booted, built once and only if some test runs.
 
+use std::fs;
 use std::path::PathBuf;
 use std::sync::{LazyLock, Mutex};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use xtask::build::{self, Programs};
 use xtask::hostile::Hostile;
 use xtask::machines::Path;
@@ -44,8 +45,21 @@ pub fn hostile() -> Result<&'static Hostile> {
     HOSTILE.as_ref().map_err(|error| anyhow!("{error}"))
 }
 
+/// A hypervisor that is broken on purpose by a cargo feature.
+pub fn broken_stub(feature: &str) -> Result<PathBuf> {
+    let _one_at_a_time = BUILDING.lock();
+    kept(build::stub(&[feature])?, feature)
+}
+
 /// A guest that is broken on purpose by a cargo feature.
 pub fn broken(feature: &str) -> Result<PathBuf> {
     let _one_at_a_time = BUILDING.lock();
-    build::guest(&[feature])
+    kept(build::guest(&[feature])?, feature)
+}
+
+/// A copy that the next build, by another feature, does not overwrite while this one is still to be booted.
+fn kept(program: PathBuf, feature: &str) -> Result<PathBuf> {
+    let copy = program.with_extension(feature);
+    fs::copy(&program, &copy).with_context(|| format!("cannot copy {}", program.display()))?;
+    Ok(copy)
 }

@@ -19,8 +19,7 @@ use super::problem::Problem;
 use crate::counts::Counts;
 use crate::cpu::Cpu;
 use crate::ept::alias::{Alias, Window};
-use crate::ept::entry::{READ, WRITE};
-use crate::ept::layout::{self, ALL_RIGHTS, Layout};
+use crate::ept::layout::{self, ALL_RIGHTS, Layout, VIEW_RIGHTS};
 use crate::ept::root_view::Base;
 use crate::image::{self, Stacks};
 use crate::mtrr::Mtrrs;
@@ -143,7 +142,7 @@ const fn fine(place: &Range<u64>, top: u64, wanted: Wanted) -> Range<u64> {
         Wanted { views: false, .. } => return 0..0,
         Wanted { views: true, .. } => {}
     }
-    let end = place.start + MOST;
+    let end = place.start.saturating_add(MOST);
     place.start..if place.end < end { place.end } else { end }
 }
 
@@ -199,7 +198,7 @@ fn build_views(
     nested: Layout<'_>,
     needs: Needs,
 ) -> Result<Views<'static>, Problem> {
-    let mut nested = Layout { rights: READ | WRITE, ..nested };
+    let mut nested = Layout { rights: VIEW_RIGHTS, ..nested };
     let alias = take_alias(pool, &mut nested, needs)?;
     let shown = nested.alias.as_ref().map_or(0..0, Window::range);
     let gate = Base { tree: build(pool, &nested)?, alias: shown };

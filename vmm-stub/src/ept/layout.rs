@@ -22,6 +22,10 @@ const FOUR_LEVELS: u32 = 48;
 /// What the guest may do in its usual view.
 pub const ALL_RIGHTS: u64 = READ | WRITE | EXECUTE;
 
+/// What it may do in others, where the gate alone can be executed.
+pub const VIEW_RIGHTS: u64 =
+    if cfg!(feature = "broken-executable-views") { ALL_RIGHTS } else { READ | WRITE };
+
 /// The nested map of a guest.
 #[derive(Clone, Debug)]
 pub struct Layout<'a> {

@@ -63,6 +63,13 @@ impl<'a> RootView<'a> {
         }
     }
 
+    /// Lets the frame `own`, for which it was built, lead to another frame. No CPU may remember anything of the view.
+    pub fn retarget(&self, own: u64, target: u64) {
+        if let Some(last) = self.tables.last() {
+            last.set(index(own, 1), self.step(1, target));
+        }
+    }
+
     /// The entry on the way to `own` in the table of this level.
     const fn step(&self, level: u8, target: u64) -> u64 {
         let table = self.address + (ROOT_LEVEL - level + 1) as u64 * FRAME_BYTES;

@@ -1,5 +1,7 @@
 //! What the stub does where a view plays a part: decisions, no acts.
 
+use loadphys_abi::discovery::USUAL_VIEW;
+
 /// A nested translation that failed.
 #[derive(Clone, Copy, Debug)]
 pub struct Violation {
@@ -66,6 +68,7 @@ pub enum Due {
 /// When an NMI is delivered, given in which view the guest is, whether it can take an NMI now (nothing blocks it, and nothing
 /// else is delivered first), and whether NMIs exit at all.
 pub const fn nmi_due(usual: bool, can_take: bool, nmis_exit: bool) -> Due {
+    let usual = usual || cfg!(feature = "broken-nmi-in-view");
     match (usual, can_take, nmis_exit) {
         (false, ..) => Due::BackInUsual,
         (true, true, _) => Due::Now,
@@ -77,7 +80,7 @@ pub const fn nmi_due(usual: bool, can_take: bool, nmis_exit: bool) -> Due {
 /// What a VMFUNC that exited comes to, given EAX and ECX: the way back is closed while an NMI waits for it, and only then does
 /// it exit. (Anything else names what is not there.)
 pub const fn is_way_back(function: u32, view: u32) -> bool {
-    function == 0 && view == loadphys_abi::discovery::USUAL_VIEW
+    cfg!(feature = "broken-vmfunc") || function == 0 && view == USUAL_VIEW
 }
 
 /// What exits with basic reason 0.

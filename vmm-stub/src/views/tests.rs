@@ -5,7 +5,7 @@ use loadphys_rules::Tables;
 
 use super::{Taken, Trees, Views, roots_for, tables_needed};
 use crate::ept::entry::{EXECUTE, READ, WRITE};
-use crate::ept::layout::{ALL_RIGHTS, Layout, end};
+use crate::ept::layout::{ALL_RIGHTS, Layout, VIEW_RIGHTS, end};
 use crate::ept::root_view::Base;
 use crate::mtrr::Mtrrs;
 use crate::stale::Stale;
@@ -36,7 +36,7 @@ fn views(roots: usize) -> (Views<'static>, Tables<'static>) {
         let layout = Layout { stub, end, largest: 3, fine, rights, alias: None, mtrrs: &mtrrs };
         Tree::build(empty(crate::tree::tables_needed(&layout)), at, &layout).unwrap()
     };
-    let gate = Base { tree: tree(READ | WRITE, GATE_AT), alias: 0..0 };
+    let gate = Base { tree: tree(VIEW_RIGHTS, GATE_AT), alias: 0..0 };
     let usual = tree(ALL_RIGHTS, USUAL_AT);
     let trees = Trees { usual, gate, fine: IMAGE, alias: None };
     let frames = (0..TOP / 4096).map(|_| AtomicU8::new(0)).collect::<Vec<_>>().leak();
@@ -129,6 +129,10 @@ fn a_pair_keeps_its_view_until_the_places_run_out() {
     assert_eq!(bind(&views, &tables, c), (2, true));
     assert_eq!(leads_to(&views, 2, ROOT[0]), ROOT[3]);
     assert_eq!(bind(&views, &tables, a), (3, true));
+    // Another root whose place is taken, in the place of the same.
+    assert_eq!(bind(&views, &tables, (ROOT[3], ROOT[1])), (2, true));
+    assert_eq!(leads_to(&views, 2, ROOT[3]), ROOT[1]);
+    assert_eq!(leads_to(&views, 2, ROOT[0]), ROOT[0]);
     assert!(views.is_listed(views.list.get(2)) && views.is_listed(views.usual()));
     assert!(!views.is_listed(views.nothing()) && !views.is_listed(0x1234_501e));
 }
@@ -233,5 +237,5 @@ fn a_flush_reaches_every_view_with_either_kind_of_invept() {
         assert_eq!(remembered, [], "{kind:?}");
     }
     // The numbers of the types are the manual's (volume 2, "INVEPT").
-    assert_eq!([Invept::SingleContext as u64, Invept::AllContexts as u64], [1, 2]);
+    assert_eq!([Invept::SingleContext, Invept::AllContexts].map(Invept::operand), [1, 2]);
 }

@@ -65,6 +65,13 @@ pub enum Invept {
     AllContexts = 2,
 }
 
+impl Invept {
+    /// The operand that names it.
+    pub const fn operand(self) -> u64 {
+        if cfg!(feature = "broken-invept-type") { 3 } else { self as u64 }
+    }
+}
+
 /// What the guest runs with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Controls {

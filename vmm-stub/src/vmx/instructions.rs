@@ -193,7 +193,7 @@ pub fn invept(kind: Invept, pointer: u64) -> Result<(), Failure> {
             "invept {kind}, [{descriptor}]",
             "setc {carry}",
             "setz {zero}",
-            kind = in(reg) kind as u64,
+            kind = in(reg) kind.operand(),
             descriptor = in(reg) &raw const descriptor,
             carry = lateout(reg_byte) carry,
             zero = lateout(reg_byte) zero,

@@ -52,7 +52,11 @@ fn build(width: u32, top: u64, gib_pages: bool, own: u64, target: u64) -> (Built
     let tree = Tree::build(gate, GATE_AT, &layout).unwrap();
     let base = Base { tree, alias: window.range() };
     let view = Box::new([const { Table::empty() }; TABLES]);
-    RootView::new(&view, VIEW_AT).build(&base, own, target);
+    let root_view = RootView::new(&view, VIEW_AT);
+    // Whatever it led to before, only the last is left.
+    root_view.build(&base, own ^ 0x20_0000, target);
+    root_view.build(&base, own, own);
+    root_view.retarget(own, target);
     let copy = |table: &Table| Table(std::array::from_fn(|i| table.get(i).into()));
     (Built { gate: gate.iter().map(copy).collect(), view }, base)
 }
