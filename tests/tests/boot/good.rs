@@ -151,7 +151,7 @@ fn swap_full(report: &Report) -> Result<()> {
 
 /// Every call of the plan but the one that registers the table and the one that finds another value;
 /// and the batch that stops.
-const REFUSED: u64 = 21;
+const REFUSED: u64 = 22;
 
 fn bad_calls(report: &Report) -> Result<()> {
     exactly(report, counts::REFUSED_CALLS, REFUSED)?;
