@@ -152,10 +152,12 @@ fn exit_by_cpuid(_: &Post) {
 
 /// The exits of another CPU show in what this one is told.
 fn counters() {
-    let before = calls::counters().exits;
     let rounds = || post(1).rounds.load(Ordering::SeqCst);
-    let first = rounds();
     team::give(1, Some(exit_by_cpuid));
+    // From now on each of its rounds exits.
+    assert!(runs(1));
+    let before = calls::counters().exits;
+    let first = rounds();
     assert!(comes(|| rounds() > first + 50));
     team::give(1, None);
     let more = calls::counters().exits - before;
