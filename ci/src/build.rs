@@ -113,7 +113,7 @@ fn executable(package: &str, features: &[&str], apps: Option<&Path>) -> Result<P
 }
 
 /// Runs cargo; gives back the executable that it names.
-fn built(what: &str, cargo: &mut Command) -> Result<PathBuf> {
+pub(crate) fn built(what: &str, cargo: &mut Command) -> Result<PathBuf> {
     let progress = Progress::start(format!("build {what}"), 0);
     let output = children::output(cargo)?;
     if !output.status.success() {

@@ -2,7 +2,7 @@
 //! `cargo xtask`.
 //!
 //! From the top down: [`commands`], one file each; [`compare`], which turns records of boots into
-//! tables and files; [`torture`], boot after boot; [`evacuation`], what it came to; [`hostile`], a guest that
+//! tables and files; [`torture`], boot after boot; [`evacuation`], what it came to; [`fuzzing`], calls that a fuzzer thinks of; [`hostile`], a guest that
 //! does everything wrong on purpose; [`checks`], the steps of a test run; [`boot`], which runs one emulator under a time limit; [`machines`], where all
 //! emulator arguments are; [`peers`], other kernels to compare with; [`build`] and [`tools`], which see to it that there is something to boot
 //! and something to boot it with.
@@ -15,6 +15,7 @@ pub mod commands;
 pub mod compare;
 pub mod disks;
 pub mod evacuation;
+pub mod fuzzing;
 pub mod hostile;
 pub mod interrupt;
 pub mod iso;

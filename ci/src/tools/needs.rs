@@ -15,6 +15,8 @@ pub enum Need {
     Image,
     /// Making images that GRUB boots by UEFI.
     UefiImage,
+    /// A C++ compiler, for libFuzzer.
+    CxxCompiler,
 }
 
 impl Need {
@@ -33,6 +35,7 @@ impl Need {
             Self::Bochs => &["bochs", "bochsbios", "vgabios"],
             Self::Image => &["grub-pc-bin", "grub-common", "xorriso", "mtools"],
             Self::UefiImage => &["grub-efi-amd64-bin"],
+            Self::CxxCompiler => &["g++"],
         }
     }
 
@@ -47,6 +50,7 @@ impl Need {
                 programs(&["grub-mkrescue", "xorriso", "mformat"])
                     && files(&["/usr/lib/grub/i386-pc"])
             }
+            Self::CxxCompiler => programs(&["c++"]),
             Self::UefiImage => files(&["/usr/lib/grub/x86_64-efi"]),
         }
     }
