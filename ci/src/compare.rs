@@ -21,7 +21,7 @@ mod unmeasured;
 mod wrong;
 
 pub use attacks::{attack, attacks_told};
-pub use boots::{Measured, measure};
+pub use boots::{Measured, measure, name};
 pub use conformance::conformance_told;
 pub use document::Document;
 pub use flips::flips_told;

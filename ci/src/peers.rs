@@ -6,7 +6,7 @@ mod linux;
 use std::fmt;
 
 use anyhow::Result;
-use loadphys_plan::command_line::{List, Plan};
+use loadphys_plan::command_line::{List, Plan, Rules};
 
 use crate::boot::Job;
 use crate::compare::Request;
@@ -66,7 +66,7 @@ impl Peer {
     /// # Errors
     /// Bad input if it cannot be fetched; what is missing.
     pub fn job(self, request: &Request, machine: MachineName) -> Result<Job> {
-        let plan = request.plan(crate::machines::Path::Bare, machine);
+        let plan = request.plan(crate::machines::Path::Bare, machine, Rules::Tables);
         let plan = Plan { batch: List::new([BATCH]).expect("one number"), cpus: 1, ..plan };
         let limit = request.time_limit(crate::machines::Path::Bare, machine);
         match self {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use loadphys_plan::command_line::{AttackName, List, MethodName, Swap};
+use loadphys_plan::command_line::{AttackName, List, MethodName, Rules, Swap};
 use loadphys_plan::records::Record;
 use serde_json::{Value, json};
 use xtask::boot::{Ending, Report};
@@ -19,7 +19,8 @@ fn boot(path: Path, mut records: Vec<Record>) -> Measured {
     let lines = records.iter().map(|_| "{}".to_owned()).collect();
     let (ending, elapsed) = (Ending::ByItself(Some(33)), Duration::ZERO);
     let machine = if path == Path::Bare { MachineName::QemuTcg } else { MachineName::Bochs };
-    Measured { path, machine, memory_mib: 256, report: Report { lines, records, ending, elapsed } }
+    let report = Report { lines, records, ending, elapsed };
+    Measured { path, rules: Rules::Tables, machine, memory_mib: 256, report }
 }
 
 /// All attacks on a method with these rules: each has this outcome, but those that are named.
@@ -39,13 +40,18 @@ fn attacks(
 
 /// Rows and properties of these methods on bare metal.
 fn measured(methods: &[&str]) -> Document {
+    gather(Path::Bare, &[said(Path::Bare, "none", methods)])
+}
+
+/// A boot with rows and properties of these methods, which ran under these rules.
+fn said(path: Path, rules: &str, methods: &[&str]) -> Measured {
     let ticks = json!({"mean": 1.0, "p50": 1.0, "p90": 1.0, "p99": 1.0, "p999": 1.0, "max": 1.0});
     let stages = json!({"total": ticks, "find": ticks, "edit": ticks, "flush": ticks, "write": ticks, "release": ticks});
     let events = json!({"vm_exits": 0.0, "vmfuncs": 0.0, "root_writes": 0.0, "invlpgs": 1.0, "ipis": 0.0,
         "entry_loads": 0.0, "entry_writes": 1.0});
     let mut records = Vec::new();
     for method in methods {
-        records.push(record(json!({"record": "row", "path": "bare", "method": method, "sharers": 1, "batch": 32,
+        records.push(record(json!({"record": "row", "path": path.name(), "method": method, "rules": rules, "sharers": 1, "batch": 32,
             "cpus": 1, "spaces": 1, "swap": "ram", "pages": 64, "ticks": stages, "events": events,
             "vm_exits_per_batch_max": 0, "fault_in": {"mean": 1.0, "p99": 1.0}, "irq_off_max": 0, "verified": 136,
             "lost": 0})));
@@ -58,9 +64,13 @@ fn measured(methods: &[&str]) -> Document {
     for (name, count) in [("audits", 9), ("stale", 0), ("lost", 0), ("conformance", conformance)] {
         records.push(record(json!({"record": "count", "name": name, "count": count})));
     }
+    Measured { rules: rules.parse().unwrap_or(Rules::Tables), ..boot(path, records) }
+}
+
+fn gather(path: Path, boots: &[Measured]) -> Document {
     let one = |number| List::new([number]).expect("one number");
     let request = Request {
-        paths: vec![Path::Bare],
+        paths: vec![path],
         methods: Asked::All,
         sharers: one(1),
         batch: one(32),
@@ -69,8 +79,9 @@ fn measured(methods: &[&str]) -> Document {
         cpus: 1,
         spaces: 0,
         swap: Swap::Ram,
+        rules: vec![Rules::Tables],
     };
-    compare::gather(&request, &[boot(Path::Bare, records)], "0".into())
+    compare::gather(&request, boots, "0".into())
 }
 
 const UNTRIED: (AttackName, (Option<bool>, &str)) = (AttackName::Dma, (None, "no IOMMU"));
@@ -156,14 +167,20 @@ fn what_is_not_said_is_wrong() {
 }
 
 #[test]
-fn with_several_rules_what_one_does_not_stop_is_not_stopped() {
-    let mut document = measured(&["direct-map"]);
-    let rules = |rules, stopped| {
-        attacks((Path::Bare, "direct-map", rules), (Some(stopped), rules), &[UNTRIED])
-    };
-    document
-        .add_attacks(&[boot(Path::Bare, [rules("tables", false), rules("typed", true)].concat())]);
-    assert_eq!(document.properties[0].stops["stale-use"], json!(false));
+fn with_several_rules_each_is_said_to_stop_what_it_stops() {
+    let rules = [("tables", false), ("typed", true)];
+    let mut document =
+        gather(Path::Vmx, &rules.map(|(rules, _)| said(Path::Vmx, rules, &["direct-map"])));
+    document.add_attacks(&rules.map(|(rules, stopped)| {
+        let boot = boot(
+            Path::Vmx,
+            attacks((Path::Vmx, "direct-map", rules), (Some(stopped), rules), &[UNTRIED]),
+        );
+        Measured { rules: rules.parse().expect("rules"), ..boot }
+    }));
+    assert_eq!(document.wrong, [""; 0]);
+    let stops = document.properties.iter().map(|it| it.stops["stale-use"].clone());
+    assert_eq!(stops.collect::<Vec<_>>(), [json!(false), json!(true)]);
     let told = compare::attacks_told(&document.attacks).join("\n");
     assert!(told.contains("| tables ") && told.contains("| typed "), "{told}");
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use loadphys_plan::command_line::{List, MethodName, Plan, Swap};
+use loadphys_plan::command_line::{List, MethodName, Plan, Rules, Swap};
 use loadphys_plan::records::{Record, Row};
 use serde_json::{Value, json};
 use xtask::boot::{Ending, Report};
@@ -25,6 +25,7 @@ fn request(methods: Asked) -> Request {
         cpus: 1,
         spaces: 0,
         swap: Swap::Ram,
+        rules: vec![Rules::Tables],
     }
 }
 
@@ -39,7 +40,8 @@ fn sized(path: &str, method: &str, (sharers, batch): (u32, u32), mean: f64) -> R
     let stages = json!({"total": ticks, "find": ticks, "edit": ticks, "flush": ticks, "write": ticks, "release": ticks});
     let events = json!({"vm_exits": 0.0, "vmfuncs": 0.0, "root_writes": 0.0, "invlpgs": 1.0, "ipis": 0.0,
         "entry_loads": 0.0, "entry_writes": 1.0});
-    let row = json!({"path": path, "method": method, "sharers": sharers, "batch": batch, "cpus": 1, "spaces": 2,
+    let rules = if path == "vmx" { "tables" } else { "none" };
+    let row = json!({"path": path, "method": method, "rules": rules, "sharers": sharers, "batch": batch, "cpus": 1, "spaces": 2,
         "swap": "ram", "pages": 64, "ticks": stages, "events": events, "vm_exits_per_batch_max": 0,
         "fault_in": {"mean": 1.0, "p99": 1.0}, "irq_off_max": 0, "verified": 136, "lost": 0});
     serde_json::from_value(row).expect("it has every field")
@@ -75,7 +77,8 @@ fn boot(path: Path, machine: MachineName, mut records: Vec<Record>) -> Measured 
     records.push(record(json!({"record": "end", "ok": true, "reason": ""})));
     let lines = records.iter().map(|_| "{}".to_owned()).collect();
     let (ending, elapsed) = (Ending::ByItself(Some(33)), Duration::ZERO);
-    Measured { path, machine, memory_mib: 256, report: Report { lines, records, ending, elapsed } }
+    let report = Report { lines, records, ending, elapsed };
+    Measured { path, rules: Rules::Tables, machine, memory_mib: 256, report }
 }
 
 fn method_of(record: &Record) -> Option<String> {
@@ -368,12 +371,57 @@ fn all_files_are_written() {
     assert_eq!(files.len(), 5, "one batch size makes two pictures");
 }
 
+/// A boot under typed rules, with rows of these methods.
+fn typed_boot(methods: &[(&str, f64, f64)]) -> Measured {
+    let rows = methods.iter().map(|(method, mean, exits)| {
+        let mut row = row("vmx", method, *mean);
+        row.rules = "typed".parse().expect("a name");
+        row.events.vm_exits = *exits;
+        row.vm_exits_per_batch_max = 1;
+        Record::Row(row)
+    });
+    let boot = boot(Path::Vmx, MachineName::Bochs, rows.collect());
+    Measured { rules: Rules::Typed, ..boot }
+}
+
+#[test]
+fn rows_are_set_against_recursive_under_the_same_rules() {
+    let methods = Asked::Named(list([MethodName::Alias, MethodName::Recursive]));
+    let request = Request { paths: vec![Path::Vmx], ..request(methods) };
+    let rows = [row("vmx", "alias", 50.0), row("vmx", "recursive", 100.0)].map(Record::Row);
+    let tables = boot(Path::Vmx, MachineName::Bochs, rows.to_vec());
+    let typed = typed_boot(&[("alias", 80.0, 0.03), ("recursive", 160.0, 0.0)]);
+    let document = compare::gather(&request, &[tables, typed], String::new());
+    assert_eq!(document.wrong, Vec::<String>::new());
+    let ratios: Vec<_> = document.rows.iter().map(|row| row.ratio).collect();
+    assert_eq!(ratios, [Some(0.5), Some(1.0), Some(0.5), Some(1.0)]);
+    let table = compare::table(&document).to_string();
+    assert!(table.contains("| typed ") && table.contains("| tables "), "{table}");
+    let rules: Vec<_> = document.properties.iter().map(|it| it.rules).collect();
+    assert_eq!(rules, ["tables", "tables", "typed", "typed"]);
+    assert!(document.flips.is_empty(), "one size has no flips, whatever the rules");
+}
+
+#[test]
+fn without_recursive_under_typed_rules_the_usual_ones_have_to_do() {
+    let request = Request { paths: vec![Path::Vmx], ..request(Asked::All) };
+    let tables =
+        boot(Path::Vmx, MachineName::Bochs, vec![Record::Row(row("vmx", "recursive", 100.0))]);
+    let document = compare::gather(
+        &request,
+        &[tables, typed_boot(&[("hypercall", 150.0, 0.03)])],
+        String::new(),
+    );
+    assert_eq!(document.rows[1].ratio, Some(1.5));
+}
+
 #[test]
 fn plans_ask_each_path_for_what_it_is_known_for() {
-    let plan = |path, machine| request(Asked::Usual).plan(path, machine);
+    let plan = |path, machine| request(Asked::Usual).plan(path, machine, Rules::Typed);
     let bare: Plan = plan(Path::Bare, MachineName::QemuTcg);
     assert!(bare.to_string().contains("methods=recursive sharers=1 batch=32 pages=64 rounds=1"));
     let vmx = plan(Path::Vmx, MachineName::QemuKvm).to_string();
+    assert!(vmx.contains("rules=typed"), "{vmx}");
     assert!(
         vmx.contains("methods=alias,hypercall,recursive") && vmx.contains("exit=isa-debug"),
         "{vmx}"

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use loadphys_plan::command_line::{List, Swap};
+use loadphys_plan::command_line::{List, Rules, Swap};
 use loadphys_plan::records::{Peer as PeerRecord, Record, Row};
 use serde_json::{Value, json};
 use xtask::boot::{Ending, Report};
@@ -33,6 +33,7 @@ fn request(sharers: &[u32]) -> Request {
         cpus: 1,
         spaces: 0,
         swap: Swap::Ram,
+        rules: vec![Rules::Tables],
     }
 }
 
@@ -58,7 +59,13 @@ fn report(records: Vec<Record>) -> Report {
 /// What is made of these rows of ours, and of these of a peer.
 fn gather(rows: Vec<Record>, sharers: &[u32], peers: Vec<PeerRecord>) -> Document {
     let (machine, memory_mib) = (MachineName::QemuTcg, 256);
-    let boot = Measured { path: Path::Bare, machine, memory_mib, report: report(rows) };
+    let boot = Measured {
+        path: Path::Bare,
+        rules: Rules::Tables,
+        machine,
+        memory_mib,
+        report: report(rows),
+    };
     let report = report(peers.into_iter().map(Record::Peer).collect());
     let peer = MeasuredPeer { peer: Peer::Linux, machine, memory_mib, report };
     compare::gather_with(&request(sharers), &[boot], Some(&peer), "0".into())
@@ -212,6 +219,7 @@ fn a_peer_has_rows_in_every_file_and_nothing_where_it_is_unknown() {
 #[test]
 fn without_a_peer_nothing_speaks_of_it() {
     let boot = Measured {
+        rules: Rules::Tables,
         path: Path::Bare,
         machine: MachineName::QemuTcg,
         memory_mib: 256,

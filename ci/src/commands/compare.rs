@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use anyhow::{Error, Result, bail};
 use clap::Args;
-use loadphys_plan::command_line::{List, Swap};
+use loadphys_plan::command_line::{List, Rules, Swap};
 use loadphys_plan::work::{MOST_BATCH, MOST_CPUS, MOST_SHARERS, MOST_SPACES};
 
 mod refusals;
 
-use super::options::{list, memory, methods, number, numbers};
+use super::options::{list, memory, methods, number, numbers, refused};
 use super::swap::SwapOptions;
 use crate::boot::{Job, USUAL_MEMORY_MIB};
 use crate::build::{Programs, sha256};
@@ -25,7 +25,7 @@ use crate::{tools, workspace};
 
 /// Boot what is needed, evict shared pages by every method, and print one table.
 ///
-/// Rows are machine, path, method, sharers and batch. Columns are ticks per page (median, 99th
+/// Rows are machine, path, method, rules, sharers and batch. Columns are ticks per page (median, 99th
 /// percentile, mean, then the mean of each stage), exits, flushes and interrupts to other CPUs per
 /// page, and the mean against that of recursive mapping. On an emulator a tick is an instruction.
 ///
@@ -56,6 +56,13 @@ pub struct Arguments {
     /// root-array, in-context; and on vmx hypercall, alias, gate and root-view.
     #[arg(long, value_name = "LIST")]
     methods: Option<String>,
+    /// What the stub checks of what is stored by calls: a list of tables, typed, typed-preset; vmx boots for each
+    ///
+    /// With tables: that it goes to an entry of a registered table. With typed: what the entry says too; tables are read-only for the
+    /// guest, so alias edits by calls, and the stub sets Accessed and Dirty (Bochs writes them past read-only nested pages, so there it has
+    /// nothing to do). With typed-preset: entries have both set from the start.
+    #[arg(long, value_name = "LIST", default_value = "tables")]
+    rules: String,
     /// How many spaces share each page, at most 4096 [default: 1,2,4,8]
     #[arg(long, value_name = "LIST")]
     sharers: Option<String>,
@@ -156,6 +163,7 @@ impl Arguments {
             cpus: number("--cpus", &self.cpus, 1, MOST_CPUS.into())? as u32,
             spaces: number("--spaces", &self.spaces, 0, MOST_SPACES.into())? as u32,
             swap: self.swap.kind()?.unwrap_or(Swap::Ram),
+            rules: list(&self.rules, |word| word.parse().map_err(refused))?,
         })
     }
 
@@ -213,18 +221,23 @@ fn jobs(
     memory_mib: u32,
     limit: Option<Duration>,
 ) -> Result<Vec<(Path, Job)>> {
-    let job = |&path: &Path| {
+    let job = |(path, rules): (Path, Rules)| {
         let choice = choose(path, asked, programs)?;
         eprintln!("{path}: {} ({})", choice.machine, choice.reason);
         tools::ensure(tools::Need::of(choice.machine))?;
-        let plan = request.plan(path, choice.machine);
+        let plan = request.plan(path, choice.machine, rules);
         let disks = swap.disks(&plan, path, choice.machine)?;
         let line = plan.to_string();
         let limit = limit.unwrap_or_else(|| request.time_limit(path, choice.machine));
         let job = Job::of_guest(path, choice.machine, programs, line, limit);
-        Ok((path, Job { memory_mib, disks, ..job }))
+        let name = compare::name(path, choice.machine, rules);
+        Ok((path, Job { name, memory_mib, disks, ..job }))
     };
-    request.paths.iter().map(job).collect()
+    let boots = |path: &Path| {
+        let path = *path;
+        request.rules_on(path).iter().map(move |rules| (path, *rules))
+    };
+    request.paths.iter().flat_map(boots).map(job).collect()
 }
 
 /// A peer boots on the QEMU that bare has, with as much memory.
@@ -315,11 +328,11 @@ fn conclude(
     boots: &[Measured],
     peer: Option<&compare::MeasuredPeer>,
 ) -> Result<()> {
-    let ours = boots.iter().map(|it| (it.path.name(), it.machine, &it.report));
-    let peer = peer.map(|it| (it.peer.name(), it.machine, &it.report));
-    for (name, machine, report) in ours.chain(peer) {
+    let ours = boots.iter().map(|it| (it.name(), &it.report));
+    let peer = peer.map(|it| (format!("{} on {}", it.peer.name(), it.machine), &it.report));
+    for (name, report) in ours.chain(peer) {
         if report.verdict().is_err() {
-            eprintln!("last lines of {name} on {machine}:");
+            eprintln!("last lines of {name}:");
             report.tail().iter().for_each(|line| eprintln!("  {line}"));
         }
     }

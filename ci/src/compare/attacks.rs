@@ -55,18 +55,16 @@ impl Document {
         }
     }
 
-    /// A method is said to stop an attack if it does so with all rules that were tried.
+    /// A method is said to stop an attack under the rules that were tried.
     fn add_attack(&mut self, machine: MachineName, attack: &Attack) {
         let machine = machine.name();
         let of_method = self.properties.iter_mut().filter(|it| {
-            (it.machine, it.path, it.property.method.as_str())
-                == (machine, attack.path.as_str(), attack.method.as_str())
+            (it.machine, it.path, it.rules, it.property.method.as_str())
+                == (machine, attack.path.as_str(), attack.rules.as_str(), attack.method.as_str())
         });
         for property in of_method {
             if let Some(stopped) = attack.stopped {
-                let stops = property.stops.entry(attack.attack.as_str());
-                let so_far = stops.or_insert(Value::Bool(true));
-                *so_far = Value::Bool(stopped && *so_far == Value::Bool(true));
+                property.stops.insert(attack.attack.to_string(), Value::Bool(stopped));
             }
         }
         self.attacks.push(MeasuredAttack { machine, attack: attack.clone() });
@@ -89,7 +87,7 @@ impl Document {
         let methods: BTreeSet<&str> = here.map(|it| it.row.method.as_str()).collect();
         let attacked: BTreeSet<&str> = attacks(boot).map(|it| it.method.as_str()).collect();
         let unattacked = methods.difference(&attacked);
-        unattacked.map(|it| format!("{path} on {machine}: {it} was not attacked")).collect()
+        unattacked.map(|it| format!("{}: {it} was not attacked", boot.name())).collect()
     }
 }
 
@@ -102,10 +100,10 @@ fn attacks(boot: &Measured) -> impl Iterator<Item = &Attack> {
 
 /// What is wrong with a boot: it failed, or nothing is said of some attack.
 fn faults(boot: &Measured) -> Vec<String> {
-    let Measured { path, machine, report, .. } = boot;
-    let failed = report.verdict().err();
+    let name = boot.name();
+    let failed = boot.report.verdict().err();
     let mut lines: Vec<String> =
-        failed.into_iter().map(|why| format!("attacks, {path} on {machine}: {why}")).collect();
+        failed.into_iter().map(|why| format!("attacks, {name}: {why}")).collect();
     let places: BTreeSet<_> = attacks(boot).map(|it| (&it.method, &it.rules)).collect();
     for (method, rules) in places {
         for attack in AttackName::ALL {
@@ -113,9 +111,7 @@ fn faults(boot: &Measured) -> Vec<String> {
                 (&it.method, &it.rules, &*it.attack) == (method, rules, attack.name())
             };
             if !attacks(boot).any(told) {
-                lines.push(format!(
-                    "{path} on {machine}: nothing is said of {attack} under {method}"
-                ));
+                lines.push(format!("{name}: nothing is said of {attack} under {method}"));
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::thread;
 
 use anyhow::{Result, anyhow};
+use loadphys_plan::command_line::{Plan, Rules};
 use loadphys_plan::records::{Record, Row};
 
 use super::Request;
@@ -15,6 +16,8 @@ use crate::progress::Progress;
 pub struct Measured {
     /// What ran below the guest.
     pub path: Path,
+    /// What the stub checked, if there was one.
+    pub rules: Rules,
     /// What ran below that.
     pub machine: MachineName,
     /// Memory of the machine.
@@ -59,7 +62,29 @@ fn one(request: &Request, path: Path, job: &Job) -> Result<Measured> {
         Ok(()) => progress.finish(&format!("measured {rows} rows")),
         Err(reason) => progress.finish(&format!("FAILED after {rows} rows: {reason}")),
     }
-    Ok(Measured { path, machine: job.machine, memory_mib: job.memory_mib, report })
+    Ok(Measured::of(path, job, report))
+}
+
+impl Measured {
+    /// What the boot of this job said.
+    pub fn of(path: Path, job: &Job, report: Report) -> Self {
+        let plan = job.line.parse::<Plan>();
+        let rules = plan.map_or(Rules::Tables, |plan| plan.rules);
+        Self { path, rules, machine: job.machine, memory_mib: job.memory_mib, report }
+    }
+
+    /// What people know the boot by: path, machine, and rules other than the usual ones.
+    pub fn name(&self) -> String {
+        name(self.path, self.machine, self.rules)
+    }
+}
+
+/// What people know a boot by.
+pub fn name(path: Path, machine: MachineName, rules: Rules) -> String {
+    match rules {
+        Rules::Tables => format!("{path} on {machine}"),
+        rules => format!("{path} on {machine}, rules={rules}"),
+    }
 }
 
 fn summary(row: &Row) -> String {

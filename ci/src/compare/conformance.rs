@@ -27,7 +27,8 @@ fn properties(document: &Document) -> impl Iterator<Item = &Property> {
 
 /// Methods with rows and without checks on a boot, and checks that are not those of its methods.
 fn unasked(boot: &Measured) -> Vec<String> {
-    let Measured { path, machine, report, .. } = boot;
+    let Measured { report, .. } = boot;
+    let name = boot.name();
     let checked = |method: &str| {
         let of = |record: &Record| match record {
             Record::Property(it) if it.method == method => it.conformance,
@@ -37,15 +38,13 @@ fn unasked(boot: &Measured) -> Vec<String> {
     };
     let methods: BTreeSet<&str> = report.records.iter().filter_map(measured_method).collect();
     let unchecked = methods.iter().filter(|method| checked(method) == 0);
-    let mut lines: Vec<String> = unchecked
-        .map(|method| format!("{path} on {machine}: {method} passed no conformance check"))
-        .collect();
+    let mut lines: Vec<String> =
+        unchecked.map(|method| format!("{name}: {method} passed no conformance check")).collect();
     let (sum, total) =
         (methods.iter().map(|it| checked(it)).sum::<u64>(), report.count(counts::CONFORMANCE));
     if total != Some(sum) {
         let total = total.map_or("no count of".to_owned(), |total| total.to_string());
-        lines
-            .push(format!("{path} on {machine}: {total} conformance checks, {sum} of its methods"));
+        lines.push(format!("{name}: {total} conformance checks, {sum} of its methods"));
     }
     lines
 }
@@ -87,9 +86,10 @@ const WHY: &str = "interrupts: a scheduler that switches programs while a foreig
 /// Where methods are for which something holds.
 fn names(document: &Document, holds: impl Fn(&Property) -> bool) -> String {
     let mut places: Vec<String> = Vec::new();
-    let boots: BTreeSet<_> = document.properties.iter().map(|it| (it.path, it.machine)).collect();
+    let boot = |it: &MeasuredProperty| (it.place(), it.machine);
+    let boots: BTreeSet<_> = document.properties.iter().map(boot).collect();
     for (path, machine) in boots {
-        let here = |it: &&MeasuredProperty| (it.path, it.machine) == (path, machine);
+        let here = |it: &&MeasuredProperty| (it.place(), it.machine) == (path.clone(), machine);
         let all: Vec<_> = document.properties.iter().filter(here).collect();
         let some: Vec<&str> = all
             .iter()
@@ -107,7 +107,7 @@ fn names(document: &Document, holds: impl Fn(&Property) -> bool) -> String {
 
 /// How interrupts fared that had to wait.
 fn struck(measured: &MeasuredProperty) -> Option<String> {
-    let MeasuredProperty { machine, path, property, .. } = measured;
+    let MeasuredProperty { machine, property, .. } = measured;
     let Struck { held, in_foreign_root, twin_in_foreign_root, twin_in_wrong_space, .. } =
         property.interrupts.filter(|struck| struck.held > 0)?;
     let twin = match twin_in_foreign_root {
@@ -117,7 +117,7 @@ fn struck(measured: &MeasuredProperty) -> Option<String> {
              from the wrong space"
         ),
     };
-    let method = &property.method;
+    let (method, path) = (&property.method, measured.place());
     Some(format!(
         "{method} on {path} ({machine}): {held} interrupts had to wait, {in_foreign_root} struck in a foreign root{twin}"
     ))

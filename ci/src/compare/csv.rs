@@ -76,6 +76,7 @@ fn circumstances(measured: &MeasuredRow) -> Vec<(String, String)> {
         column("machine", measured.machine),
         column("path", &row.path),
         column("method", &row.method),
+        column("rules", &row.rules),
         column("sharers", row.sharers),
         column("batch", row.batch),
         column("cpus", row.cpus),
@@ -107,20 +108,20 @@ fn events(measured: &MeasuredRow) -> Vec<(String, String)> {
     ]
 }
 
-/// What came of each attack on the row's method there: of several rules, the worst.
+/// What came of each attack on the row's method there, under the same rules.
 fn of_attacks(measured: &MeasuredRow, attacks: &[MeasuredAttack]) -> Vec<(String, String)> {
     let names = AttackName::ALL.iter().filter(|_| !attacks.is_empty());
     let of_row = |it: &&MeasuredAttack| {
-        (it.machine, &it.attack.path, &it.attack.method)
-            == (measured.machine, &measured.row.path, &measured.row.method)
+        let row = &measured.row;
+        (it.machine, &it.attack.path, &it.attack.method, &it.attack.rules)
+            == (measured.machine, &row.path, &row.method, &row.rules)
     };
-    let worst = |name: &AttackName| {
-        let found = attacks.iter().filter(of_row).filter(|it| it.attack.attack == name.name());
-        found
-            .min_by_key(|it| it.attack.stopped.map_or(2, u8::from))
-            .map_or("", |it| outcome(&it.attack))
+    let came = |name: &AttackName| {
+        let mut found = attacks.iter().filter(of_row);
+        let found = found.find(|it| it.attack.attack == name.name());
+        found.map_or("", |it| outcome(&it.attack))
     };
-    names.map(|name| column(&format!("attack_{name}"), worst(name))).collect()
+    names.map(|name| column(&format!("attack_{name}"), came(name))).collect()
 }
 
 fn of_stage(stage: &str, ticks: Ticks) -> [(String, String); 6] {

@@ -1,6 +1,7 @@
 //! `compare.json`.
 
-use loadphys_plan::records::{Property, Row, Skipped};
+use loadphys_plan::command_line::Rules;
+use loadphys_plan::records::{NO_RULES, Property, Row, Skipped};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -128,11 +129,32 @@ pub struct MeasuredProperty {
     pub machine: &'static str,
     /// What ran below the guest.
     pub path: &'static str,
+    /// What the stub checked; `none` where there is none.
+    pub rules: &'static str,
     /// What the guest recorded.
     #[serde(flatten)]
     pub property: Property,
     /// Attacks by name, and whether they are stopped; those that are not listed were not tried.
     pub stops: Map<String, Value>,
+}
+
+impl MeasuredRow {
+    /// The path, with the rules if they are not the usual ones.
+    pub fn place(&self) -> String {
+        place(&self.row.path, &self.row.rules)
+    }
+}
+
+impl MeasuredProperty {
+    /// The path, with the rules if they are not the usual ones.
+    pub fn place(&self) -> String {
+        place(self.path, self.rules)
+    }
+}
+
+fn place(path: &str, rules: &str) -> String {
+    let usual = rules == NO_RULES || rules == Rules::Tables.name();
+    if usual { path.to_owned() } else { format!("{path} {rules}") }
 }
 
 /// What could not be had on a machine.

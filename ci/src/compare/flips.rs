@@ -35,7 +35,7 @@ impl Along {
 pub struct Flip {
     /// The machine.
     pub machine: &'static str,
-    /// What ran below the guest.
+    /// What ran below the guest, with the rules if they are not the usual ones.
     pub path: String,
     /// What grows.
     pub along: Along,
@@ -71,7 +71,7 @@ fn lines(rows: &[MeasuredRow], along: Along) -> BTreeMap<Place, Vec<Line>> {
     let mut places: BTreeMap<Place, Vec<Line>> = BTreeMap::new();
     for row in rows {
         let (size, fixed) = along.of(row);
-        let lines = places.entry((row.machine, row.row.path.to_string(), fixed)).or_default();
+        let lines = places.entry((row.machine, row.place(), fixed)).or_default();
         let method = row.row.method.as_str();
         let known = lines.iter().position(|(name, _)| name == method);
         let at = known.unwrap_or_else(|| {

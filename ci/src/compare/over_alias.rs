@@ -37,6 +37,6 @@ pub(super) fn pairs(document: &Document) -> Vec<Pair<'_>> {
     of(MethodName::Gate).filter(is_fewest).map(pair).collect()
 }
 
-fn place(it: &MeasuredRow) -> (&str, &str) {
-    (it.machine, it.row.path.as_str())
+fn place(it: &MeasuredRow) -> (&str, String) {
+    (it.machine, it.place())
 }

@@ -35,7 +35,7 @@ pub(super) fn cells(measured: &MeasuredProperty) -> [String; 11] {
     let it = &measured.property;
     [
         measured.machine.to_owned(),
-        measured.path.to_owned(),
+        measured.place(),
         it.method.to_string(),
         bytes(it.virtual_bytes),
         bytes(it.bytes_per_space),

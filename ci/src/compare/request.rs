@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use loadphys_plan::command_line::{List, MethodName, Methods, Plan, PlanName, Swap};
+use loadphys_plan::command_line::{List, MethodName, Methods, Plan, PlanName, Rules, Swap};
 use loadphys_plan::work;
 
 use crate::machines::{MachineName, Path};
@@ -39,6 +39,8 @@ pub struct Request {
     pub spaces: u32,
     /// Where evicted pages go.
     pub swap: Swap,
+    /// What the stub checks, one boot each.
+    pub rules: Vec<Rules>,
 }
 
 /// How long a boot may take however little it has to do.
@@ -51,8 +53,16 @@ const PAGES_A_SECOND: u64 = 2000;
 const ROUNDS_ON_HARDWARE: u32 = 16;
 
 impl Request {
-    /// The plan of the boot on this path and machine.
-    pub fn plan(&self, path: Path, machine: MachineName) -> Plan {
+    /// What the stub checks on a path; where there is none, one boot will do.
+    pub fn rules_on(&self, path: Path) -> &[Rules] {
+        match path {
+            Path::Vmx => &self.rules,
+            Path::Bare => &[Rules::Tables],
+        }
+    }
+
+    /// The plan of the boot on this path and machine, under these rules.
+    pub fn plan(&self, path: Path, machine: MachineName, rules: Rules) -> Plan {
         Plan {
             plan: PlanName::Compare,
             methods: self.methods_on(path),
@@ -64,6 +74,7 @@ impl Request {
             cpus: self.cpus,
             spaces: self.spaces,
             swap: self.swap,
+            rules,
             exit: machine.exit(),
             ..Plan::default()
         }

@@ -2,12 +2,13 @@
 
 use comfy_table::presets::ASCII_MARKDOWN;
 use comfy_table::{Cell, CellAlignment, Table};
+use loadphys_plan::records::NO_RULES;
 
 use super::document::{Document, MeasuredRow};
 use super::peers::PeerRow;
 
 /// Headings of the columns that name a row.
-pub(super) const NAMES: [&str; 5] = ["machine", "path", "method", "sharers", "batch"];
+pub(super) const NAMES: [&str; 6] = ["machine", "path", "method", "rules", "sharers", "batch"];
 
 /// Headings of the columns that hold figures.
 const FIGURES: [&str; 12] = [
@@ -72,21 +73,23 @@ fn right(figure: String) -> Cell {
 }
 
 /// What names a row.
-fn names(measured: &MeasuredRow) -> [String; 5] {
+fn names(measured: &MeasuredRow) -> [String; 6] {
     let row = &measured.row;
     [
         measured.machine.to_owned(),
         row.path.to_string(),
         row.method.to_string(),
+        row.rules.to_string(),
         row.sharers.to_string(),
         row.batch.to_string(),
     ]
 }
 
 /// What names a peer's row.
-fn peer_names(row: &PeerRow) -> [String; 5] {
+fn peer_names(row: &PeerRow) -> [String; 6] {
     let (sharers, batch) = (row.record().sharers.to_string(), row.record().batch.to_string());
-    [row.machine.to_owned(), row.path.to_owned(), row.method.clone(), sharers, batch]
+    let rules = NO_RULES.to_owned();
+    [row.machine.to_owned(), row.path.to_owned(), row.method.clone(), rules, sharers, batch]
 }
 
 /// A peer's figures, as far as they are known: it ran with nothing below it, on one CPU.

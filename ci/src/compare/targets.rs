@@ -102,7 +102,7 @@ pub struct Target {
     pub what: What,
     /// The machine.
     pub machine: &'static str,
-    /// What ran below the guest.
+    /// What ran below the guest, with the rules if they are not the usual ones.
     pub path: String,
     /// The method.
     pub method: String,
@@ -184,7 +184,7 @@ fn counts_instructions(row: &MeasuredRow) -> bool {
 
 fn is_beside(line: &MeasuredRow, row: &MeasuredRow) -> bool {
     line.machine == row.machine
-        && (&line.row.path, &line.row.method) == (&row.row.path, &row.row.method)
+        && (line.place(), &line.row.method) == (row.place(), &row.row.method)
 }
 
 fn target(document: &Document, what: What, line: &MeasuredRow, measured: f64) -> Target {
@@ -194,7 +194,7 @@ fn target(document: &Document, what: What, line: &MeasuredRow, measured: f64) ->
     Target {
         what,
         machine: line.machine,
-        path: line.row.path.to_string(),
+        path: line.place(),
         method: line.row.method.to_string(),
         limit: what.limit(),
         measured,

@@ -49,8 +49,8 @@ fn without_alias(document: &Document) -> Option<Unmeasured> {
     (!rows.is_empty()).then_some(Unmeasured { what: What::GateOverAlias, reason, rows })
 }
 
-fn place(MeasuredRow { machine, row, .. }: &MeasuredRow) -> String {
-    format!("{} on {} ({machine})", row.method, row.path)
+fn place(row: &MeasuredRow) -> String {
+    format!("{} on {} ({})", row.row.method, row.place(), row.machine)
 }
 
 /// A line each, for people.

@@ -1,7 +1,7 @@
 //! Whether a comparison is good: all that was asked ran, nothing was lost, no promise was broken.
 
 use loadphys_abi::batch::MOST_ITEMS;
-use loadphys_plan::command_line::MethodName;
+use loadphys_plan::command_line::{MethodName, Rules};
 use loadphys_plan::records::{Record, Row, Skipped, counts};
 use loadphys_plan::work;
 
@@ -17,11 +17,12 @@ const LEAST_VIEWS: u32 = Path::Vmx.least_memory_mib();
 pub fn wrong(request: &Request, boots: &[Measured], document: &Document) -> Vec<String> {
     let mut lines = Vec::new();
     for boot in boots {
-        let Measured { path, machine, report, .. } = boot;
+        let Measured { machine, report, .. } = boot;
         if let Err(reason) = report.verdict() {
-            lines.push(format!("{path} on {machine}: {reason}"));
+            lines.push(format!("{}: {reason}", boot.name()));
         }
         lines.extend(missing(request, boot));
+        lines.extend(skipped(request, boot));
         lines.extend(counts_wrong(boot));
         let rows = boot.report.records.iter().filter_map(|record| match record {
             Record::Row(row) => Some(row),
@@ -29,20 +30,19 @@ pub fn wrong(request: &Request, boots: &[Measured], document: &Document) -> Vec<
         });
         lines.extend(rows.flat_map(|row| faults(request, *machine, row)));
     }
-    lines.extend(skipped(request, document));
     lines.extend(conformance::faults(boots, document));
     lines
 }
 
 /// Methods that have some rows on a boot but not all, or none without a record that says why.
 fn missing(request: &Request, boot: &Measured) -> Vec<String> {
-    let Measured { path, machine, .. } = boot;
+    let (path, boot_name) = (boot.path, boot.name());
     let wanted = request.rows_for_each_method();
     let mut lines = Vec::new();
-    for method in request.named_on(*path) {
+    for method in request.named_on(path) {
         let found = rows_of(boot, method);
         if found != wanted && !is_skipped(boot, method) {
-            lines.push(format!("{path} on {machine}: {found} of {wanted} rows for {method}"));
+            lines.push(format!("{boot_name}: {found} of {wanted} rows for {method}"));
         }
     }
     lines
@@ -61,15 +61,19 @@ fn is_skipped(boot: &Measured, method: MethodName) -> bool {
 }
 
 /// Skips of methods that were asked for on a path which may have them; `all` asks for none.
-fn skipped(request: &Request, document: &Document) -> Vec<String> {
-    let skips = document.skipped.iter().map(|row| &row.skipped);
-    let skips = skips.filter(|it| request.methods != Asked::All && is_expected(request, it));
+fn skipped(request: &Request, boot: &Measured) -> Vec<String> {
+    let skips = boot.report.records.iter().filter_map(|record| match record {
+        Record::Skipped(it) => Some(it),
+        _ => None,
+    });
+    let asked = request.methods != Asked::All;
+    let skips = skips.filter(|it| asked && is_expected(request, boot.rules, it));
     skips.map(|it| format!("{} did not run on {}: {}", it.method, it.path, it.reason)).collect()
 }
 
 /// What the counts of a boot show to be wrong: audits must have been, and nothing found.
 fn counts_wrong(boot: &Measured) -> Vec<String> {
-    let Measured { path, machine, report, .. } = boot;
+    let Measured { report, .. } = boot;
     let count = |name| report.count(name);
     let checks = [
         (count(counts::AUDITS).unwrap_or(0) == 0, "no audit was recorded".to_owned()),
@@ -79,7 +83,7 @@ fn counts_wrong(boot: &Measured) -> Vec<String> {
     ];
     // A boot that failed before its end has no counts, and one line that says so is enough.
     let failed = checks.into_iter().filter(|(failed, _)| *failed && report.verdict().is_ok());
-    failed.map(|(_, what)| format!("{path} on {machine}: {what}")).collect()
+    failed.map(|(_, what)| format!("{}: {what}", boot.name())).collect()
 }
 
 fn found(count: Option<u64>, what: &str) -> String {
@@ -88,8 +92,10 @@ fn found(count: Option<u64>, what: &str) -> String {
 
 /// What a row itself shows to be wrong.
 fn faults(request: &Request, machine: MachineName, row: &Row) -> Vec<String> {
-    let Row { path, method, sharers, batch, swap, cpus, spaces, pages, verified, lost, .. } = row;
-    let place = format!("{path} on {machine}, {method}, sharers {sharers}, batch {batch}");
+    let Row { path, method, rules, sharers, batch, swap, .. } = row;
+    let Row { cpus, spaces, pages, verified, lost, .. } = row;
+    let place =
+        format!("{path} on {machine}, {method}, rules {rules}, sharers {sharers}, batch {batch}");
     let rounds = rounds(machine);
     let evicted = u64::from(request.pages) * u64::from(rounds);
     let expected = work::verified(*sharers, request.pages, rounds);
@@ -106,24 +112,30 @@ fn faults(request: &Request, machine: MachineName, row: &Row) -> Vec<String> {
     failed.map(|(_, what)| format!("{place}: {what}")).collect()
 }
 
-/// Whether a method is one that its path may have, on so many CPUs.
-fn is_expected(request: &Request, skipped: &Skipped) -> bool {
+/// Whether a method is one that its path may have, on so many CPUs, under these rules: where every edit is a call, there are no
+/// views to edit in.
+fn is_expected(request: &Request, rules: Rules, skipped: &Skipped) -> bool {
+    let edits_in_views = |method| matches!(method, MethodName::Gate | MethodName::RootView);
     let path = Path::named(&skipped.path).ok();
     let method: Option<MethodName> = skipped.method.parse().ok();
     path.zip(method).is_none_or(|(path, method)| {
-        path.may_have(method) && (request.cpus == 1 || method.works_on_several_cpus())
+        path.may_have(method)
+            && (request.cpus == 1 || method.works_on_several_cpus())
+            && (rules == Rules::Tables || !edits_in_views(method))
     })
 }
 
-/// Alias and gate cause no exit; views of roots one when they are asked for, and are not asked for again while there
+/// Alias, where one may write to it, and gate cause no exit; views of roots one when they are asked for, and are not asked for again while there
 /// are enough; calls cause at most one for as many operations as one takes.
 fn breaks_promise(row: &Row) -> bool {
     let is = |method: MethodName| row.method == method.name();
     let calls = (u64::from(row.sharers) * u64::from(row.batch)).div_ceil(MOST_ITEMS as u64);
-    let free = is(MethodName::Alias) || is(MethodName::Gate);
+    let writable = row.rules == Rules::Tables.name();
+    let free = is(MethodName::Alias) && writable || is(MethodName::Gate);
+    let calls_for_each = is(MethodName::Hypercall) || is(MethodName::Alias) && !writable;
     let asks = row.events.vm_exits * row.pages as f64;
     let are_enough = row.spaces <= LEAST_VIEWS;
     (free && row.events.vm_exits > 0.0)
         || (is(MethodName::RootView) && are_enough && asks > f64::from(row.spaces))
-        || (is(MethodName::Hypercall) && row.vm_exits_per_batch_max > calls)
+        || (calls_for_each && row.vm_exits_per_batch_max > calls)
 }

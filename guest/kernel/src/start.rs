@@ -4,8 +4,10 @@
 
 use core::fmt;
 
+use loadphys_abi::discovery::RuleSet;
 use loadphys_boot::handoff::{Handoff, Loader};
-use loadphys_plan::command_line::{Exit, Plan};
+use loadphys_plan::command_line::{Exit, Plan, Rules};
+use loadphys_plan::records::NO_RULES;
 use spin::Mutex;
 use x86_64::VirtAddr;
 use x86_64::instructions::interrupts;
@@ -158,6 +160,16 @@ fn mask_old_interrupt_controllers() {
 /// What runs below, as a path is named.
 pub fn below(features: &Features) -> &'static str {
     if features.stub.is_some() { "vmx" } else { "bare" }
+}
+
+/// What the stub checks, as rules are named.
+pub fn rules(features: &Features) -> &'static str {
+    let Some(stub) = features.stub else { return NO_RULES };
+    match stub.rules {
+        RuleSet::Tables => Rules::Tables.name(),
+        RuleSet::Typed => Rules::Typed.name(),
+        RuleSet::TypedPreset => Rules::TypedPreset.name(),
+    }
 }
 
 /// The protocol by which the kernel was loaded.

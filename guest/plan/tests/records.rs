@@ -22,6 +22,7 @@ fn wide_row() -> Row {
     Row {
         path: name(&"p".repeat(32)),
         method: name(&"m".repeat(32)),
+        rules: name(&"r".repeat(32)),
         sharers: u32::MAX,
         batch: u32::MAX,
         cpus: u32::MAX,

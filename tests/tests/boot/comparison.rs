@@ -1,7 +1,7 @@
 //! Boots that compare methods.
 
 use anyhow::{Result, ensure};
-use loadphys_plan::command_line::{List, MethodName, Swap};
+use loadphys_plan::command_line::{List, MethodName, Plan, Rules, Swap};
 use xtask::boot::Report;
 use xtask::compare::{self, Asked, Document, Measured, Request};
 use xtask::machines::choose::emulator;
@@ -27,6 +27,7 @@ pub fn usual(path: Path) -> Request {
         swap: Swap::Ram,
         cpus: 1,
         spaces: 0,
+        rules: vec![Rules::Tables],
     }
 }
 
@@ -45,6 +46,31 @@ pub fn several<const CPUS: u32>(path: Path) -> Request {
     Request { cpus: CPUS, ..all(path) }
 }
 
+/// The methods to which the stub's rules matter, where the stub sets Accessed and Dirty.
+pub fn typed(path: Path) -> Request {
+    let methods = Asked::Named(List::new([MethodName::Alias, MethodName::Hypercall]).expect("two"));
+    Request { methods, rules: vec![Rules::Typed], ..usual(path) }
+}
+
+/// The same where entries have them from the start.
+pub fn typed_preset(path: Path) -> Request {
+    Request { rules: vec![Rules::TypedPreset], ..typed(path) }
+}
+
+/// The same on two CPUs, which register tables and flush for each other.
+pub fn several_typed(path: Path) -> Request {
+    Request { cpus: 2, ..typed(path) }
+}
+
+fn plan_of(request: &Request, path: Path, machine: MachineName) -> Plan {
+    request.plan(path, machine, rules_of(request, path))
+}
+
+/// A request of one boot has one rule set.
+fn rules_of(request: &Request, path: Path) -> Rules {
+    request.rules_on(path)[0]
+}
+
 pub fn comparison(path: Path, name: &str, request: fn(Path) -> Request) -> Case {
     comparison_on(emulator(path), path, name, request)
 }
@@ -55,7 +81,7 @@ pub fn comparison_on(
     name: &str,
     request: fn(Path) -> Request,
 ) -> Case {
-    let job = move || of_plan(path, machine, request(path).plan(path, machine));
+    let job = move || of_plan(path, machine, plan_of(&request(path), path, machine));
     let check = move |report: &Report| nothing_wrong(path, machine, &request(path), report);
     Case::new(format!("{path}/{name}"), job, Expected::good(check))
 }
@@ -66,7 +92,13 @@ pub fn nothing_wrong(
     request: &Request,
     report: &Report,
 ) -> Result<()> {
-    let boot = Measured { path, machine, memory_mib: 0, report: report.clone() };
+    let boot = Measured {
+        path,
+        rules: rules_of(request, path),
+        machine,
+        memory_mib: 0,
+        report: report.clone(),
+    };
     let document = compare::gather(request, &[boot], String::new());
     ensure!(document.wrong.is_empty(), "{}", document.wrong.join("; "));
     every_method(path, request, &document)

@@ -2,7 +2,7 @@
 //! requests, its throttle leaves them undone).
 
 use anyhow::{Result, ensure};
-use loadphys_plan::command_line::{List, Plan, PlanName, Swap};
+use loadphys_plan::command_line::{List, Plan, PlanName, Rules, Swap};
 use loadphys_plan::records::counts;
 use loadphys_plan::work::{PRIVATE_PAGES, swap_pages};
 use xtask::boot::{Job, Report};
@@ -79,7 +79,7 @@ fn flaws() -> [(&'static str, Option<Flaw>, Check); 5] {
 fn comparison(name: &'static str, path: Path, machine: MachineName, swap: Swap) -> Case {
     let request = move || Request { swap, ..usual(path) };
     let job = move || {
-        let plan = request().plan(path, machine);
+        let plan = request().plan(path, machine, Rules::Tables);
         let pages = swap_pages(&plan) + 1;
         Ok(Job {
             disks: disks(swap, Contents::Swap { pages }, None),

@@ -11,7 +11,8 @@ use xtask::machines::{MachineName, Path};
 
 use crate::case::{Case, Expected, LIMIT, of_plan};
 use crate::comparison::{
-    all, comparison, comparison_on, many_spaces, several, several_usual, usual,
+    all, comparison, comparison_on, many_spaces, several, several_typed, several_usual, typed,
+    typed_preset, usual,
 };
 use crate::conformance::{FAR_UP_ON_VMX, conforms, conforms_far_up, everything};
 use crate::counted::{count, exactly, nothing_lost};
@@ -40,6 +41,9 @@ pub fn cases() -> Vec<Case> {
         comparison(Path::Bare, "4-cpus", several::<4>),
         comparison_on(MachineName::Bochs, Path::Bare, "4-cpus-bochs", several::<4>),
         Case::new("bare/pressure-4-cpus-bochs", pressure_on_several, Expected::good(pressure)),
+        comparison(Path::Vmx, "typed", typed),
+        comparison(Path::Vmx, "typed-preset", typed_preset),
+        comparison(Path::Vmx, "typed-2-cpus", several_typed),
         comparison(Path::Bare, "600-spaces", many_spaces),
         Case::new("bare/courses", courses, Expected::good(as_predicted)),
         Case::new("bare/power-off", power_off, Expected::good(powered_off)),

@@ -1,7 +1,7 @@
 //! Linux beside the guest: does our program on it measure what it says?
 
 use anyhow::{Result, ensure};
-use loadphys_plan::command_line::{List, Swap};
+use loadphys_plan::command_line::{List, Rules, Swap};
 use loadphys_plan::records::{Peer as PeerRecord, Record};
 use xtask::boot::{Job, Report};
 use xtask::compare::{self, Asked, MeasuredPeer, Request};
@@ -29,6 +29,7 @@ fn request() -> Request {
         cpus: 1,
         spaces: 0,
         swap: Swap::Ram,
+        rules: vec![Rules::Tables],
     }
 }
 

@@ -57,7 +57,7 @@ pub fn large_batch(request: &Request) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use loadphys_plan::command_line::{List, Swap};
+    use loadphys_plan::command_line::{List, Rules, Swap};
 
     use super::{large_batch, many_pages, many_spaces};
     use crate::compare::{Asked, Request};
@@ -76,6 +76,7 @@ mod tests {
             cpus: 1,
             spaces: 0,
             swap: Swap::Ram,
+            rules: vec![Rules::Tables],
         }
     }
 

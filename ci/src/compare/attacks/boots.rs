@@ -46,5 +46,5 @@ fn one(path: Path, job: &Job) -> Result<Measured> {
         Ok(()) => progress.finish(&format!("made {made} attacks")),
         Err(reason) => progress.finish(&format!("FAILED after {made} attacks: {reason}")),
     }
-    Ok(Measured { path, machine: job.machine, memory_mib: job.memory_mib, report })
+    Ok(Measured::of(path, job, report))
 }

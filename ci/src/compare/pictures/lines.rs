@@ -69,7 +69,7 @@ fn names(rows: &[&MeasuredRow]) -> Vec<String> {
 }
 
 fn name(row: &MeasuredRow) -> String {
-    format!("{} on {} ({})", row.row.method, row.row.path, row.machine)
+    format!("{} on {} ({})", row.row.method, row.place(), row.machine)
 }
 
 fn line(

@@ -88,7 +88,7 @@ fn label(rows: &[&MeasuredRow], height: f64) -> String {
     let is_middle = (height - height.round()).abs() < 0.01;
     let row = rows.iter().rev().nth(height.round() as usize).filter(|_| is_middle);
     row.map_or(String::new(), |row| {
-        let MeasuredRow { machine, row, .. } = row;
-        format!("{} on {} ({machine}), sharers {}", row.method, row.path, row.sharers)
+        let (place, MeasuredRow { machine, row, .. }) = (row.place(), row);
+        format!("{} on {place} ({machine}), sharers {}", row.method, row.sharers)
     })
 }

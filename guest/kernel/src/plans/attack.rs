@@ -15,18 +15,17 @@ mod targets;
 mod verdict;
 mod ways;
 
-use loadphys_abi::discovery::RuleSet;
 use loadphys_apps::calls::Command;
 use loadphys_boot::handoff::Handoff;
-use loadphys_plan::command_line::{AttackName, MethodName, Rules};
-use loadphys_plan::records::{Attack, NO_RULES, Record};
+use loadphys_plan::command_line::{AttackName, MethodName};
+use loadphys_plan::records::{Attack, Record};
 use loadphys_plan::work::PRIVATE_PAGES;
 use x86_64::structures::paging::PhysFrame;
 
 use crate::cpu::Features;
 use crate::measure::report::{self, name};
 use crate::scene::{Failure, Scene};
-use crate::start::below;
+use crate::start::{below, rules};
 use lookout::Lookout;
 use targets::Targets;
 use verdict::Verdict;
@@ -59,19 +58,9 @@ fn record(
     attack: AttackName,
     Verdict { stopped, by }: Verdict,
 ) -> Attack {
-    let rules = features.stub.map_or(NO_RULES, |stub| rules(stub.rules).name());
-    let path = name(below(features));
-    let (method, rules, attack) = (name(method.name()), name(rules), name(attack.name()));
+    let (path, rules) = (name(below(features)), name(rules(features)));
+    let (method, attack) = (name(method.name()), name(attack.name()));
     Attack { path, method, rules, attack, stopped, by }
-}
-
-/// What the stub checks, as it is asked for.
-const fn rules(found: RuleSet) -> Rules {
-    match found {
-        RuleSet::Tables => Rules::Tables,
-        RuleSet::Typed => Rules::Typed,
-        RuleSet::TypedPreset => Rules::TypedPreset,
-    }
 }
 
 /// The attacks on one method.

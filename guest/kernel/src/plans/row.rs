@@ -20,7 +20,7 @@ use crate::measure::report::name;
 use crate::measure::stopwatch::STAGES;
 use crate::random::Random;
 use crate::scene::{Failure, Scene};
-use crate::start::below;
+use crate::start::{below, rules};
 
 /// A row being measured.
 pub struct Measure<'s> {
@@ -194,6 +194,7 @@ impl<'s> Measure<'s> {
         Row {
             path: name(below(&self.scene.features)),
             method: name(self.method.name()),
+            rules: name(rules(&self.scene.features)),
             sharers: self.sharers,
             batch: self.batch,
             cpus: self.scene.kernel.cpus() as u32,

@@ -78,6 +78,8 @@ pub struct Row {
     pub path: Name,
     /// How entries were reached.
     pub method: Name,
+    /// What the stub below checked; `none` where there is no stub.
+    pub rules: Name,
     /// Mappings of each page.
     pub sharers: u32,
     /// Pages evicted together.
