@@ -32,6 +32,10 @@ pub type Sentence = String<160>;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "read", derive(serde::Deserialize))]
 #[serde(tag = "record", rename_all = "snake_case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one record lives at a time, and there is no heap to put it in"
+)]
 pub enum Record {
     /// First: what the guest found below it.
     Machine(Machine),

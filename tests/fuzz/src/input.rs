@@ -62,7 +62,7 @@ impl<'a> Input<'a> {
             return Vec::new();
         }
         let register = |level| Step::Call([5, level * FRAME, level, 0]);
-        let link = |from: u64, to, flags| Step::Call([2, from * FRAME, to * FRAME | flags, 0]);
+        let link = |from: u64, to, flags| Step::Call([2, from * FRAME, (to * FRAME) | flags, 0]);
         let links = (2..=4).map(|level| link(level, level - 1, USUAL & !DIRTY));
         (1..=4).map(register).chain(links).chain([link(1, 5, USUAL)]).collect()
     }
@@ -168,7 +168,7 @@ impl<'a> Input<'a> {
             200..224 => flags & USUAL | LARGE,
             _ => flags | (more & 0xf) << 8 | (more & 0x10) << 59,
         };
-        u64::from(frame) % (FRAMES + 1) * FRAME | flags
+        (u64::from(frame) % (FRAMES + 1) * FRAME) | flags
     }
 
     /// The address of a page: mostly the first entries of tables of each level, and the last ones.
