@@ -59,15 +59,13 @@ pub const fn roots_for(top: u64) -> usize {
     if wanted < MOST_ROOTS { wanted } else { MOST_ROOTS }
 }
 
-/// The trees of the usual view and of the gate, and where both map single frames.
+/// The trees of the usual view and of the gate, which map single frames in the same places.
 #[derive(Clone, Debug)]
 pub struct Trees<'a> {
     /// The usual view.
     pub usual: Tree<'a>,
     /// The gate view.
     pub gate: Base<'a>,
-    /// Where single frames are mapped, for one of them to become the gate.
-    pub fine: Range<u64>,
     /// What the gate view's alias shows.
     pub alias: Option<Alias<'a>>,
 }
@@ -188,9 +186,6 @@ impl Views<'_> {
     /// [`Status::NotOffered`]: single frames are not mapped there; [`Status::GateIsSet`]; as [`Tables::seal`].
     pub fn set_gate(&self, tables: &Tables<'_>, frame: u64) -> Result<Stale, Status> {
         let usual = self.trees.usual.entry(frame, 1).ok_or(Status::NotOffered)?;
-        if !self.trees.fine.contains(&frame) {
-            return Err(Status::NotOffered);
-        }
         let mut state = self.state.lock();
         if state.has_gate {
             return Err(Status::GateIsSet);

@@ -56,7 +56,7 @@ numbered! {
         /// that was there, also on [`Status::Differs`].
         Unmap = 8,
         /// From now on this frame is the gate: the only one that can be executed in the views that VMFUNC switches to, and
-        /// one that nobody can write to. Once for all. RDI: its physical address.
+        /// one that nobody can write to. Once for all. RDI: its physical address, in the image as the stub has loaded it.
         SetGate = 9,
         /// A view in which one root stands in the place of another: as soon as VMFUNC has chosen it, translations go by the
         /// tables of the second, though CR3 still names the first. RDI: physical address of the root that CR3 will name; RSI:

@@ -202,7 +202,7 @@ fn build_views(
     let alias = take_alias(pool, &mut nested, needs)?;
     let shown = nested.alias.as_ref().map_or(0..0, Window::range);
     let gate = Base { tree: build(pool, &nested)?, alias: shown };
-    let trees = Trees { usual, gate, fine: nested.fine, alias };
+    let trees = Trees { usual, gate, alias };
     let tables = pool.take::<Table>(views::tables_needed(needs.root_views())).ok_or(FULL)?;
     let at = tables.as_ptr() as u64;
     Views::new(trees, tables, at).ok_or(FULL)

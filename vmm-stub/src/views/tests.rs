@@ -38,7 +38,7 @@ fn views(roots: usize) -> (Views<'static>, Tables<'static>) {
     };
     let gate = Base { tree: tree(VIEW_RIGHTS, GATE_AT), alias: 0..0 };
     let usual = tree(ALL_RIGHTS, USUAL_AT);
-    let trees = Trees { usual, gate, fine: IMAGE, alias: None };
+    let trees = Trees { usual, gate, alias: None };
     let frames = (0..TOP / 4096).map(|_| AtomicU8::new(0)).collect::<Vec<_>>().leak();
     let tables = Tables::new(frames);
     tables.grant(0..TOP);

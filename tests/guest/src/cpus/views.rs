@@ -52,7 +52,7 @@ fn no_gate() {
 fn set_gate() {
     let set = |frame| calls::call(Call::SetGate, frame, 0, 0).0;
     assert_eq!(set(gate::page() + 8), Some(Status::Unaligned));
-    assert_eq!(set(0x1000), Some(Status::NotOffered), "that is not in the image");
+    assert_eq!(set(0x300_0000), Some(Status::NotOffered), "that is not in the image");
     assert!(traps::write(gate::page() + 0xff8), "it can be written to before");
     assert_eq!(set(gate::page()), Some(Status::Done));
     assert!(!traps::write(gate::page() + 0xff8), "and not any more");
