@@ -126,6 +126,7 @@ impl Model<'_> {
             self.report(Violation::NoView(view));
         } else {
             self.switch_view(cpu, view as usize);
+            self.speculate_again(cpu);
         }
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! What a CPU remembers of translations belongs to the view in which it learned it, to the PCID, and (SDM volume 3, "Operations that
 //! Invalidate Cached Mappings") INVLPG makes it forget an address, and all ways to tables, in every view. So each page is forgotten
-//! before it is used, and the ways to tables when the method lets go.
+//! before it is used, and all ways to foreign tables when the CPU is back: nothing of them outlasts a visit.
 //!
 //! Interrupts are off while the CPU is in such a view; the stub holds NMIs until it is back.
 #![expect(unsafe_code, reason = "a method reaches entries by raw addresses")]
@@ -62,9 +62,12 @@ impl<'a> RootView<'a> {
         let were_on = cpu.mask_interrupts();
         let view = self.bindings.enter(cpu, own, operations[0].name.root());
         let done = view.map(|view| {
-            let below = Showing::Below(VirtAddr::new_truncate(self.own.pages()));
+            let pages = VirtAddr::new_truncate(self.own.pages());
+            let below = Showing::Below(pages);
             // SAFETY: the caller's duty is the same; nobody is given the view until `leave`.
             let done = unsafe { cpu.through_view(view, below, operations) };
+            // Any address would do. Pages stay known, but are forgotten before they are used.
+            cpu.invlpg(pages);
             self.bindings.leave();
             done
         });
@@ -123,15 +126,8 @@ unsafe impl<C: Cpu> Method<C> for RootView<'_> {
     }
 
     fn release(&mut self, cpu: &C, table: PhysFrame) -> Result<(), Refusal> {
-        // First what paging-structure caches know of it in whatever view.
-        cpu.invlpg(VirtAddr::new_truncate(self.own.pages()));
         self.bindings.forget(cpu, table);
         registration::release(cpu, table)
-    }
-
-    fn detach(&mut self, cpu: &C) {
-        // One INVLPG, of any address, drops all ways to tables; pages are forgotten before they are used.
-        cpu.invlpg(VirtAddr::new_truncate(self.own.pages()));
     }
 
     fn supports(&self, paging: Paging) -> Result<(), Unsupported> {
