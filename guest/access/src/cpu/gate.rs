@@ -36,10 +36,10 @@ pub unsafe fn pass(view: u32, showing: Showing, operations: &mut [Operation]) ->
     count - left
 }
 
-/// A function of the gate. Each operation's address is put into R9 by the lines; RSI, RDI, RDX and R8 are kept for them, and R10 from
-/// one operation to the next.
+/// A function of the gate. What comes before each operation sees to it that its entry is `at` that address; RSI, RDI, RDX and R8 are
+/// kept for it, and R10 from one operation to the next.
 macro_rules! passage {
-    ($(#[$meta:meta])* $name:ident, first: [$($before:literal,)*], each: [$($address:literal,)*], $($operand:tt)*) => {
+    ($(#[$meta:meta])* $name:ident, first: [$($before:literal,)*], each: [$($address:literal,)*], at: $at:literal, $($operand:tt)*) => {
         $(#[$meta])*
         #[unsafe(naked)]
         #[unsafe(link_section = ".gate")]
@@ -53,7 +53,7 @@ macro_rules! passage {
                 "cmp qword ptr [rdi + {action}], {exchange}",
                 "jne 5f",
                 "mov rax, [rdi + {exchanged}]",
-                "xchg [r9], rax",
+                concat!("xchg [", $at, "], rax"),
                 "3:",
                 "mov [rdi + {found}], rax",
                 "add rdi, {bytes}",
@@ -69,12 +69,12 @@ macro_rules! passage {
                 "jb 6f",
                 "mov rax, [rdi + {expected}]",
                 "mov r11, [rdi + {new}]",
-                "lock cmpxchg [r9], r11",
+                concat!("lock cmpxchg [", $at, "], r11"),
                 "je 3b",
                 "mov [rdi + {found}], rax",
                 "jmp 4b",
                 "6:",
-                "mov rax, [r9]",
+                concat!("mov rax, [", $at, "]"),
                 "jmp 3b",
                 action = const layout::ACTION,
                 exchange = const layout::EXCHANGE,
@@ -107,10 +107,8 @@ passage! {
     /// [`Showing::At`].
     at_distance,
     first: [],
-    each: [
-        "mov r9, [rdi + {physical}]",
-        "add r9, rdx",
-    ],
+    each: ["mov r9, [rdi + {physical}]",],
+    at: "rdx + r9",
     physical = const layout::PHYSICAL,
 }
 
@@ -143,6 +141,7 @@ passage! {
         "invlpg [r9]",
         "7:",
     ],
+    at: "r9",
     page_and_level = const layout::PAGE_AND_LEVEL,
     sign = const -1_i64 << ADDRESS_BITS,
     beyond = const u64::BITS - ADDRESS_BITS,
