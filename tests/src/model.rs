@@ -11,6 +11,7 @@ mod physical_mode;
 mod random;
 mod snapshot;
 mod stub;
+mod typed;
 mod views;
 mod walker;
 

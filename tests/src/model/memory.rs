@@ -41,6 +41,11 @@ impl PhysicalMemory {
         }
     }
 
+    /// How many frames there are.
+    pub fn frames(&self) -> usize {
+        self.words.len()
+    }
+
     /// The word at an address, if there is memory.
     pub fn word(&self, address: u64) -> Option<&Cell<u64>> {
         let number = usize::try_from(address >> 12).ok()?;

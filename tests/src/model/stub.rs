@@ -9,6 +9,7 @@ use loadphys_rules::{Operation, Tables, Wish};
 
 use super::Model;
 use super::gate::Given;
+use super::typed::Guard;
 
 /// Where the alias of physical address 0 lies, guest-physical.
 pub const ALIAS_BASE: u64 = 1 << 39;
@@ -17,6 +18,8 @@ pub const ALIAS_BASE: u64 = 1 << 39;
 #[derive(Debug)]
 pub struct Stub<'m> {
     pub(super) rules: Tables<'m>,
+    /// What the typed rules need, when these are in force.
+    pub(super) guard: Guard,
     /// The views in which the alias is.
     pub(super) alias_views: RefCell<Vec<usize>>,
     /// Whether CPUs forget an alias that is taken away; a broken twin leaves that out.
@@ -33,6 +36,7 @@ impl<'m> Stub<'m> {
     pub fn new(rules: Tables<'m>) -> Self {
         Self {
             rules,
+            guard: Guard::default(),
             alias_views: RefCell::new(vec![0]),
             flushes: Cell::new(true),
             given: RefCell::default(),
@@ -56,6 +60,9 @@ impl Model<'_> {
     }
 
     fn called(&self, call: Call, [first, second, third]: [u64; 3]) -> Result<u64, (Status, u64)> {
+        if self.is_typed() {
+            return self.called_typed(call, [first, second, third]);
+        }
         let refused = |status| (status, 0);
         let rules = &self.stub.rules;
         match (call, Wish::of_call(call, second, third)) {
@@ -83,8 +90,7 @@ impl Model<'_> {
             return (Status::TooMany.number(), 0);
         }
         for (done, item) in items.iter_mut().enumerate() {
-            let answer = self.stub.rules.item(item).map_err(|status| (status, item.found));
-            match answer.and_then(|operation| self.operate(operation)) {
+            match self.do_item(item) {
                 Ok(found) => item.found = found,
                 Err((status, found)) => {
                     item.found = found;
@@ -93,6 +99,14 @@ impl Model<'_> {
             }
         }
         (Status::Done.number(), items.len() as u64)
+    }
+
+    fn do_item(&self, item: &Item) -> Result<u64, (Status, u64)> {
+        let refused = |status| (status, item.found);
+        if self.is_typed() {
+            return self.operate_typed(item.entry, Wish::of_item(item).map_err(refused)?);
+        }
+        self.operate(self.stub.rules.item(item).map_err(refused)?)
     }
 
     /// Does what is allowed; gives back what was there.

@@ -68,7 +68,7 @@ impl Model<'_> {
             if is_leaf(at.level, entry) {
                 return self.leaf(cpu, address, access, at, (place, entry));
             }
-            self.mark(place, ACCESSED, entry_address(at.table, address, at.level))?;
+            self.mark((cpu, address), place, ACCESSED, entry_address(at.table, address, at.level))?;
             let level = at.level - 1;
             at = Structure { level, prefix: prefix(address, level), table, ..at };
             self.cpus[cpu].caches.borrow_mut().keep_structure(at, &self.random);
@@ -118,7 +118,7 @@ impl Model<'_> {
         }
         let dirty = access.kind == Kind::Store || entry.0 & DIRTY != 0;
         let marks = ACCESSED | if dirty { DIRTY } else { 0 };
-        self.mark(place, marks, entry_address(at.table, address, at.level))?;
+        self.mark((cpu, address), place, marks, entry_address(at.table, address, at.level))?;
         let bytes = bytes(at.level);
         let found = Translation {
             tag: at.tag,
@@ -157,13 +157,22 @@ impl Model<'_> {
         }
     }
 
-    /// Sets bits of an entry, which is a write to its table.
-    fn mark(&self, place: Arrival, bits: u64, address: u64) -> Result<(), Fault> {
+    /// Sets bits of an entry, which is a write to its table; where the view does not allow that, the stub may see to it.
+    fn mark(
+        &self,
+        (cpu, page): (usize, VirtAddr),
+        place: Arrival,
+        bits: u64,
+        address: u64,
+    ) -> Result<(), Fault> {
         let Some(word) = self.memory.word(place.host) else { return Ok(()) };
         if word.get() & bits == bits {
             return Ok(());
         }
         if !place.rights.write {
+            if self.sets_for_walker(cpu, page, word, bits) {
+                return Ok(());
+            }
             return Err(Fault::View(address));
         }
         word.set(word.get() | bits);

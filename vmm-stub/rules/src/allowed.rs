@@ -24,6 +24,13 @@ impl WordAt {
     }
 }
 
+impl From<EntryAt> for WordAt {
+    /// What may be stored to may be loaded.
+    fn from(entry: EntryAt) -> Self {
+        Self(entry.0)
+    }
+}
+
 /// A frame that becomes a table, is one, or was one until now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TableAt {
