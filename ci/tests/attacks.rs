@@ -186,6 +186,24 @@ fn with_several_rules_each_is_said_to_stop_what_it_stops() {
 }
 
 #[test]
+fn a_method_that_some_rules_do_without_is_attacked_under_the_others() {
+    let rules = [("tables", ["alias", "gate"].as_slice()), ("typed", &["alias"])];
+    let attacked = |boots: [(&str, &[&str]); 2]| {
+        let mut document =
+            gather(Path::Vmx, &rules.map(|(rules, methods)| said(Path::Vmx, rules, methods)));
+        document.add_attacks(&boots.map(|(rules, methods)| {
+            let of = |method: &&str| attacks((Path::Vmx, method, rules), (Some(true), ""), &[]);
+            let boot = boot(Path::Vmx, methods.iter().flat_map(of).collect());
+            Measured { rules: rules.parse().expect("rules"), ..boot }
+        }));
+        document.wrong
+    };
+    assert_eq!(attacked(rules), [""; 0]);
+    let wrong = attacked([("tables", &["alias"]), ("typed", &["alias", "gate"])]);
+    assert_eq!(wrong, ["vmx on bochs: gate was not attacked"]);
+}
+
+#[test]
 fn what_is_skipped_is_told_once() {
     let mut document = measured(&["direct-map"]);
     let skipped = |method: MethodName| {

@@ -79,11 +79,11 @@ impl Document {
         }
     }
 
-    /// Methods that have rows there, and were not attacked.
+    /// Methods that have rows there, under these rules, and were not attacked.
     fn unattacked(&self, boot: &Measured) -> Vec<String> {
-        let (machine, path) = (boot.machine.name(), boot.path.name());
+        let place = (boot.machine.name(), boot.path.name(), boot.rules_named());
         let here =
-            self.rows.iter().filter(|it| (it.machine, it.row.path.as_str()) == (machine, path));
+            self.rows.iter().filter(|it| (it.machine, &*it.row.path, &*it.row.rules) == place);
         let methods: BTreeSet<&str> = here.map(|it| it.row.method.as_str()).collect();
         let attacked: BTreeSet<&str> = attacks(boot).map(|it| it.method.as_str()).collect();
         let unattacked = methods.difference(&attacked);

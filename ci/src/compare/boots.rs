@@ -4,7 +4,7 @@ use std::thread;
 
 use anyhow::{Result, anyhow};
 use loadphys_plan::command_line::{Plan, Rules};
-use loadphys_plan::records::{Record, Row};
+use loadphys_plan::records::{NO_RULES, Record, Row};
 
 use super::Request;
 use crate::boot::{self, Job, Report};
@@ -71,6 +71,11 @@ impl Measured {
         let plan = job.line.parse::<Plan>();
         let rules = plan.map_or(Rules::Tables, |plan| plan.rules);
         Self { path, rules, machine: job.machine, memory_mib: job.memory_mib, report }
+    }
+
+    /// The rules as records name them.
+    pub fn rules_named(&self) -> &'static str {
+        if self.path == Path::Vmx { self.rules.name() } else { NO_RULES }
     }
 
     /// What people know the boot by: path, machine, and rules other than the usual ones.

@@ -1,6 +1,6 @@
 //! The records of several boots as one document.
 
-use loadphys_plan::records::{self, NO_RULES, Property, Record, Row, counts};
+use loadphys_plan::records::{self, Property, Record, Row, counts};
 
 use super::document::{
     Document, Machine, MeasuredProperty, MeasuredRow, Program, SCHEMA, SkippedRow,
@@ -10,7 +10,7 @@ use super::peers::MeasuredPeer;
 use super::targets::targets;
 use super::unmeasured::unmeasured;
 use super::{Measured, Request, ratio, wrong};
-use crate::machines::{self, MachineName, Path};
+use crate::machines::{self, MachineName};
 use crate::workspace;
 
 /// Puts together what all boots said, and a peer if there was one.
@@ -122,7 +122,7 @@ impl Document {
         self.properties.push(MeasuredProperty {
             machine: boot.machine.name(),
             path: boot.path.name(),
-            rules: if boot.path == Path::Vmx { boot.rules.name() } else { NO_RULES },
+            rules: boot.rules_named(),
             property: property.clone(),
             stops: serde_json::Map::new(),
         });
