@@ -69,7 +69,7 @@ fn run<R>(
     } else if after.ended == before.ended {
         Verdict::came_through(format_args!("the program went on"))
     } else {
-        let stub = if self::strays(scene) > strays { "out of the view, the stub: " } else { "" };
+        let stub = if self::strays(scene) > strays { "the stub, which counts it: " } else { "" };
         Verdict::stopped(format_args!("{stub}{}", vector::name(came_by)))
     };
     Ok((verdict, seen?))
