@@ -47,7 +47,7 @@ fn build(model: &Model<'_>, root: u64, leaves: &[(u64, u64)], touched: u64) {
         let table = root - level;
         model.memory.set_table(frame(table), true);
         if level < 3 {
-            let link = (table - 1) * FRAME | LINK | touched;
+            let link = ((table - 1) * FRAME) | LINK | touched;
             model.memory.word(word(table, 0)).unwrap().set(link);
         }
     }
@@ -63,8 +63,8 @@ fn with_model(preset: bool, work: impl Fn(&Model<'_>)) {
         let model = Model::new(FRAMES as usize, 2, frame(ROOT), Tables::new(&bytes), seed);
         let touched = if preset { ACCESSED } else { 0 };
         let dirty = if preset { ACCESSED | DIRTY } else { 0 };
-        build(&model, ROOT, &[(0, PAGE * FRAME | WRITABLE | dirty)], touched);
-        build(&model, OTHER_ROOT, &[(4, VICTIM * FRAME | WRITABLE)], 0);
+        build(&model, ROOT, &[(0, (PAGE * FRAME) | WRITABLE | dirty)], touched);
+        build(&model, OTHER_ROOT, &[(4, (VICTIM * FRAME) | WRITABLE)], 0);
         model.load_root(1, frame(OTHER_ROOT));
         model.check_entries(FRAME..FRAMES * FRAME, preset);
         work(&model);
@@ -128,13 +128,13 @@ fn where_they_are_preset_the_walker_has_nothing_to_set() {
         assert_eq!(model.user_load(0, page(0)), Some(0));
         assert_eq!(model.user_store(0, page(0), 7), Some(()));
         assert_eq!((model.flags_set(), model.take_violations()), (0, vec![]));
-        let clean = [word(LEAF, 1), VICTIM * FRAME | PRESENT, 0];
+        let clean = [word(LEAF, 1), (VICTIM * FRAME) | PRESENT, 0];
         assert_eq!(call(model, Call::Exchange, clean), Status::NotPreset);
     });
 }
 
 /// What CPU 1 stores when it goes by what it remembers: an entry that maps the root writable.
-const FORGED: u64 = ROOT * FRAME | WRITABLE;
+const FORGED: u64 = (ROOT * FRAME) | WRITABLE;
 
 /// The victim was a table before, and is memory again, as CPU 1 has seen.
 fn let_it_remember(model: &Model<'_>) {
@@ -203,7 +203,7 @@ fn a_read_only_alias_loads_by_itself_and_edits_by_calls() {
         model.memory.set_table(frame(open), true);
         model.memory.word(word(open, 0)).unwrap().set(ALIAS_BASE | 0b1000_0011);
         assert_eq!(register(model, open, 3, Kept::Open), Status::Done);
-        model.memory.word(word(ROOT, slot)).unwrap().set(open * FRAME | 0b11);
+        model.memory.word(word(ROOT, slot)).unwrap().set((open * FRAME) | 0b11);
         register_all(model, Kept::Alias);
         let base = VirtAddr::new_truncate(slot << 39);
         let mut items = [Item::default(); 4];
@@ -215,9 +215,9 @@ fn a_read_only_alias_loads_by_itself_and_edits_by_calls() {
             // SAFETY: the name is true.
             unsafe { alias.apply(&cpu, &mut one) }.map(|()| one[0].found).map_err(|it| it.refusal)
         };
-        let there = Entry(PAGE * FRAME | WRITABLE);
+        let there = Entry((PAGE * FRAME) | WRITABLE);
         assert_eq!(apply(Action::Load), Ok(there));
-        let table = Entry(ROOT * FRAME | WRITABLE);
+        let table = Entry((ROOT * FRAME) | WRITABLE);
         let refused = Err(Refusal::Stub(Status::MapsTable.number()));
         assert_eq!(apply(Action::Exchange(table)), refused);
         assert_eq!(apply(Action::Exchange(Entry::EMPTY)), Ok(there));
