@@ -6,6 +6,7 @@ mod step;
 
 use anyhow::Result;
 
+pub use cargo::loom;
 pub use step::Tally;
 
 /// Runs every step, also after one has failed.

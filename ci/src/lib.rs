@@ -3,11 +3,13 @@
 //!
 //! From the top down: [`commands`], one file each; [`compare`], which turns records of boots into
 //! tables and files; [`torture`], boot after boot; [`evacuation`], what it came to; [`fuzzing`], calls that a fuzzer thinks of; [`hostile`], a guest that
-//! does everything wrong on purpose; [`checks`], the steps of a test run; [`boot`], which runs one emulator under a time limit; [`machines`], where all
+//! does everything wrong on purpose; [`attacks`], what is known to be tried and the
+//! tests that withstand it; [`checks`], the steps of a test run; [`boot`], which runs one emulator under a time limit; [`machines`], where all
 //! emulator arguments are; [`peers`], other kernels to compare with; [`build`] and [`tools`], which see to it that there is something to boot
 //! and something to boot it with.
 #![forbid(unsafe_code)]
 
+pub mod attacks;
 pub mod boot;
 pub mod build;
 pub mod checks;

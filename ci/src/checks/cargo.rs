@@ -68,7 +68,7 @@ pub fn steps(apps: &Path) -> Vec<Step> {
 }
 
 /// The shootdown protocol in every order of its steps, with the loom crate's atomics in place of the real ones.
-fn loom() -> Step {
+pub fn loom() -> Step {
     let words = ["test", "-p", "page-reclaim", "--features", "twins", "--test", "loom"];
     let mut step = step("loom on the shootdown protocol, up to three preemptions", &words);
     // Everything is built anew with this flag, so apart from everything else.

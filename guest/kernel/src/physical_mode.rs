@@ -32,6 +32,10 @@ const STACK_BYTES: usize = 4096;
 static SEGMENTS: [u64; 4] =
     [0, 0x00af_9b00_0000_ffff, 0x00cf_9300_0000_ffff, 0x00cf_9b00_0000_ffff];
 
+/// The bit of CR4 that has to go before CR0.PG does (SDM volume 3, section "Process-Context Identifiers (PCIDs)"). The broken
+/// twin clears bit 63, which is never set.
+const PCIDE: u32 = if cfg!(feature = "broken-keep-pcids") { 63 } else { 17 };
+
 /// The selector of 32-bit code.
 const CODE_32: u64 = 0x18;
 
@@ -122,7 +126,7 @@ unsafe extern "C" fn go(items: u64, count: u64, nmi_to: u64, stack: u64) -> u64 
         "lidt [{pointers}]",
         "mov ecx, offset boot_root",
         "mov cr3, rcx",
-        "btr rax, 17", // CR4.PCIDE
+        "btr rax, {pcide}",
         "mov cr4, rax",
         "lidt [{pointers} + 16]",
         "lgdt [{pointers} + 32]",
@@ -156,6 +160,7 @@ unsafe extern "C" fn go(items: u64, count: u64, nmi_to: u64, stack: u64) -> u64 
         "ret",
         pointers = sym POINTERS,
         offset = const IMAGE_OFFSET,
+        pcide = const PCIDE,
     )
 }
 

@@ -54,6 +54,7 @@ pub fn cases() -> Vec<Case> {
             failure("no guest: the first module has to be the guest's ELF file"),
         ),
         Case::new("vmx/no-vmx", no_vmx, failure("offers no VMX")),
+        Case::new("bare/broken-keep-pcids", keeps_pcids, failure("paging")),
         Case::new(
             "bare/broken-skip-flush-torture",
             || with_guest(short_torture(Path::Bare)?, broken("broken-skip-flush")?),
@@ -73,6 +74,13 @@ pub fn cases() -> Vec<Case> {
         cases.push(not_conforming(path, "broken-tlb-flush", "the TLB still answers for page"));
     }
     cases
+}
+
+/// Physical mode with PCIDs left on, on the emulator that has them.
+fn keeps_pcids() -> Result<Job> {
+    let methods = Methods::Named(List::new([MethodName::PagingOff]).expect("one name"));
+    let plan = Plan { plan: PlanName::Probe, methods, ..Plan::default() };
+    with_guest(of_plan(Path::Bare, MachineName::Bochs, plan)?, broken("broken-keep-pcids")?)
 }
 
 /// Methods whose broken twins are booted.
