@@ -109,7 +109,7 @@ fn of_tables_only_the_walker_sets_flags() {
         guarded.typed_mut().grant(0x1000..0x6000);
         for level in 1..=4 {
             let frame = 0x1000 * level;
-            memory.0[level as usize].set(if level > 1 { frame - 0x1000 | 3 } else { 0x5003 });
+            memory.0[level as usize].set(if level > 1 { (frame - 0x1000) | 3 } else { 0x5003 });
             let (table, _) = guarded.begin(frame, level).unwrap();
             guarded.finish(table, memory).unwrap();
         }
