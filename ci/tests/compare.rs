@@ -149,9 +149,12 @@ fn every_broken_promise_is_named() {
     let document = usual([alias, hypercall, recursive]);
     let lines = document.wrong.join("\n");
     assert_eq!(document.wrong.len(), 4, "{lines}");
-    for words in
-        ["alias, sharers 1, batch 32: 0.500 exits", "hypercall", "1 pages lost", "135 of 136"]
-    {
+    for words in [
+        "alias, rules tables, sharers 1, batch 32: 0.500 exits",
+        "hypercall",
+        "1 pages lost",
+        "135 of 136",
+    ] {
         assert!(lines.contains(words), "{words} in {lines}");
     }
 }
