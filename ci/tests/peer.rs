@@ -43,7 +43,7 @@ fn ours(method: &str, sharers: u32, batch: u32, mean: f64) -> Record {
     let stages = json!({"total": ticks, "find": ticks, "edit": ticks, "flush": ticks, "write": ticks, "release": ticks});
     let events = json!({"vm_exits": 0.0, "vmfuncs": 0.0, "root_writes": 0.0, "invlpgs": 1.0, "ipis": 0.0,
         "entry_loads": 0.0, "entry_writes": 1.0});
-    let row = json!({"path": "bare", "method": method, "sharers": sharers, "batch": batch, "cpus": 1, "spaces": 2,
+    let row = json!({"path": "bare", "method": method, "rules": "none", "sharers": sharers, "batch": batch, "cpus": 1, "spaces": 2,
         "swap": "ram", "pages": 1024, "ticks": stages, "events": events, "vm_exits_per_batch_max": 0,
         "fault_in": {"mean": 1000.0, "p99": 1.0}, "irq_off_max": 0, "verified": 1, "lost": 0});
     Record::Row(serde_json::from_value::<Row>(row).expect("it has every field"))
@@ -211,7 +211,7 @@ fn a_peer_has_rows_in_every_file_and_nothing_where_it_is_unknown() {
         csv.lines()
             .last()
             .expect("a line")
-            .starts_with("qemu-tcg,bare,linux,1,32,1,1,ram,1024,8000,")
+            .starts_with("qemu-tcg,bare,linux,none,1,32,1,1,ram,1024,8000,")
     );
     assert!(text("report.html").contains("to Linux"));
 }

@@ -1,7 +1,7 @@
 //! `compare.csv`: every figure of every row.
 
 use loadphys_plan::command_line::AttackName;
-use loadphys_plan::records::Ticks;
+use loadphys_plan::records::{NO_RULES, Ticks};
 
 use super::attacks::{MeasuredAttack, outcome};
 use super::document::{Document, MeasuredRow};
@@ -37,6 +37,7 @@ fn columns_of_peer(peer: &PeerRow) -> Vec<(String, String)> {
         column("machine", peer.machine),
         column("path", peer.path),
         column("method", &peer.method),
+        column("rules", NO_RULES),
         column("sharers", row.sharers),
         column("batch", row.batch),
         column("cpus", 1),

@@ -1,7 +1,7 @@
 //! What another kernel said of the same work, beside our rows.
 
 use anyhow::Result;
-use loadphys_plan::records::{Peer as PeerRecord, Record, Ticks};
+use loadphys_plan::records::{NO_RULES, Peer as PeerRecord, Record, Ticks};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -69,7 +69,7 @@ impl From<Flat> for Value {
     fn from(Flat(row): Flat) -> Self {
         let unknown = Self::Null;
         json!({
-            "peer": row.peer, "release": row.release, "sharers": row.sharers, "batch": row.batch, "cpus": 1,
+            "peer": row.peer, "release": row.release, "rules": NO_RULES, "sharers": row.sharers, "batch": row.batch, "cpus": 1,
             "spaces": row.sharers, "swap": "ram", "pages": row.pages, "written": row.written,
             "ticks": {"total": row.ticks, "find": unknown, "edit": unknown, "flush": unknown, "write": unknown, "release": unknown},
             "events": {"vm_exits": 0.0, "vmfuncs": 0.0, "root_writes": unknown, "invlpgs": unknown, "ipis": 0.0,
