@@ -51,6 +51,8 @@ pub enum Violation {
     OutsideMemory(u64),
     /// An access to a guest-physical address that the CPU's view does not allow.
     NotInView(u64),
+    /// After a batch a CPU still knew a way to a foreign table, by this view.
+    KnowsWay(usize),
     /// VMFUNC chose a view that shows nothing.
     NoView(u32),
     /// Another root was loaded, another view entered, or paging turned off, with interrupts on.

@@ -110,6 +110,7 @@ impl<C: Cpu, M: Method<C>> Machine for ModelMachine<'_, C, M> {
         // SAFETY: no address is a real one; a name that is not true is found by the tests.
         let applied = unsafe { self.method.apply(cpu, operations) };
         self.model.must_fault(self.current, window_of(self.current));
+        self.model.must_know_no_way(self.current);
         self.others_run();
         applied
     }

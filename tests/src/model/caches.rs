@@ -119,6 +119,11 @@ impl Caches {
         self.translations.iter().any(|known| known.covers(address) && known.is_used(tag))
     }
 
+    /// A view, from this one on, of which a way to a table is known.
+    pub fn view_of_a_way(&self, first: usize) -> Option<usize> {
+        self.structures.iter().map(|known| known.tag.view).find(|view| *view >= first)
+    }
+
     /// A table from which a walk can go on, perhaps stale; perhaps nothing, though one is known.
     pub fn structure(&self, tag: Tag, address: VirtAddr, random: &Random) -> Option<Structure> {
         let fits = |s: &Structure| s.tag == tag && s.prefix == prefix(address, s.level);

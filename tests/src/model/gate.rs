@@ -46,6 +46,14 @@ impl Model<'_> {
         self.stub.forgets_views.set(true);
     }
 
+    /// After a batch a CPU knows no way to a table by a view in which another root stands in the place of one: nobody tells it
+    /// when that table is one no more.
+    pub fn must_know_no_way(&self, cpu: usize) {
+        if let Some(view) = self.cpus[cpu].caches.borrow().view_of_a_way(FIRST) {
+            self.report(Violation::KnowsWay(view));
+        }
+    }
+
     /// How many views were taken from one pair for another.
     pub fn recycled(&self) -> u32 {
         self.stub.recycled.get()
