@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
+use loadphys_plan::command_line::Rules;
 use loadphys_plan::records::Record;
 
 use crate::boot::{self, Job, Looks, Module, Report};
@@ -21,11 +22,10 @@ use image::{Image, Part};
 /// A boot that takes longer hangs.
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// Where the guest is stopped for a look, and what of it must stay as it is.
-const LOOK: &str = "hostile_look";
+/// What of the guest must stay as it is.
 const CANARIES: &str = "HOSTILE_CANARIES";
 
-/// How often it comes to where it is stopped.
+/// How often it asks to be looked at.
 const LOOKS: usize = 2;
 
 /// How the stub says that the guest has ended as it meant to.
@@ -41,7 +41,6 @@ pub struct Hostile {
     guest: PathBuf,
     constant: Vec<Part>,
     canaries: Range<u64>,
-    look: u64,
 }
 
 impl Hostile {
@@ -50,14 +49,14 @@ impl Hostile {
         let (stub, guest) = (build::stub(&[])?, build::hostile_guest()?);
         let constant = Image::read(&stub)?.constant()?;
         let image = Image::read(&guest)?;
-        let (canaries, look) = (image.symbol(CANARIES)?, image.symbol(LOOK)?.start);
-        Ok(Self { stub, guest, constant, canaries, look })
+        let canaries = image.symbol(CANARIES)?;
+        Ok(Self { stub, guest, constant, canaries })
     }
 
     /// Boots it, with as much as is asked for at random; gives back what it counted.
-    pub fn boot(&self, seed: u64, acts: u64) -> Result<Counts> {
+    pub fn boot(&self, seed: u64, acts: u64, rules: Rules) -> Result<Counts> {
         let place = tempfile::tempdir().context("no temporary directory")?;
-        let job = self.job(seed, acts, &place.path().join("seen"));
+        let job = self.job(seed, acts, rules, &place.path().join("seen"));
         let report = boot::boot(&job, |_, _| ())?;
         self.judge(&job, &report).map_err(|error| {
             let tail = report.tail().join("\n  ");
@@ -65,13 +64,13 @@ impl Hostile {
         })
     }
 
-    fn job(&self, seed: u64, acts: u64, file: &Path) -> Job {
-        let line = format!("seed={seed} acts={acts} exit=bochs");
+    fn job(&self, seed: u64, acts: u64, rules: Rules, file: &Path) -> Job {
+        let line = format!("seed={seed} acts={acts} rules={rules} exit=bochs");
         let module = Module { file: self.guest.clone(), line: line.clone() };
         let name = format!("hostile guest, seed {seed}");
         let memory = self.constant.iter().map(|part| part.at.clone());
         let memory = memory.chain([self.canaries.clone()]).collect();
-        let looks = Looks { at: self.look, times: LOOKS, memory, file: file.to_owned() };
+        let looks = Looks { times: LOOKS, memory, file: file.to_owned() };
         let (stub, machine) = (self.stub.clone(), MachineName::Bochs);
         let job = Job::new(name, machine, stub, line, Some(module), LIMIT);
         Job { cpus: 2, looks: Some(looks), ..job }

@@ -19,12 +19,10 @@ pub struct Module {
     pub line: String,
 }
 
-/// How memory is looked at from outside: each time that any CPU comes to a place, all of it.
+/// How memory is looked at from outside: each time that the guest asks Bochs's debugger to stop it, all of it.
 #[derive(Clone, Debug)]
 pub struct Looks {
-    /// Physical address of the instruction before which the machine is stopped.
-    pub at: u64,
-    /// How often it comes there.
+    /// How often it asks.
     pub times: usize,
     /// Physical memory that is looked at.
     pub memory: Vec<Range<u64>>,

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, ensure};
 use clap::Args;
+use loadphys_plan::command_line::Rules;
 
 use super::options::number;
 use crate::hostile::{Counts, Hostile};
@@ -15,7 +16,7 @@ use crate::tools::{self, Need};
 ///
 /// On two CPUs, by a seed: calls with any registers from any mode, batches that wrap or change while they are checked, loads,
 /// stores and jumps into the stub's memory, tables that lead there, instructions of VT-x, SMX and SVM, writes of MSRs and
-/// control registers, storms of INIT, SIPI and NMI, and in the end a triple fault. It runs in Bochs.
+/// control registers, storms of INIT, SIPI and NMI, and in the end a triple fault; under each rule set in turn. It runs in Bochs.
 ///
 /// The guest checks that what must be refused is refused and counted; Bochs's debugger checks from outside that the stub's
 /// code and constants are those of its file, and that canaries of the guest are as they were. Ends with the counts of
@@ -33,6 +34,9 @@ pub struct Arguments {
 /// A year, about.
 const MOST_SECONDS: u64 = 1 << 25;
 
+/// What the stub checks, in turn.
+const RULES: [Rules; 3] = [Rules::Tables, Rules::Typed, Rules::TypedPreset];
+
 /// What is done at random on each CPU in a boot.
 const ACTS: u64 = 10_000;
 
@@ -47,7 +51,8 @@ impl Arguments {
         let progress = Progress::start("hostile guest", 0);
         let (mut boots, mut all) = (0, Counts::new());
         for seed in first.. {
-            let counts = hostile.boot(seed, ACTS).map_err(|error| {
+            let rules = RULES[(seed % RULES.len() as u64) as usize];
+            let counts = hostile.boot(seed, ACTS, rules).map_err(|error| {
                 anyhow!("{error:#}\nagain by: cargo xtask hostile --seconds 1 --seed {seed}")
             })?;
             boots += 1;

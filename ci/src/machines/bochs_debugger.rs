@@ -9,12 +9,12 @@ const WORD: u64 = 4;
 
 /// To continue, and to quit when the machine has stopped; in between, to look at memory.
 pub fn script(looks: Option<&Looks>) -> String {
-    let Some(Looks { at, times, memory, .. }) = looks else {
+    let Some(Looks { times, memory, .. }) = looks else {
         return "c\nq\n".to_owned();
     };
     let words = |start, end| format!("xp /{}wx {start:#x}\n", (end - start) / WORD);
     let all: String = memory.iter().map(|range| words(range.start, range.end)).collect();
-    format!("pb {at:#x}\nc\n{}q\n", format!("{all}c\n").repeat(*times))
+    format!("c\n{}q\n", format!("{all}c\n").repeat(*times))
 }
 
 /// What was seen, in the order in which it was looked at: as often as the place was come to, each of the ranges.
@@ -51,7 +51,7 @@ mod tests {
     use crate::boot::Looks;
 
     fn looks(file: &std::path::Path) -> Looks {
-        Looks { at: 0x40_1000, times: 2, memory: vec![0..8, 0x10..0x14], file: file.to_owned() }
+        Looks { times: 2, memory: vec![0..8, 0x10..0x14], file: file.to_owned() }
     }
 
     #[test]
@@ -59,7 +59,7 @@ mod tests {
         assert_eq!(script(None), "c\nq\n");
         let once = "xp /2wx 0x0\nxp /1wx 0x10\nc\n";
         let script = script(Some(&looks(std::path::Path::new("x"))));
-        assert_eq!(script, format!("pb 0x401000\nc\n{once}{once}q\n"));
+        assert_eq!(script, format!("c\n{once}{once}q\n"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use core::ops::Range;
 
+use loadphys_abi::discovery::RuleSet;
 use loadphys_boot::handoff::Handoff;
 use loadphys_test_guests::calls;
 use spin::Once;
@@ -22,6 +23,8 @@ pub struct Machine {
     pub top: u64,
     /// Where the alias begins.
     pub alias: u64,
+    /// Whether the stub checks what entries lead to, and keeps tables read-only.
+    pub typed: bool,
 }
 
 static MACHINE: Once<Machine> = Once::new();
@@ -32,7 +35,8 @@ pub fn learn(handoff: &Handoff) {
     let reserved = reserved.filter(|it| !it.usable).expect("the stub's range is reserved");
     let top = handoff.usable().map(|it| it.end).max().expect("some memory");
     let stub = STUB..reserved.end;
-    MACHINE.call_once(|| Machine { stub, top, alias: calls::alias() });
+    let typed = calls::features().rules != RuleSet::Tables;
+    MACHINE.call_once(|| Machine { stub, top, alias: calls::alias(), typed });
 }
 
 /// What this guest knows of the machine.
@@ -64,7 +68,7 @@ impl Local {
 
     /// An address at which no call may touch anything.
     pub fn forbidden(&mut self) -> u64 {
-        let Machine { stub, top, alias } = machine();
+        let Machine { stub, top, alias, .. } = machine();
         match self.random.below(8) {
             0..3 => self.stubs(),
             3 => self.stubs() | 1 << (self.random.below(12) + 52),
@@ -73,6 +77,15 @@ impl Local {
             6 => self.random.of([!7, !0xfff, !0xfff_ffff, 1 << 52, 1 << 63, 0xfee0_0300, 0xa_0000]),
             _ => self.random.any() | 1 << 50,
         }
+    }
+
+    /// What to store in an entry: one that leads to a frame by flags that are good or nearly so, or anything.
+    pub fn leading(&mut self) -> u64 {
+        let (own, stubs, forbidden) = (self.own_frame(), self.stubs(), self.forbidden());
+        let frame = self.random.of([own, own, own, stubs, forbidden]) & 0x000f_ffff_ffff_f000;
+        let flags = self.random.of([0, 1, 3, 7, 0x21, 0x27, 0x61, 0x67, 0xe3, 1 << 63 | 0x63]);
+        let any = self.random.any();
+        self.random.of([frame | flags, frame | flags, frame | flags, any])
     }
 
     /// Any address at all; of this guest's memory only frames that can be tables, and canaries.

@@ -33,13 +33,13 @@ impl Local {
         let rarely = self.random.one_in(8);
         let entry = if rarely { self.anywhere() } else { self.entry() };
         let action = if self.random.one_in(64) { self.random.any() } else { known };
-        Item { entry, action, found: self.random.any(), value: self.random.any() }
+        Item { entry, action, found: self.leading(), value: self.leading() }
     }
 
     /// An entry of a table, if there is one.
     fn entry(&mut self) -> u64 {
         let offset = 8 * self.random.below(512);
-        let first = self.playground.first_table();
+        let first = self.playground.first_checked();
         first.map_or_else(|| self.own(), |frame| frame + offset)
     }
 
@@ -94,14 +94,18 @@ fn flip(_: &Post) {
     }
 }
 
-/// What must never be found in a frame that is no table.
-const POISON: u64 = 0x0bad_0bad_0bad_0bad;
+/// What must never be found in a frame that is no table. Every table may hold it: it is not present and names no memory.
+const POISON: u64 = 0x000f_ffff_0bad_0bac;
 
 impl Local {
     /// Batches of which the other CPU changes the items.
     pub fn race(&mut self, times: u64) {
         let (table, plain) = (self.playground.frame(0), self.playground.frame(1));
         self.release_all();
+        for word in (table..table + 0x1000).step_by(8) {
+            // SAFETY: a word of this guest's memory, which is no table now.
+            unsafe { (word as *mut u64).write_volatile(0) };
+        }
         let register = [table, 1, Kept::Calls.number()];
         let (status, _) = self.call(Call::RegisterTable.number(), register, Mode::Kernel);
         assert_eq!(status, Status::Done, "frame {table:#x} becomes a table");

@@ -36,6 +36,14 @@ impl Page {
         (0..WORDS).map(|word| self.0.get().cast::<u64>().wrapping_add(word))
     }
 
+    /// Stores bytes from an offset on.
+    pub fn store(&self, offset: u64, bytes: impl Iterator<Item = u8>) {
+        for (at, byte) in (self.address() + offset..self.address() + 0x1000).zip(bytes) {
+            // SAFETY: a byte of this page.
+            unsafe { (at as *mut u8).write_volatile(byte) };
+        }
+    }
+
     /// Makes it a canary.
     pub fn fill(&self) {
         // SAFETY: memory of this guest that is used in no other way.

@@ -44,8 +44,12 @@ impl State {
         Self { registers: [0; 16], rip: 0, cs: 0, rflags: 0, ss: 0, vector: 0, error: 0, back: 0 };
 }
 
+/// #UD.
+pub const INVALID_OPCODE: u64 = 6;
 /// #GP.
 pub const GENERAL_PROTECTION: u64 = 13;
+/// #PF.
+pub const PAGE_FAULT: u64 = 14;
 
 /// How it ended.
 #[derive(Clone, Copy, Debug)]
@@ -89,15 +93,27 @@ impl Local {
             // SAFETY: the page is this CPU's alone.
             unsafe { (at as *mut u8).write_volatile(*byte) };
         }
-        let (cs, ss) = mode.selectors();
-        let rflags = FIXED | flags;
-        self.state = State { registers, rip: start, cs, rflags, ss, ..State::ZERO };
-        // SAFETY: what the code does is what is tried here; it ends in an exception.
-        unsafe { enter(&raw mut self.state) };
-        let State { registers, rip, vector, .. } = self.state;
+        let Outcome { vector, rip, registers, .. } = self.go_to(start, registers, mode, flags);
         // Where even the fetch of the UD2 fails the instructions were executed; but a #GP there is the stub's, for a view.
         let done = rip == start + code.len() as u64 && vector != GENERAL_PROTECTION;
         Outcome { done, vector, rip, registers }
+    }
+}
+
+impl Local {
+    /// Executes code that is there already, and ends in an exception.
+    pub fn execute_at(&mut self, start: u64, registers: Registers) -> Outcome {
+        self.go_to(start, registers, Mode::Kernel, 0)
+    }
+
+    fn go_to(&mut self, rip: u64, registers: Registers, mode: Mode, flags: u64) -> Outcome {
+        let (cs, ss) = mode.selectors();
+        let rflags = FIXED | flags;
+        self.state = State { registers, rip, cs, rflags, ss, ..State::ZERO };
+        // SAFETY: what the code does is what is tried here; it ends in an exception.
+        unsafe { enter(&raw mut self.state) };
+        let State { registers, rip, vector, .. } = self.state;
+        Outcome { done: false, vector, rip, registers }
     }
 }
 

@@ -1,9 +1,10 @@
 //! Tables of this guest's own that lead to the stub's memory: as a page of each size, and as a table of each level.
 #![expect(unsafe_code, reason = "entries of this guest's tables")]
 
+use crate::addresses::machine;
 use crate::canaries::Page;
 use crate::descriptors::Mode;
-use crate::execute::GENERAL_PROTECTION;
+use crate::execute::{GENERAL_PROTECTION, PAGE_FAULT};
 use crate::local::Local;
 use crate::tally;
 
@@ -53,6 +54,27 @@ impl Local {
         set(root, slot, 0);
         x86_64::instructions::tlb::flush_all();
         tally::LIES.add();
+    }
+
+    /// One load by tables that the stub has checked, which it has to mark as used for the walker.
+    pub fn walk_tables(&mut self) {
+        let Some(table) = self.playground.first_checked().filter(|_| machine().typed) else {
+            return;
+        };
+        let root = (&raw const boot_root).addr() as u64;
+        let slot = SLOT + self.number;
+        let near = self.random.below(8) << 30 | self.random.below(8) << 21;
+        let far = self.random.below(1 << 39);
+        let page = slot << 39 | self.random.of([near, near, far]) & !7;
+        set(root, slot, table | PRESENT_WRITABLE);
+        x86_64::instructions::tlb::flush_all();
+        let registers = self.registers(page);
+        let outcome = self.execute(&[0x48, 0x8b, 0x06], registers, Mode::Kernel);
+        let clean = outcome.done || [GENERAL_PROTECTION, PAGE_FAULT].contains(&outcome.vector);
+        assert!(clean, "a load by the table at {table:#x}: {outcome:x?}");
+        set(root, slot, 0);
+        x86_64::instructions::tlb::flush_all();
+        tally::WALKS.add();
     }
 
     /// An entry that leads into the stub's memory: to a page, large or not, or to what would be a table.

@@ -19,6 +19,8 @@ mod descriptors;
 #[cfg(target_os = "none")]
 mod execute;
 #[cfg(target_os = "none")]
+mod gate;
+#[cfg(target_os = "none")]
 mod instructions;
 #[cfg(target_os = "none")]
 mod last_act;

@@ -33,12 +33,13 @@ static GROUNDS: [Ground; CPUS] = [const {
 pub struct Playground {
     number: usize,
     tables: [bool; FRAMES],
+    open: [bool; FRAMES],
 }
 
 impl Playground {
     /// Nobody's yet.
     pub const fn new() -> Self {
-        Self { number: 0, tables: [false; FRAMES] }
+        Self { number: 0, tables: [false; FRAMES], open: [false; FRAMES] }
     }
 
     /// Makes it that of a CPU.
@@ -89,7 +90,21 @@ impl Playground {
     pub fn note(&mut self, frame: u64, table: bool) {
         if let Some(number) = self.number_of(frame) {
             self.tables[number] = table;
+            self.open[number] &= table;
         }
+    }
+
+    /// Notes that the table at an address is one that this guest writes itself.
+    pub fn note_open(&mut self, frame: u64) {
+        if let Some(number) = self.number_of(frame) {
+            self.open[number] = true;
+        }
+    }
+
+    /// The first frame that is a table whose entries the stub checks.
+    pub fn first_checked(&self) -> Option<u64> {
+        let number = (0..FRAMES).find(|number| self.tables[*number] && !self.open[*number])?;
+        Some(self.frame(number as u64))
     }
 
     /// The first frame that is a table now.

@@ -8,7 +8,7 @@ use loadphys_test_guests::team::{self, Post};
 use loadphys_test_guests::{apic, calls, ending, say, traps, window};
 
 use crate::local::Local;
-use crate::looks::hostile_look;
+use crate::looks::look;
 use crate::{addresses, before_long_mode, canaries, playground, tally};
 
 /// The CPU besides the boot CPU.
@@ -32,11 +32,11 @@ pub extern "C" fn start(loader: u32, info: u32) -> ! {
     window::map();
     // SAFETY: the boot CPU's, once.
     let local = unsafe { Local::take(0, seed) };
-    hostile_look();
+    look();
     everything(local, word("acts=").unwrap_or(ACTS));
     tally::tell();
     ending::record(true);
-    hostile_look();
+    look();
     local.end()
 }
 
@@ -48,6 +48,7 @@ fn number(line: &str, key: &str) -> Option<u64> {
 
 fn everything(local: &mut Local, acts: u64) {
     let refused = calls::counters().refused;
+    local.set_gate();
     before_long_mode::start_other(SEED.load(Ordering::SeqCst));
     team::give(OTHER, Some(act));
     for _ in 0..acts {
@@ -107,7 +108,10 @@ impl Local {
     /// Something at random.
     fn act(&mut self) {
         ending::stop_if_failed();
-        match self.random.below(16) {
+        match self.random.below(20) {
+            18.. => self.misuse_gate(),
+            16 => self.store_to_table(),
+            17 => self.walk_tables(),
             0..6 => self.call_something(),
             6..8 => self.batch_of_anything(),
             8..10 => self.stray(),

@@ -2,7 +2,7 @@
 
 use crate::addresses::machine;
 use crate::descriptors::Mode;
-use crate::execute::{GENERAL_PROTECTION, RCX, RDI, RSI, RSP, Registers};
+use crate::execute::{GENERAL_PROTECTION, RAX, RCX, RDI, RSI, RSP, Registers};
 use crate::local::Local;
 use crate::tally;
 
@@ -30,6 +30,8 @@ const ACCESSES: [&[u8]; 20] = [
     &[0x0f, 0xae, 0x06],             // fxsave [rsi]
 ];
 
+const STORE: &[u8] = &[0x48, 0x89, 0x06]; // mov [rsi], rax
+
 /// Jumps to RSI, and what else goes to an address.
 const JUMPS: [&[u8]; 3] = [
     &[0xff, 0xe6], // jmp rsi
@@ -47,6 +49,20 @@ impl Local {
             self.access(target)
         }
         tally::STRAYS.add();
+    }
+
+    /// A store to a table of this guest's own, past the call that would check it.
+    pub fn store_to_table(&mut self) {
+        let Some(table) = self.playground.first_checked().filter(|_| machine().typed) else {
+            return;
+        };
+        let target = table + 8 * self.random.below(512);
+        let mut registers = self.registers(target);
+        registers[RAX] = self.leading();
+        let outcome = self.execute(STORE, registers, Mode::Kernel);
+        let stopped = outcome.vector == GENERAL_PROTECTION && !outcome.done;
+        assert!(stopped, "a store to the table at {target:#x} ended in {outcome:x?}");
+        tally::TABLES.add();
     }
 
     /// An address in the stub's memory, or in that of the alias where it would be shown.

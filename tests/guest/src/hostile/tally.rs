@@ -3,7 +3,8 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use loadphys_abi::Status;
-use loadphys_test_guests::say;
+use loadphys_abi::counters::Counters;
+use loadphys_test_guests::{calls, say};
 
 /// A number of things.
 pub struct Count(&'static str, AtomicU64);
@@ -63,6 +64,12 @@ counts! {
     STRAYS "strays-stopped";
     /// The same by tables that lead there.
     LIES "lies-stopped";
+    /// Stores to tables of its own, where the stub keeps them read-only.
+    TABLES "stores-to-tables-stopped";
+    /// Loads by such tables.
+    WALKS "loads-by-checked-tables";
+    /// Code of the gate's page that reaches for the stub in some view.
+    GATE "gate-misuses-stopped";
     /// Instructions of VT-x, SMX and SVM.
     VIRTUAL "vmx-instructions-refused";
     /// Writes to MSRs that were refused.
@@ -94,11 +101,27 @@ pub fn statuses(status: Status, number: u64) {
     BY_STATUS[status.number() as usize].fetch_add(number, Ordering::Relaxed);
 }
 
-/// A record for each count.
+/// A record for each count of this guest, and for some of the stub.
 pub fn tell() {
     ALL.iter().for_each(|count| count.tell());
+    tell_of_stub(&calls::counters());
     for (status, count) in Status::ALL.iter().zip(&BY_STATUS) {
         let count = count.load(Ordering::Relaxed);
         say!("{{\"record\":\"count\",\"name\":\"status-{status:?}\",\"count\":{count}}}");
+    }
+}
+
+/// What the stub has counted of what it refused.
+fn tell_of_stub(counters: &Counters) {
+    const EPT_VIOLATION: usize = 48;
+    for (name, count) in [
+        ("stub-exits", counters.exits),
+        ("stub-refused-calls", counters.refused),
+        ("stub-refused-accesses", counters.by_reason[EPT_VIOLATION]),
+        ("stub-view-strays", counters.view_strays),
+        ("stub-nmis-held", counters.nmis_held),
+        ("stub-flags-set", counters.flags_set),
+    ] {
+        say!("{{\"record\":\"count\",\"name\":\"{name}\",\"count\":{count}}}");
     }
 }

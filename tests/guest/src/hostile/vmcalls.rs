@@ -1,12 +1,13 @@
 //! Calls with any number and any arguments, from any mode.
 
 use loadphys_abi::counters::Counters;
-use loadphys_abi::{Call, Status};
+use loadphys_abi::{Call, Kept, Status};
 
+use crate::addresses::machine;
 use crate::descriptors::Mode;
 use crate::execute::{RAX, RDI, RDX, RSI, Registers};
 use crate::local::Local;
-use crate::playground::ARRAY_PAGES;
+use crate::playground::{ARRAY_PAGES, FRAMES};
 use crate::tally;
 
 const VMCALL: [u8; 3] = [0x0f, 0x01, 0xc1];
@@ -37,12 +38,15 @@ impl Local {
 
     /// Arguments by which no canary can be changed rightly: nothing makes it a table, the gate or the place of an answer.
     fn arguments(&mut self, number: u64) -> [u64; 3] {
-        let any = [self.random.any(), self.anywhere(), self.random.below(8)];
+        let any = [self.random.any(), self.anywhere(), self.random.below(8), self.leading()];
         let (second, third) = (self.random.of(any), self.random.of(any));
         match Call::from_number(number) {
             Some(Call::RegisterTable) => [self.table(), self.random.below(7), self.random.below(5)],
             Some(Call::Batch) => [self.forbidden(), self.random.of([0, 1, 512, 513, !0]), third],
             Some(Call::Counters) => [self.place(), second, third],
+            Some(Call::Exchange | Call::CompareExchange) if self.random.one_in(2) => {
+                [self.own(), self.leading(), self.leading()]
+            }
             Some(Call::SetGate) => [self.forbidden(), second, third],
             Some(Call::ReleaseTable) if !self.random.one_in(3) => [self.own_frame(), second, third],
             _ => [self.anywhere(), second, third],
@@ -90,7 +94,7 @@ impl Local {
 
     /// Whether what was done, or was looked at, could be.
     fn judge(&mut self, number: u64, arguments: [u64; 3]) {
-        let [first, second, _] = arguments;
+        let [first, second, third] = arguments;
         let may = match Call::from_number(number) {
             Some(Call::Load | Call::Exchange | Call::CompareExchange) => {
                 self.playground.is_entry(first)
@@ -108,19 +112,36 @@ impl Local {
         };
         assert!(may, "call {number} with {arguments:x?} was done");
         match Call::from_number(number) {
-            Some(Call::RegisterTable) => self.playground.note(first, true),
+            Some(Call::RegisterTable) => {
+                self.playground.note(first, true);
+                if third == Kept::Open.number() {
+                    self.playground.note_open(first);
+                }
+            }
             Some(Call::ReleaseTable) => self.playground.note(first, false),
             _ => {}
         }
     }
 
-    /// Releases all that is a table still.
+    /// Releases all that is a table still: first those that no other leads to.
     pub fn release_all(&mut self) {
-        while let Some(frame) = self.playground.first_table() {
-            let (status, _) = self.call(Call::ReleaseTable.number(), [frame, 0, 0], Mode::Kernel);
-            assert_eq!(status, Status::Done, "frame {frame:#x} is released");
-            self.playground.note(frame, false);
+        while self.playground.first_table().is_some() {
+            let released = (0..FRAMES as u64).filter(|number| self.release(*number)).count();
+            assert!(released > 0, "tables that only lead to each other");
         }
+    }
+
+    /// Releases a frame if it is a table and no other leads to it; says whether.
+    fn release(&mut self, number: u64) -> bool {
+        let frame = self.playground.frame(number);
+        if !self.playground.is_entry(frame) {
+            return false;
+        }
+        let (status, _) = self.call(Call::ReleaseTable.number(), [frame, 0, 0], Mode::Kernel);
+        let stays = machine().typed && status == Status::InUse;
+        assert!(stays || status == Status::Done, "frame {frame:#x} is not released: {status:?}");
+        self.playground.note(frame, stays);
+        !stays
     }
 }
 
