@@ -24,12 +24,20 @@ impl Level {
         }
     }
 
+    /// The level with this number, which is that of one.
+    #[inline]
+    pub(crate) const fn known(number: u8) -> Self {
+        Self(number)
+    }
+
     /// Its number.
+    #[inline]
     pub const fn number(self) -> u8 {
         self.0
     }
 
     /// The level of the tables that its entries lead to; `None` for level 1, whose entries map pages.
+    #[inline]
     pub const fn below(self) -> Option<Self> {
         match self.0 {
             1 => None,

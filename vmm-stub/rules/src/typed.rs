@@ -106,10 +106,11 @@ impl<'a> Typed<'a> {
     /// The level of the checked table at this address.
     #[inline]
     fn table(&self, address: u64) -> Result<Level, Status> {
-        match self.kind(address) {
-            Kind::Table(level) => Ok(level),
-            Kind::Outside => Err(Status::OutsideMemory),
-            _ => Err(Status::NotATable),
+        let state = self.state(address / FRAME_BYTES);
+        match state.table() {
+            Some(level) => Ok(level),
+            None if state.is(Kind::Outside) => Err(Status::OutsideMemory),
+            None => Err(Status::NotATable),
         }
     }
 

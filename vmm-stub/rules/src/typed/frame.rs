@@ -56,6 +56,7 @@ impl Frame {
         }
     }
 
+    #[inline]
     const fn of_level(what: u32, level: Level) -> Self {
         Self(what << WHAT_SHIFT | (level.number() as u32) << LEVEL_SHIFT)
     }
@@ -73,8 +74,16 @@ impl Frame {
     }
 
     /// How many entries rely on it being that.
+    #[inline]
     pub const fn count(self) -> u32 {
         self.0 & MOST
+    }
+
+    /// The level of the checked table that it is, if it is one.
+    #[inline]
+    pub(super) const fn table(self) -> Option<Level> {
+        let level = (self.0 >> LEVEL_SHIFT & 0b111) as u8;
+        if self.0 >> WHAT_SHIFT == TABLE { Some(Level::known(level)) } else { None }
     }
 
     /// Whether it is this, whatever its count.
@@ -119,6 +128,8 @@ mod tests {
             let once = Frame::new(kind).raised().unwrap();
             assert_eq!((once.kind(), once.count()), (kind, 1));
             assert!(once.is(kind) && once.lowered() == Frame::new(kind));
+            let level = if let Kind::Table(level) = kind { Some(level) } else { None };
+            assert_eq!(once.table(), level);
             assert_eq!(Frame::new(kind).lowered(), Frame::new(kind), "never below zero");
         }
         assert_eq!(Frame::default().kind(), Kind::Outside);
