@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use loadphys_abi::Status;
 use loadphys_abi::batch::{Action, Item};
-use loadphys_rules::{Tables, Wish};
+use loadphys_rules::{MemoryAt, Tables, Wish};
 
 const FRAMES: u64 = 6;
 
@@ -122,6 +122,20 @@ fn releasing_changes_one_frame_or_nothing() {
 }
 
 #[test]
+fn words_are_the_guests_in_tables_or_not() {
+    every_state(|tables, _, _| {
+        for address in addresses() {
+            let wanted = match () {
+                () if address % 8 != 0 => Err(Status::Unaligned),
+                () if !guests(address / 0x1000) => Err(Status::OutsideMemory),
+                () => Ok(address),
+            };
+            assert_eq!(tables.word(address).map(|word| word.address()), wanted);
+        }
+    });
+}
+
+#[test]
 fn arrays_lie_in_plain_memory() {
     let sizes = [0, 8, 32, 0x1000, 0x1008, 0x2000, !7];
     every_state(|tables, frames, level| {
@@ -132,6 +146,8 @@ fn arrays_lie_in_plain_memory() {
                 (start / 0x1000..end.div_ceil(0x1000)).all(|f| guests(f) && level(f) == 0)
             });
             assert_eq!(result.is_ok(), start % 8 == 0 && inside, "{start:#x} {size:#x}");
+            let same = |at: MemoryAt| (at.address(), at.bytes()) == (start, size);
+            assert!(result.is_err() || result.is_ok_and(same));
             assert_eq!(result == Err(Status::Unaligned), start % 8 != 0);
         }
         assert_eq!(bytes(frames), before);
