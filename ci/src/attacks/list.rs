@@ -161,7 +161,7 @@ pub const ALL: [Attack; 33] = [
         &[
             Test(UNIVERSE, "arrays_lie_in_plain_memory"),
             Test(Suite::Boot, "vmx/bad-calls"),
-            Test(Suite::Boot, "vmx/hostile-1"),
+            Test(Suite::Boot, "vmx/hostile-1-tables"),
         ],
         &[Test(TYPED, "twins::only_the_twin_takes_an_array_that_wraps")],
     ),
@@ -300,7 +300,7 @@ pub const ALL: [Attack; 33] = [
         &[
             Test(UNIVERSE, "entries_are_those_of_registered_tables"),
             Test(STUB, "ept::layout::tests::no_entry_leads_into_the_stub"),
-            Test(Suite::Boot, "vmx/hostile-1"),
+            Test(Suite::Boot, "vmx/hostile-1-tables"),
         ],
         &[Test(TYPED, "twins::only_the_twin_finds_entries_in_plain_memory")],
     ),
