@@ -38,6 +38,10 @@ impl Entries for Guest {
 /// An array in the guest's memory as words. The guest may change them at any time.
 pub fn words(at: MemoryAt) -> &'static [AtomicU64] {
     let words = (at.bytes() / 8) as usize;
+    if words == 0 {
+        // It may begin at address 0, where no slice does.
+        return &[];
+    }
     // SAFETY: as in `word`, for every word.
     unsafe { slice::from_raw_parts(at.address() as *const AtomicU64, words) }
 }
