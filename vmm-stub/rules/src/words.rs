@@ -6,7 +6,7 @@ use loadphys_abi::{ENTRY_BYTES, FRAME_BYTES, Status};
 use crate::level::Level;
 
 /// Bit 0: the walker uses the entry.
-pub const PRESENT: u64 = 1 << 0;
+pub const PRESENT: u64 = 1;
 /// Bit 1: may be written to.
 pub const WRITABLE: u64 = 1 << 1;
 /// Bit 2: is for ring 3 too.

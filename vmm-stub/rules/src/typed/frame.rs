@@ -133,6 +133,7 @@ mod tests {
             assert_eq!(Frame::new(kind).lowered(), Frame::new(kind), "never below zero");
         }
         assert_eq!(Frame::default().kind(), Kind::Outside);
+        assert_eq!(format!("{:?}", Frame::default()), "Outside*0");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The typed rules on a few frames: which bits entries may have, how frames change, walks.
 
+mod batches;
 mod bits;
 mod memory;
 mod registering;

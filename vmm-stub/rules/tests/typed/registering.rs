@@ -90,6 +90,16 @@ fn open_tables_are_released_at_count_zero() {
 }
 
 #[test]
+fn what_lies_in_an_open_table_was_not_counted_and_is_not_given_back() {
+    let mut world = World::with_a_page();
+    world.rules().open(6 * FRAME, 2).unwrap();
+    world.memory.at(6 * FRAME).set(to(1, PRESENT));
+    world.memory.at(6 * FRAME + 8).set(to(5, PRESENT | WRITABLE));
+    world.release(6).unwrap();
+    assert_eq!((world.kind(1).1, world.kind(5).1), (1, 1));
+}
+
+#[test]
 fn frames_and_levels_are_checked() {
     let mut world = World::new();
     let mut says = |frame, level| world.rules().begin_register(frame, level).map(drop);

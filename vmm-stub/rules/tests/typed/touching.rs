@@ -82,6 +82,18 @@ fn in_memory_that_the_guest_writes_the_walker_sets_what_it_likes() {
 }
 
 #[test]
+fn a_large_page_ends_the_walk_whatever_lies_there() {
+    let mut world = World::with_a_page();
+    world.rules().open(6 * FRAME, 3).unwrap();
+    world.memory.at(6 * FRAME).set(to(2, PRESENT | LARGE));
+    world.register(9, 4).unwrap();
+    world.store(9, 0, to(6, PRESENT)).unwrap();
+    let walk = Walk { root: 9 * FRAME, ..walk(0) };
+    assert_eq!(touch(&mut world, walk), Ok(1));
+    assert_eq!(flags(&world), [0; 4]);
+}
+
+#[test]
 fn checked_tables_serve_their_level_only() {
     let mut world = World::with_a_page();
     world.memory.at(6 * FRAME).set(to(1, PRESENT));
