@@ -188,7 +188,8 @@ fn a_large_global_page_in_place_of_a_table_is_not_taken_for_that_of_another_spac
 }
 
 /// The methods that read tables through slots of the root.
-const THROUGH_SLOTS: [&str; 4] = ["recursive", "space-switch", "root-array", "in-context"];
+const THROUGH_SLOTS: [&str; 5] =
+    ["recursive", "space-switch", "root-array", "in-context", "root-view"];
 
 /// Whether a method is led to the wrong frame where INVLPG leaves global translations: the table of a page makes room for
 /// a large page, global or not, and comes back.

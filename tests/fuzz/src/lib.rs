@@ -1,7 +1,7 @@
 //! Calls of any guest, against what the stub runs: the decoder of registers and the rules.
 //!
 //! Bytes become a course of calls ([`input`]), which are answered as the stub answers them ([`stub`]), by any rule set
-//! ([`rules::Judge`]) over a few frames of memory. A rule set is judged by a [`reference`] that says every status and every
+//! ([`rules::Judge`]) over a few frames of memory. A rule set is judged by a [`mod@reference`] that says every status and every
 //! word, or by what must hold whatever was called.
 #![forbid(unsafe_code)]
 

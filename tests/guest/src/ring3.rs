@@ -145,7 +145,7 @@ extern "C" fn in_ring_3() {
     naked_asm!("vmfunc", "ud2")
 }
 
-/// Where exceptions of ring 3 end: behind [`go`].
+/// Where exceptions of ring 3 end: behind `go`.
 #[unsafe(naked)]
 pub extern "C" fn come_back() {
     naked_asm!(

@@ -63,7 +63,7 @@ impl Paging {
     }
 
     /// What the methods that go through slots of the root rely on too (`recursive`, `root-array`, `space-switch`,
-    /// `in-context`): one INVLPG makes the CPU forget all ways to tables. That it drops global translations too is not
+    /// `in-context`, `root-view`): one INVLPG makes the CPU forget all ways to tables. That it drops global translations too is not
     /// asked; see [`Paging`].
     ///
     /// # Errors

@@ -55,7 +55,7 @@ pub fn away() -> u64 {
 /// The handler of the next one is to store a word at this address, once; what came of the store before is forgotten.
 ///
 /// # Safety
-/// As for [`try_store`].
+/// As for [`try_store()`].
 pub unsafe fn order_store(address: VirtAddr, word: u64) {
     STORED.store(NOT_YET, Ordering::Relaxed);
     STORE_WORD.store(word, Ordering::Relaxed);
