@@ -23,8 +23,8 @@ pub const VPID: u16 = 1;
 pub struct Shared {
     /// The rules.
     pub rules: Rules,
-    /// The alias, if there is one. Who holds the lock makes a frame a table and shows it, or makes it none and hides it:
-    /// when the lock is free the alias shows the registered tables and nothing else. Nobody waits for other CPUs while
+    /// The alias, if there is one. Who holds the lock registers a table that is kept in the alias and shows it, or releases it
+    /// and hides it: when the lock is free the alias shows those tables and nothing else. Nobody waits for other CPUs while
     /// holding it.
     pub alias: Option<Mutex<Alias<'static>>>,
     /// Who must forget what was hidden.

@@ -115,6 +115,10 @@ impl<'a> Tree<'a> {
 
     /// The table of this level on the way to an address, if the way leads so far within the tree.
     pub fn table(&self, at: u64, level: u8) -> Option<&'a Table> {
+        // Beyond what the root translates addresses would wrap.
+        if at >= page_bytes(ROOT_LEVEL + 1) {
+            return None;
+        }
         (level + 1..=ROOT_LEVEL).rev().try_fold(self.tables.first()?, |table, above| {
             let next = table.get(index(at, above)) & ADDRESS_BITS;
             let place = next.checked_sub(self.address)? / FRAME_BYTES;

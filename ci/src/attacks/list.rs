@@ -12,6 +12,7 @@ const SLOTS: Suite = Suite::File("loadphys-tests", "slots");
 const SUSPICION: Suite = Suite::File("loadphys-tests", "suspicion");
 const GLOBAL: Suite = Suite::File("loadphys-tests", "global_pages");
 const METHODS: Suite = Suite::File("loadphys-tests", "methods");
+const CHECKED: Suite = Suite::File("loadphys-tests", "typed");
 const VIEWS: Suite = Suite::File("loadphys-tests", "views");
 const SPACE: Suite = Suite::File("foreign-access", "space");
 const UNIVERSE: Suite = Suite::Rules("small_universe");
@@ -88,11 +89,11 @@ pub const ALL: [Attack; 33] = [
         6,
         "a type taken after the flush (XSA-401)",
         &[
-            Test(TYPED, "registering::a_frame_that_becomes_a_table_is_of_no_use_before"),
+            Test(CHECKED, "the_type_first_then_the_flush_then_the_use"),
             Test(RACES, "an_evicted_frame_is_free_only_after_the_flush"),
         ],
         &[
-            Test(STATES, "every_twin_is_found_out"),
+            Test(CHECKED, "a_flush_before_the_type_lets_a_forged_entry_in"),
             Test(
                 Suite::BrokenModel("broken-flush-before-edit", "races"),
                 "an_evicted_frame_is_free_only_after_the_flush",
@@ -141,11 +142,12 @@ pub const ALL: [Attack; 33] = [
         "a live nested entry written in two halves (XSA-328)",
         "nested entries that change are AtomicU64 and stored whole, and there is no other way to them",
     ),
-    inside(
+    against(
         12,
         "an error path leaves the wrong tables loaded (XSA-494)",
+        &[Test(METHODS, "stops::a_stopped_batch_leaves_root_interrupts_and_window_as_they_were")],
         &[
-            Test(METHODS, "stops::a_stopped_batch_leaves_root_interrupts_and_window_as_they_were"),
+            Test(METHODS, "stops::a_batch_that_leaves_the_other_root_loaded_is_noticed"),
             Test(INTERLEAVED, "an_interrupted_space_switch_edits_another_space"),
         ],
     ),
@@ -157,7 +159,7 @@ pub const ALL: [Attack; 33] = [
     ),
     against(
         14,
-        "a batch that wraps, is unaligned, spans the stub, changes (XSA-212)",
+        "a batch that wraps, is unaligned, spans the stub, changes meanwhile (XSA-212)",
         &[
             Test(UNIVERSE, "arrays_lie_in_plain_memory"),
             Test(Suite::Boot, "vmx/bad-calls"),
@@ -199,16 +201,11 @@ pub const ALL: [Attack; 33] = [
         ],
         &[Test(Suite::Boot, "vmx/cpus-broken-executable-views")],
     ),
-    inside(
+    against(
         19,
         "read-only table frames against Accessed and Dirty",
-        &[
-            Test(
-                VIEWS,
-                "tables_that_are_read_only_in_a_view_stop_the_walker_when_it_sets_accessed",
-            ),
-            Test(TYPED, "touching::accessed_comes_first_and_dirty_when_nothing_else_is_missing"),
-        ],
+        &[Test(CHECKED, "the_stub_sets_for_the_walker_what_it_cannot")],
+        &[Test(CHECKED, "a_stub_that_leaves_flags_stops_every_first_access")],
     ),
     against(
         20,

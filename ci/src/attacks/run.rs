@@ -73,10 +73,11 @@ fn outcomes(suite: Suite, names: &BTreeSet<&str>) -> Result<BTreeMap<String, boo
     Ok(results)
 }
 
-/// Reads a line such as `test races::a_name ... ok`.
+/// Reads a line such as `test races::a_name ... ok`, or `test races::a_name - should panic ... ok`.
 fn outcome(line: &str) -> Option<(String, bool)> {
     let (name, result) = line.trim().strip_prefix("test ")?.split_once(" ... ")?;
-    Some((name.trim().to_owned(), result.starts_with("ok")))
+    let name = name.strip_suffix(" - should panic").unwrap_or(name);
+    Some((name.to_owned(), result.starts_with("ok")))
 }
 
 fn command(suite: Suite) -> Command {
@@ -115,6 +116,7 @@ mod tests {
     fn every_test_that_is_named_has_to_pass() {
         let one = "test vmx/one ... ok\n";
         assert_eq!(verdict(&[one, "test vmx/two ... ok"]), Verdict::Withstood);
+        assert_eq!(verdict(&[one, "test vmx/two - should panic ... ok"]), Verdict::Withstood);
         assert_eq!(verdict(&[one, "test vmx/two ... FAILED"]), Verdict::Failed(vec!["vmx/two"]));
         assert_eq!(verdict(&[one]), Verdict::Failed(vec!["vmx/two"]));
         assert_eq!(verdict(&["running 2 tests"]), Verdict::Failed(vec!["vmx/one", "vmx/two"]));

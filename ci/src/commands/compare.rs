@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Error, Result, bail};
 use clap::Args;
-use loadphys_plan::command_line::{List, Rules, Swap};
+use loadphys_plan::command_line::{List, MethodName, Rules, Swap};
 use loadphys_plan::work::{MOST_BATCH, MOST_CPUS, MOST_SHARERS, MOST_SPACES};
 
 mod refusals;
@@ -30,7 +30,7 @@ use crate::{tools, workspace};
 /// page, and the mean against that of recursive mapping. On an emulator a tick is an instruction.
 ///
 /// With several CPUs all run programs, and all evict: ticks per page are the time of a round on the first CPU over its
-/// pages, ticks of a stage those of the CPU that it is on. VMFUNCs in the files are 0: no method uses them yet.
+/// pages, ticks of a stage those of the CPU that it is on.
 ///
 /// Before a method is measured the guest tries whether it does what it must: the verdict counts these conformance checks, and
 /// one that fails ends the run. Under the table stands what was verified, then which methods change places as batches grow
@@ -294,6 +294,7 @@ fn show(document: &Document) {
         println!("to Linux: mean against Linux's with as many sharers, whatever the batch");
     }
     swap_told(document).iter().for_each(|line| println!("{line}"));
+    switches_told(document).iter().for_each(|line| println!("{line}"));
     compare::flips_told(&document.flips).iter().for_each(|line| println!("flip: {line}"));
     if !document.targets.is_empty() {
         println!("{}", compare::targets_told(&document.targets));
@@ -311,6 +312,15 @@ fn swap_told(document: &Document) -> Option<String> {
     (swap != Swap::Ram.name()).then(|| {
         format!("swap: {swap}; stage write counts while the kernel waits for the disk; on QEMU it differs from run to run")
     })
+}
+
+/// Where a switch of views is not what it is on hardware.
+fn switches_told(document: &Document) -> Option<String> {
+    let switches = [MethodName::Gate, MethodName::RootView].map(MethodName::name);
+    let emulated = MachineName::QemuKvm.name();
+    let rows = &document.rows;
+    let any = rows.iter().any(|it| it.machine == emulated && switches.contains(&&*it.row.method));
+    any.then(|| format!("{}: on {emulated} KVM emulates VMFUNC, so each switch costs an exit to it, which no count shows", switches.join(", ")))
 }
 
 fn show_skipped(document: &Document) {

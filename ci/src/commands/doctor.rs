@@ -80,7 +80,23 @@ fn usable(path: Path, machine: MachineName, programs: Option<&Programs>) -> Resu
     if !packages.is_empty() {
         return Err(format!("missing packages {}", packages.join(" ")));
     }
-    programs.map_or(Ok("not tried".into()), |programs| probe(path, machine, programs))
+    let tried =
+        programs.map_or(Ok("not tried".into()), |programs| probe(path, machine, programs))?;
+    Ok(match views(path, machine) {
+        Some(views) => format!("{tried}; {views}"),
+        None => tried,
+    })
+}
+
+/// What `gate` and `root-view` can count on, which switch views by VMFUNC.
+fn views(path: Path, machine: MachineName) -> Option<&'static str> {
+    match (path, machine) {
+        (Path::Bare, _) => None,
+        (Path::Vmx, MachineName::QemuKvm) => Some(
+            "KVM emulates VMFUNC for a guest's guest: gate and root-view cost an exit each switch",
+        ),
+        (Path::Vmx, _) => Some("VMFUNC switches views without an exit, for gate and root-view"),
+    }
 }
 
 fn probe(path: Path, machine: MachineName, programs: &Programs) -> Result<String, String> {

@@ -43,6 +43,12 @@ pub trait Judge {
     /// Why not.
     fn memory(&self, start: u64, bytes: u64) -> Result<MemoryAt, Status>;
 
+    /// Whether so many items lie in plain memory of the guest.
+    ///
+    /// # Errors
+    /// Why not.
+    fn array(&self, start: u64, items: u64) -> Result<MemoryAt, Status>;
+
     /// Empties the entry that maps a page.
     ///
     /// # Errors

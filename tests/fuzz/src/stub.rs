@@ -3,7 +3,7 @@
 use loadphys_abi::batch::Item;
 use loadphys_abi::counters::Counters;
 use loadphys_abi::{Call, Status};
-use loadphys_rules::{Found, Mapping, Request, Wish};
+use loadphys_rules::{Found, Mapping, Request, Wish, in_order};
 
 use crate::memory::Memory;
 use crate::rules::Judge;
@@ -94,25 +94,17 @@ const ITEM: u64 = size_of::<Item>() as u64;
 const FOUND: u64 = std::mem::offset_of!(Item, found) as u64;
 
 fn batch(rules: &mut impl Judge, memory: &Memory, address: u64, count: u64) -> Answer {
-    let at = match rules.memory(address, count.saturating_mul(ITEM)) {
+    let at = match rules.array(address, count) {
         Ok(at) => at.address(),
         Err(status) => return Answer::refused(status),
     };
-    let places = || (at..).step_by(ITEM as usize).take(count as usize);
-    let items: Vec<Item> = places().map(|at| load(memory, at)).collect();
-    for ((done, at), item) in (0..).zip(places()).zip(&items) {
-        let found = Wish::of_item(item).and_then(|wish| rules.perform(item.entry, wish, memory));
-        match found {
-            Ok(found) => {
-                memory.store(at + FOUND, found.entry);
-                if found.differs {
-                    return Answer { status: Status::Differs, value: done };
-                }
-            }
-            Err(status) => return Answer { status, value: done },
-        }
-    }
-    Answer::done(count)
+    let place = |number: u64| at + number * ITEM;
+    let items: Vec<Item> = (0..count).map(|number| load(memory, place(number))).collect();
+    let perform = |item: &Item| rules.perform(item.entry, Wish::of_item(item)?, memory);
+    let (status, value) = in_order(&items, perform, |number, found| {
+        memory.store(place(number as u64) + FOUND, found);
+    });
+    Answer { status, value }
 }
 
 fn load(memory: &Memory, at: u64) -> Item {

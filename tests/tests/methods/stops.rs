@@ -1,4 +1,5 @@
 //! How a method leaves the machine when a batch is done, or stopped.
+#![expect(unsafe_code, reason = "loads a root as a broken method would; no address is a real one")]
 
 use foreign_access::cpu::Cpu;
 use foreign_access::{Action, Entry, Method, Refusal, Stopped};
@@ -99,4 +100,20 @@ fn a_batch_that_is_done_leaves_root_interrupts_and_window_as_they_were() {
             kernel.machine.apply(&mut batch).unwrap();
         });
     }
+}
+
+/// The twin comes back from a stop with the root of the space that it had gone to.
+#[test]
+fn a_batch_that_leaves_the_other_root_loaded_is_noticed() {
+    with_pages("space-switch", 8, |kernel| {
+        kernel.model().mask(0, true);
+        let before = left(kernel);
+        stop_at(kernel, 2);
+        let other = kernel.machine.world.spaces[2].expect("it exists");
+        // SAFETY: no address is a real one.
+        unsafe { kernel.machine.cpus[0].set_root_register(other.start_address().as_u64()) };
+        assert_ne!(left(kernel), before);
+        // SAFETY: as above.
+        unsafe { kernel.machine.cpus[0].set_root_register(before.0) };
+    });
 }

@@ -19,7 +19,8 @@ pub struct Counters {
     pub batch_items: u64,
     /// Entries of the alias that were taken away, each with a flush.
     pub alias_flushes: u64,
-    /// Times that code outside of the gate ran, or tried to switch, in a view that is not its own.
+    /// Times that code outside of the gate ran, or tried to switch, in a view that is not its own; handlers of exceptions
+    /// that the gate raised are such code.
     pub view_strays: u64,
     /// NMIs that waited until a CPU had left the gate.
     pub nmis_held: u64,

@@ -94,9 +94,12 @@ impl Bindings {
         let has = |pair: &&Pair| pair.iter().any(|root| root.load(Ordering::Relaxed) == table);
         let known = &self.pairs[..self.end.load(Ordering::Relaxed) as usize];
         if known.iter().any(|pair| has(&pair)) {
+            // A handler that used the method here would wait for what it has interrupted.
+            let were_on = cpu.mask_interrupts();
             self.alone(cpu);
             known.iter().filter(has).for_each(|pair| set(pair, [NOBODY; 2]));
             self.inside.store(0, Ordering::Release);
+            cpu.restore_interrupts(were_on);
         }
     }
 

@@ -41,6 +41,10 @@ impl Judge for Tables<'_> {
         Tables::memory(self, start, bytes)
     }
 
+    fn array(&self, start: u64, items: u64) -> Result<MemoryAt, Status> {
+        Tables::array(self, start, items)
+    }
+
     fn unmap(&mut self, mapping: Mapping, memory: &Memory) -> Result<Found, Status> {
         Tables::unmap(self, mapping, memory)
     }

@@ -113,6 +113,10 @@ impl Judge for Typed<'_> {
         Typed::memory(self, start, bytes)
     }
 
+    fn array(&self, start: u64, items: u64) -> Result<MemoryAt, Status> {
+        Typed::array(self, start, items)
+    }
+
     fn unmap(&mut self, mapping: Mapping, memory: &Memory) -> Result<Found, Status> {
         Typed::unmap(self, mapping, memory)
     }

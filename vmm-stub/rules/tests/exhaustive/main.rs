@@ -3,7 +3,8 @@
 //! A machine here has a frame of the stub's and a few of the guest's, tables of a few levels with one or two entries, and
 //! entries of the bits that matter. The search begins with plain memory, makes every call in every state it comes to, and
 //! looks at what came of it: [`invariants`] hold, a refused call has changed nothing. What lies in plain memory is no part
-//! of a state: when a frame becomes a table, every content is tried.
+//! of a state: when a frame becomes a table, every entry is tried in it, alone, and those that
+//! may be good twice and before one that is refused.
 //!
 //! Broken twins of the rules (feature `twins`) must be found out.
 #![cfg(not(miri))]
