@@ -49,7 +49,10 @@ impl Model<'_> {
     pub(super) fn arrive(&self, cpu: usize, address: u64, kind: Kind) -> Result<Arrival, u64> {
         let (guest, offset) = (address >> 12, address & 0xfff);
         if self.views.is_plain(guest) {
-            return Ok(Arrival { host: address, rights: Rights::ALL, made: None });
+            let rights = self.views.rights(self.view(cpu));
+            let allowed =
+                rights.allow(kind).then_some(Arrival { host: address, rights, made: None });
+            return allowed.ok_or(address);
         }
         let (host, rights, made) = self.show(cpu, guest, kind).ok_or(address)?;
         Ok(Arrival { host: host.start_address().as_u64() + offset, rights, made })

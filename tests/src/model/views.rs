@@ -52,34 +52,44 @@ pub struct Views {
     views: RefCell<Vec<View>>,
     /// Frames of memory.
     frames: u64,
-    /// Some frame of memory is not 1:1 in some view, or was not.
-    is_memory_changed: Cell<bool>,
+    /// By frame of memory: it is not 1:1 in some view, or was not.
+    changed: Vec<Cell<bool>>,
+    /// There is a view in which nothing can be executed that is 1:1.
+    has_data_views: Cell<bool>,
 }
 
 impl Views {
     /// One view of so many frames of memory.
     pub fn new(frames: usize) -> Self {
         let views = RefCell::new(vec![View::default()]);
-        Self { views, frames: frames as u64, is_memory_changed: Cell::new(false) }
+        let changed = vec![Cell::new(false); frames];
+        Self { views, frames: frames as u64, changed, has_data_views: Cell::new(false) }
     }
 
     /// Whether a frame always was 1:1 in every view.
     pub(super) fn is_plain(&self, guest: u64) -> bool {
-        guest < self.frames && !self.is_memory_changed.get()
+        self.changed.get(guest as usize).is_some_and(|changed| !changed.get())
+    }
+
+    /// What a view allows to do with what is 1:1 there.
+    pub(super) fn rights(&self, view: usize) -> Rights {
+        let data_only = self.has_data_views.get() && self.views.borrow()[view].data_only;
+        if data_only { Rights::DATA } else { Rights::ALL }
     }
 
     /// Where a frame leads now, and whether that may ever have been otherwise.
     pub(super) fn look_up(&self, view: usize, guest: u64) -> (Option<(PhysFrame, Rights)>, bool) {
-        let view = &self.views.borrow()[view];
-        let rights = if view.data_only { Rights::DATA } else { Rights::ALL };
-        match view.changed.get(&guest) {
+        let rights = self.rights(view);
+        match self.views.borrow()[view].changed.get(&guest) {
             Some(entry) => (*entry, true),
             None => ((guest < self.frames).then(|| (frame(guest), rights)), false),
         }
     }
 
     fn set(&self, view: usize, guest: u64, entry: Option<(PhysFrame, Rights)>) {
-        self.is_memory_changed.set(self.is_memory_changed.get() || guest < self.frames);
+        if let Some(changed) = self.changed.get(guest as usize) {
+            changed.set(true);
+        }
         self.views.borrow_mut()[view].changed.insert(guest, entry);
     }
 }
@@ -92,7 +102,7 @@ impl Model<'_> {
 
     /// One more view, 1:1, in which nothing can be executed; says its number.
     pub(super) fn add_data_view(&self) -> usize {
-        self.views.is_memory_changed.set(true);
+        self.views.has_data_views.set(true);
         self.push_view(View { data_only: true, ..View::default() })
     }
 
