@@ -54,7 +54,11 @@ pub fn cases() -> Vec<Case> {
             failure("no guest: the first module has to be the guest's ELF file"),
         ),
         Case::new("vmx/no-vmx", no_vmx, failure("offers no VMX")),
-        Case::new("bare/broken-keep-pcids", keeps_pcids, failure("paging")),
+        Case::new(
+            "bare/broken-keep-pcids",
+            keeps_pcids,
+            failure("as after a reset or triple fault"),
+        ),
         Case::new(
             "bare/broken-skip-flush-torture",
             || with_guest(short_torture(Path::Bare)?, broken("broken-skip-flush")?),
