@@ -120,6 +120,7 @@ impl Arguments {
         request.paths.iter().try_for_each(|path| check(*path, asked))?;
         let peer = self.peer.as_deref().map(Peer::named).transpose()?;
         refusals::impossible(&request)?;
+        refusals::rules_out_of_place(&request)?;
         let memory_mib = memory(&self.memory, &request.paths)?;
         peer.map_or(Ok(()), |peer| peer.check_memory(memory_mib))?;
         let limit = self.limit()?;

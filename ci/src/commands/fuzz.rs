@@ -40,7 +40,7 @@ pub struct Arguments {
     /// Methods: a list, or all
     #[arg(long, value_name = "LIST", default_value = "all")]
     methods: String,
-    /// Where to begin; the same seed does the same [default: another each time]
+    /// Where to begin; the same seed does the same, calls with the same target/fuzz/corpus [default: another each time]
     #[arg(long, value_name = "N")]
     seed: Option<String>,
 }

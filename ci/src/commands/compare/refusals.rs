@@ -2,7 +2,10 @@
 
 use anyhow::Result;
 
-use crate::compare::Request;
+use loadphys_plan::command_line::{MethodName, Rules};
+
+use crate::compare::{Asked, Request};
+use crate::machines::Path;
 use crate::outcome::bad_input;
 
 /// Refuses a method that no path in question has.
@@ -16,6 +19,29 @@ pub fn impossible(request: &Request) -> Result<()> {
                 "--methods {method} needs path vmx, not {paths}: the stub has it"
             )))
         }
+    }
+}
+
+/// Refuses rules where no stub is, and methods that the rules leave no views for.
+pub fn rules_out_of_place(request: &Request) -> Result<()> {
+    let strict: Vec<Rules> =
+        request.rules.iter().copied().filter(|rules| *rules != Rules::Tables).collect();
+    let Some(rules) = strict.first() else { return Ok(()) };
+    if !request.paths.contains(&Path::Vmx) {
+        return Err(bad_input(format!("--rules {rules} needs path vmx: the stub checks them")));
+    }
+    let views = [MethodName::Gate, MethodName::RootView];
+    match &request.methods {
+        Asked::Named(names)
+            if names.iter().all(|name| views.contains(name))
+                && !request.rules.contains(&Rules::Tables) =>
+        {
+            Err(bad_input(format!(
+                "--methods {} needs --rules tables, not {rules}: typed rules have no views",
+                names.iter().map(|name| name.name()).collect::<Vec<_>>().join(",")
+            )))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -57,9 +83,9 @@ pub fn large_batch(request: &Request) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use loadphys_plan::command_line::{List, Rules, Swap};
+    use loadphys_plan::command_line::{List, MethodName, Rules, Swap};
 
-    use super::{large_batch, many_pages, many_spaces};
+    use super::{large_batch, many_pages, many_spaces, rules_out_of_place};
     use crate::compare::{Asked, Request};
     use crate::machines::Path;
 
@@ -85,6 +111,26 @@ mod tests {
         assert!(large_batch(&request(64, 64)).is_ok());
         let refused = large_batch(&request(65, 64)).expect_err("65 of 64").to_string();
         assert_eq!(refused, "--batch 65: at most --pages, which is 64");
+    }
+
+    #[test]
+    fn rules_need_a_stub_and_leave_no_views() {
+        let typed = |path, method| Request {
+            paths: vec![path],
+            methods: Asked::Named(List::new([method]).expect("one name")),
+            rules: vec![Rules::Typed],
+            ..request(1, 1)
+        };
+        let refused = |request: &Request| rules_out_of_place(request).expect_err("no").to_string();
+        let bare = refused(&typed(Path::Bare, MethodName::Recursive));
+        assert_eq!(bare, "--rules typed needs path vmx: the stub checks them");
+        let gate = refused(&typed(Path::Vmx, MethodName::Gate));
+        assert_eq!(
+            gate,
+            "--methods gate needs --rules tables, not typed: typed rules have no views"
+        );
+        assert!(rules_out_of_place(&typed(Path::Vmx, MethodName::Alias)).is_ok());
+        assert!(rules_out_of_place(&request(1, 1)).is_ok());
     }
 
     #[test]
