@@ -9,5 +9,7 @@ mod bits;
 mod memory;
 mod registering;
 mod touching;
+#[cfg(feature = "twins")]
+mod twins;
 mod unmapping;
 mod world;
