@@ -11,6 +11,7 @@ use crate::operation::{Method, Operation, Refusal, Stopped};
 mod bindings;
 mod frame_array;
 mod items;
+mod loaded;
 mod registration;
 pub(crate) mod self_slot;
 

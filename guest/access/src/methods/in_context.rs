@@ -5,15 +5,14 @@
 //! until the target has run: what it costs is what scheduling costs.
 #![expect(unsafe_code, reason = "a method reaches entries by raw addresses")]
 
-use x86_64::VirtAddr;
 use x86_64::structures::paging::{PageTableIndex, PhysFrame};
 
 use crate::cpu::{Cpu, Paging, Unsupported};
 use crate::entry::Entry;
-use crate::fresh::Fresh;
-use crate::lend::{self, Lend};
+use crate::lend;
+use crate::methods::loaded::Loaded;
 use crate::methods::self_slot::SelfSlot;
-use crate::operation::{EntryName, Method, Operation, Stopped};
+use crate::operation::{Method, Operation, Stopped};
 
 /// Work done where it belongs.
 #[derive(Clone, Copy, Debug)]
@@ -38,23 +37,6 @@ impl InContext {
     }
 }
 
-/// The loaded space's tables.
-struct Own<'a, C> {
-    cpu: &'a C,
-    slot: SelfSlot,
-    fresh: Fresh,
-}
-
-// SAFETY: the loaded root's self slot shows its tables; the page is invalidated first.
-unsafe impl<C: Cpu> Lend for Own<'_, C> {
-    #[inline]
-    fn lend(&mut self, name: &EntryName) -> VirtAddr {
-        let address = self.slot.address(name);
-        self.fresh.make(self.cpu, address);
-        address
-    }
-}
-
 // SAFETY: runs of operations on one root are done in order, each in the context of its space; the adapter does them whole and
 // atomically.
 unsafe impl<C: Cpu> Method<C> for InContext {
@@ -64,7 +46,7 @@ unsafe impl<C: Cpu> Method<C> for InContext {
             let root = run[0].name.root();
             let mut answer = Ok(());
             let mut work = || {
-                let mut own = Own { cpu, slot: self.own, fresh: Fresh::NONE };
+                let mut own = Loaded::new(cpu, self.own);
                 // SAFETY: the caller's duty is the same, and the space of these names is loaded.
                 answer = unsafe { lend::apply(&mut own, cpu, run) };
             };

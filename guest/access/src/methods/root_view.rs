@@ -18,10 +18,10 @@ use super::bindings::Bindings;
 use super::registration;
 use crate::cpu::{Cpu, Paging, Showing, Unsupported};
 use crate::entry::Entry;
-use crate::fresh::Fresh;
-use crate::lend::{self, Lend};
+use crate::lend;
+use crate::methods::loaded::Loaded;
 use crate::methods::self_slot::SelfSlot;
-use crate::operation::{EntryName, Method, Operation, Refusal, Stopped};
+use crate::operation::{Method, Operation, Refusal, Stopped};
 
 /// The self slot for the own space; for others the same, in a view of theirs.
 #[derive(Clone, Copy, Debug)]
@@ -76,23 +76,6 @@ impl<'a> RootView<'a> {
     }
 }
 
-/// The loaded space, in the usual view.
-struct Own<'a, C> {
-    cpu: &'a C,
-    slot: SelfSlot,
-    fresh: Fresh,
-}
-
-// SAFETY: the loaded root's self slot shows its tables, and the page is invalidated first.
-unsafe impl<C: Cpu> Lend for Own<'_, C> {
-    #[inline]
-    fn lend(&mut self, name: &EntryName) -> VirtAddr {
-        let address = self.slot.address(name);
-        self.fresh.make(self.cpu, address);
-        address
-    }
-}
-
 // SAFETY: the adapter, or the CPU, does the operations in order, whole and atomically, and stops at the first that differs; in the
 // view a root's self slot shows its tables. View and interrupts are restored.
 unsafe impl<C: Cpu> Method<C> for RootView<'_> {
@@ -101,7 +84,7 @@ unsafe impl<C: Cpu> Method<C> for RootView<'_> {
         let same = |one: &Operation, next: &Operation| one.name.root() == next.name.root();
         for space in operations.chunk_by_mut(same) {
             if space[0].name.root() == own {
-                let mut lender = Own { cpu, slot: self.own, fresh: Fresh::NONE };
+                let mut lender = Loaded::new(cpu, self.own);
                 // SAFETY: the caller's duty is the same.
                 unsafe { lend::apply(&mut lender, cpu, space) }
                     .map_err(|stopped| Stopped { done: done + stopped.done, ..stopped })?;
