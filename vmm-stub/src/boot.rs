@@ -1,6 +1,7 @@
 //! From the loader to the guest.
 #![expect(unsafe_code, reason = "switches stacks and reads what the loader left")]
 
+pub(crate) mod back_end;
 mod cpus;
 mod devices;
 mod firmware;
@@ -8,7 +9,7 @@ mod guest;
 mod low_page;
 mod memory;
 mod others;
-mod problem;
+pub(crate) mod problem;
 mod rules;
 
 use core::arch::naked_asm;
@@ -17,14 +18,14 @@ use core::convert::Infallible;
 use loadphys_abi::discovery::RuleSet;
 use loadphys_boot::handoff::Handoff;
 
+use crate::cpu::Cpu;
 use crate::descriptors::Descriptors;
 use crate::ending::{self, fatal};
 use crate::image::STACK;
 use crate::say::{self, say};
-use crate::vmx::capability::Capabilities;
-use crate::vmx::controls::{self, Controls};
-use crate::vmx::support;
-use crate::{command_line, descriptors};
+use crate::vmx::vcpu::Vmx;
+use crate::{command_line, descriptors, machine, vmx};
+use back_end::{Abilities, BackEnd};
 use cpus::Boot;
 use firmware::Firmware;
 use memory::Wanted;
@@ -62,32 +63,48 @@ fn boot(
     if let Some(exit) = command_line::exit(&handoff.command_line).or(command_line::exit(line)) {
         ending::choose(exit);
     }
+    match () {
+        () if vmx::support::is_offered() => boot_by::<Vmx>(&handoff, line),
+        () => Err(Problem::NoGuests(machine::vendor())),
+    }
+}
+
+fn boot_by<B: BackEnd>(handoff: &Handoff, line: &str) -> Result<Infallible, Problem> {
     let rules = command_line::rules(line);
-    support::check().map_err(Problem::NoVmx)?;
-    let cpu = support::cpu();
-    let capabilities = Capabilities::read(support::msr);
+    B::check()?;
+    let machine = machine::ask();
     // SAFETY: the entry code's tables are still in use, and nothing of the loader's has been touched.
     let firmware = unsafe { Firmware::read(handoff.rsdp) }?;
-    let controls = controls::negotiate(&capabilities, firmware.cpus() > 1);
-    let controls = controls.map_err(Problem::Control)?;
-    for absent in &controls.absent {
-        say!("{absent}");
-    }
-    let file = guest::find(&handoff)?;
-    let wanted = wanted(rules, &controls, firmware.cpus());
-    let mut memory = memory::set_up(&handoff, &file, cpu, wanted)?;
+    let chosen = B::choose(firmware.cpus())?;
+    let file = guest::find(handoff)?;
+    let wanted = wanted::<B>(rules, &B::abilities(&chosen), firmware.cpus())?;
+    let mut memory = memory::set_up(handoff, &file, machine, wanted)?;
     let place = memory.pool.take_one::<Descriptors>().ok_or(cpus::NO_FRAME)?;
     let descriptors = descriptors::load(place, descriptors::boot_tops());
-    let guest = guest::load(&handoff, file, &mut memory, line)?;
-    let boot = Boot { memory, capabilities, controls, machine: cpu, firmware, rules };
-    cpus::run(boot, descriptors, &guest)
+    let guest = guest::load(handoff, file, &mut memory, line)?;
+    cpus::run(Boot::<B> { memory, chosen, machine, firmware, rules }, descriptors, &guest)
 }
 
 /// With typed rules every edit is a call, and views to edit tables in would be of no use.
-fn wanted(rules: RuleSet, controls: &Controls, cpus: usize) -> Wanted {
+fn wanted<B: BackEnd>(
+    rules: RuleSet,
+    abilities: &Abilities,
+    cpus: usize,
+) -> Result<Wanted, Problem> {
     let typed = rules != RuleSet::Tables;
-    if typed && controls.views {
-        say!("typed rules: no gate, no views of other roots");
+    let Abilities { gib_pages, views, no_typed, .. } = *abilities;
+    match no_typed.filter(|_| typed) {
+        Some(why) => return Err(Problem::NoRules(why)),
+        None if typed && views => say!("typed rules: no gate, no views of other roots"),
+        None => {}
     }
-    Wanted { gib_pages: controls.gib_pages, views: controls.views && !typed, typed, cpus }
+    Ok(Wanted {
+        format: B::FORMAT,
+        frames: B::SHARED_FRAMES + B::CPU_FRAMES * cpus,
+        cpu_bytes: size_of::<Cpu<B>>(),
+        gib_pages,
+        views: views && !typed,
+        typed,
+        cpus,
+    })
 }

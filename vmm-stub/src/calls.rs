@@ -14,9 +14,9 @@ use loadphys_rules::{Entries, Found, Mapping, Request, Wish};
 use crate::counts;
 use crate::cpu::Cpu;
 use crate::physical::{self, Guest};
+use crate::registers::Registers;
 use crate::rules::{Rules, with_rules};
-use crate::vmx::enter::Registers;
-use crate::vmx::vmcs::{GuestField, Vmcs};
+use crate::vcpu::Vcpu;
 
 /// What goes back to the guest.
 struct Answer {
@@ -35,11 +35,11 @@ impl Answer {
 }
 
 /// Answers the call in the guest's registers.
-pub fn answer(registers: &mut Registers, cpu: &mut Cpu) {
+pub fn answer<V: Vcpu>(registers: &mut Registers, cpu: &mut Cpu<V>) {
     let call = Call::from_number(registers.rax);
     cpu.counts.by_call[call.map_or(0, |call| call.number() as usize)].add(1);
     let answer = match call {
-        _ if !privileged(&cpu.vmcs) => Answer::refused(Status::NotPrivileged),
+        _ if !cpu.vcpu.is_privileged() => Answer::refused(Status::NotPrivileged),
         Some(call) => perform(call, registers, cpu),
         None => Answer::refused(Status::UnknownCall),
     };
@@ -50,18 +50,7 @@ pub fn answer(registers: &mut Registers, cpu: &mut Cpu) {
     registers.rdx = answer.value;
 }
 
-/// Whether the guest is in ring 0 and in 64-bit mode: IA32_EFER.LMA, and CS.L (section "Access Rights of Segment
-/// Registers" for the bits; the DPL of SS is the privilege level).
-fn privileged(vmcs: &Vmcs) -> bool {
-    const LMA: u64 = 1 << 10;
-    const LONG: u64 = 1 << 13;
-    const DPL: u64 = 0b11 << 5;
-    vmcs.get(GuestField::SS_RIGHTS) & DPL == 0
-        && vmcs.get(GuestField::CS_RIGHTS) & LONG != 0
-        && vmcs.get(GuestField::EFER) & LMA != 0
-}
-
-fn perform(call: Call, registers: &Registers, cpu: &mut Cpu) -> Answer {
+fn perform<V: Vcpu>(call: Call, registers: &Registers, cpu: &mut Cpu<V>) -> Answer {
     let Registers { rdi: first, rsi: second, rdx: third, .. } = *registers;
     let request = match Request::of_call(call, [first, second, third]) {
         Ok(request) => request,
@@ -102,7 +91,7 @@ fn unmap(rules: &Rules, mapping: Mapping) -> Answer {
 }
 
 /// The frames stay what they are until all is stored.
-fn counters(address: u64, cpu: &Cpu) -> Answer {
+fn counters<V: Vcpu>(address: u64, cpu: &Cpu<V>) -> Answer {
     let total = counts::total(cpu.shared.counts);
     with_rules!(&cpu.shared.rules, rules => {
         match rules.memory(address, size_of::<Counters>() as u64) {

@@ -50,6 +50,13 @@ pub struct Counts {
 const _: () = assert!(size_of::<Counts>() == size_of::<Counters>());
 
 impl Counts {
+    /// One more exit, for this reason.
+    #[inline]
+    pub fn exit(&self, reason: usize) {
+        self.exits.add(1);
+        self.by_reason[reason.min(REASONS - 1)].add(1);
+    }
+
     fn add_to(&self, sum: &mut Counters) {
         sum.exits += self.exits.get();
         sum.refused += self.refused.get();

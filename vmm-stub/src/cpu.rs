@@ -2,21 +2,18 @@
 
 use core::sync::atomic::AtomicU32;
 
+use heapless::Vec;
 use loadphys_abi::batch::{Item, MOST_ITEMS};
 use loadphys_abi::discovery::Features;
 use spin::Mutex;
 
 use crate::counts::Counts;
+use crate::cpuid::Bit;
 use crate::descriptors::Descriptors;
-use crate::ept::alias::Alias;
+use crate::nested::alias::Alias;
 use crate::rules::Rules;
 use crate::stale::Team;
 use crate::views::Views;
-use crate::vmx::controls::Controls;
-use crate::vmx::vmcs::Vmcs;
-
-/// The guest's VPID: 0 is the stub's (section "Virtual-Processor Identifiers (VPIDs)").
-pub const VPID: u16 = 1;
 
 /// What does not depend on the CPU.
 #[derive(Debug)]
@@ -35,10 +32,10 @@ pub struct Shared {
     pub counts: &'static [Counts],
     /// What discovery says.
     pub features: Features,
-    /// What the guest runs with.
-    pub controls: Controls,
-    /// The EPT pointer of the guest's usual view.
-    pub ept_pointer: u64,
+    /// CPUID bits of what the CPU has and the guest cannot be given.
+    pub hidden: Vec<Bit, 4>,
+    /// The root of the nested tables of the guest's usual view.
+    pub root: u64,
     /// The views besides, if there are any.
     pub views: Option<Views<'static>>,
     /// XCR0 bits that the CPU supports.
@@ -56,34 +53,32 @@ pub enum Life {
 
 /// What belongs to one CPU; nobody else touches it.
 #[derive(Debug)]
-pub struct Cpu {
+pub struct Cpu<V> {
     /// Its place among the CPUs; 0 is the boot CPU.
     pub number: usize,
     /// What the guest has made of it.
     pub life: Life,
     /// What this CPU's registers point to while the stub runs.
     pub descriptors: &'static Descriptors,
-    /// The guest's VMCS on this CPU.
-    pub vmcs: Vmcs,
+    /// The guest's state on this CPU.
+    pub vcpu: V,
     /// What all CPUs share.
     pub shared: &'static Shared,
     /// What was counted on this CPU.
     pub counts: &'static Counts,
     /// An NMI for the guest that could not be delivered yet.
     pub nmi_held: bool,
-    /// The way back to the usual view is closed, so that an NMI can be delivered there.
-    pub watches_way_back: bool,
     /// How many more stray accesses are worth a line.
     pub reports_left: u32,
     /// The copy of a batch, out of the guest's reach.
     pub items: [Item; MOST_ITEMS],
 }
 
-impl Cpu {
+impl<V> Cpu<V> {
     /// A CPU that has counted nothing. The guest begins on the boot CPU; it has to start the others.
     pub const fn new(
         number: usize,
-        vmcs: Vmcs,
+        vcpu: V,
         descriptors: &'static Descriptors,
         shared: &'static Shared,
     ) -> Self {
@@ -91,11 +86,10 @@ impl Cpu {
             number,
             life: if number == 0 { Life::Runs } else { Life::WaitsForSipi },
             descriptors,
-            vmcs,
+            vcpu,
             shared,
             counts: &shared.counts[number],
             nmi_held: false,
-            watches_way_back: false,
             reports_left: 16,
             items: [Item { entry: 0, action: 0, found: 0, value: 0 }; MOST_ITEMS],
         }

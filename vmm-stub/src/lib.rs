@@ -2,14 +2,14 @@
 //! physical memory.
 //!
 //! What decides is pure and runs on a host too: which controls to choose ([`vmx::controls`]), what the nested
-//! tables map ([`ept::layout`]), what the guest reads by CPUID ([`cpuid`]). What acts is built for the machine
+//! tables map ([`nested::layout`]), what the guest reads by CPUID ([`cpuid`]). What acts is built for the machine
 //! only, beginning with `boot`.
 //!
 //! # From the loader to the guest
 //! 1. The loader (GRUB by multiboot2, QEMU by PVH) leaves the stub at 96 MiB and the guest's ELF file as first
 //!    module, anywhere.
 //! 2. The stub takes one range: its image and, behind it, a pool for all whose size depends on the machine. It
-//!    switches to tables of its own, builds the nested tables ([`ept`]), loads the guest, moves further modules
+//!    switches to tables of its own, builds the nested tables ([`nested`]), loads the guest, moves further modules
 //!    out of the way, and writes a start info in which its range is reserved ([`guest`]).
 //! 3. It switches VT-x on, starts the CPUs that ACPI lists, each of which waits in the guest for the guest's SIPI
 //!    (`vmx::start_up`), and enters the guest at its PVH entry. From then on it runs only at exits, which are those that
@@ -40,17 +40,20 @@
 //! that both end the machine in the same way.
 #![cfg_attr(not(test), no_std)]
 
+pub mod apic_base;
 pub mod command_line;
 pub mod counts;
 pub mod cpuid;
-pub mod ept;
 pub mod guest;
 pub mod madt;
+pub mod misc_enable;
 pub mod mtrr;
 pub mod needs;
+pub mod nested;
 pub mod paging;
 pub mod pci;
 pub mod places;
+pub mod reset;
 pub mod rules;
 pub mod stale;
 pub mod tree;
@@ -67,6 +70,8 @@ mod cpu;
 #[cfg(target_os = "none")]
 mod descriptors;
 #[cfg(target_os = "none")]
+mod emulate;
+#[cfg(target_os = "none")]
 pub mod ending;
 #[cfg(target_os = "none")]
 mod exceptions;
@@ -77,8 +82,16 @@ mod image;
 #[cfg(target_os = "none")]
 mod local_apic;
 #[cfg(target_os = "none")]
+mod machine;
+#[cfg(target_os = "none")]
 mod physical;
 #[cfg(target_os = "none")]
 mod pool;
 #[cfg(target_os = "none")]
+mod registers;
+#[cfg(target_os = "none")]
+mod report;
+#[cfg(target_os = "none")]
 mod say;
+#[cfg(target_os = "none")]
+mod vcpu;

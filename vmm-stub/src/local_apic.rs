@@ -6,8 +6,8 @@ use core::hint::spin_loop;
 
 use x86_64::registers::model_specific::Msr;
 
-use crate::vmx::apic_base::{self, ENABLED, X2APIC};
-use crate::vmx::support::msr;
+use crate::apic_base::{self, ENABLED, X2APIC};
+use crate::machine::msr;
 
 /// Offsets of registers, in bytes; in x2APIC mode register `r` is MSR 0x800 + r / 16.
 const ID: u64 = 0x20;

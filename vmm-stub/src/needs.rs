@@ -5,7 +5,7 @@ use core::ops::Range;
 use loadphys_abi::FRAME_BYTES;
 use loadphys_boot::handoff::Region;
 
-use crate::ept::alias::Window;
+use crate::nested::alias::Window;
 use crate::places::{overlap, usable};
 use crate::views;
 

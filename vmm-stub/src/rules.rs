@@ -8,8 +8,8 @@ use loadphys_rules::typed::Walk;
 use loadphys_rules::{Entries, TableAt, Tables, Typed};
 use spin::Mutex;
 
-use crate::ept::entry::{self, READ};
-use crate::ept::layout::ALL_RIGHTS;
+use crate::nested::ept::{self, READ};
+use crate::nested::layout::ALL_RIGHTS;
 use crate::stale::Stale;
 use crate::tree::Tree;
 
@@ -134,7 +134,7 @@ impl<'a> Guarded<'a> {
         // All memory is mapped by single frames, so there is such an entry.
         if let Some(there) = self.view.entry(table.address(), 1) {
             let page = there.load(Ordering::Relaxed);
-            there.store(entry::with_rights(page, rights), Ordering::Release);
+            there.store(ept::with_rights(page, rights), Ordering::Release);
         }
     }
 }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | 0 | the usual one |
 //! | 1 | the gate: nothing can be executed but the gate's frame; an alias shows the tables that are kept for it |
-//! | from 2 | as the gate without its alias, and one root in the place of another ([`crate::ept::root_view`]) |
+//! | from 2 | as the gate without its alias, and one root in the place of another ([`crate::nested::root_view`]) |
 //!
 //! VMFUNC takes the EPT pointer from a list that all CPUs share. An empty place in it makes VMFUNC exit, so that is how a view
 //! is taken away, and how an NMI that waits for the usual view hears of the way back: while one waits, place 0 is empty and the
@@ -24,9 +24,9 @@ use loadphys_abi::discovery::{GATE_VIEW, USUAL_VIEW};
 use loadphys_rules::{Level, Tables};
 use spin::Mutex;
 
-use crate::ept::alias::Alias;
-use crate::ept::entry::{self, EXECUTE, READ};
-use crate::ept::root_view::{self, Base, RootView};
+use crate::nested::alias::Alias;
+use crate::nested::ept::{self, EXECUTE, READ};
+use crate::nested::root_view::{self, Base, RootView};
 use crate::stale::Stale;
 use crate::tree::{ENTRIES, Table, Tree};
 use crate::vmx::controls::Invept;
@@ -138,17 +138,17 @@ impl<'a> Views<'a> {
 
     /// The EPT pointer of the usual view.
     pub const fn usual(&self) -> u64 {
-        entry::pointer(self.trees.usual.root())
+        ept::pointer(self.trees.usual.root())
     }
 
     /// The EPT pointer of the view in which there is nothing.
     pub const fn nothing(&self) -> u64 {
-        entry::pointer(self.table(1))
+        ept::pointer(self.table(1))
     }
 
     /// Every EPT pointer that a CPU can ever have loaded.
     pub fn pointers(&self) -> impl Iterator<Item = u64> {
-        let first = [self.usual(), entry::pointer(self.trees.gate.tree.root()), self.nothing()];
+        let first = [self.usual(), ept::pointer(self.trees.gate.tree.root()), self.nothing()];
         let roots = (0..self.roots.len()).filter_map(|place| Some(self.root(place)?.pointer()));
         first.into_iter().chain(roots)
     }
@@ -193,7 +193,7 @@ impl Views<'_> {
         tables.seal(frame)?;
         state.has_gate = true;
         let page = usual.load(Ordering::Relaxed);
-        usual.store(entry::with_rights(page, READ | EXECUTE), Ordering::Release);
+        usual.store(ept::with_rights(page, READ | EXECUTE), Ordering::Release);
         Ok(Stale::taken_away())
     }
 
@@ -201,8 +201,8 @@ impl Views<'_> {
     pub fn open_gate(&self, frame: u64) {
         if let Some(there) = self.trees.gate.tree.entry(frame, 1) {
             let page = there.load(Ordering::Relaxed);
-            there.store(entry::with_rights(page, READ | EXECUTE), Ordering::Release);
-            self.list.set(GATE_VIEW as usize, entry::pointer(self.trees.gate.tree.root()));
+            there.store(ept::with_rights(page, READ | EXECUTE), Ordering::Release);
+            self.list.set(GATE_VIEW as usize, ept::pointer(self.trees.gate.tree.root()));
         }
     }
 

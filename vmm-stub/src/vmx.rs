@@ -1,13 +1,12 @@
 //! VT-x: what the CPU offers, and how it is used. Section names are those of the SDM, volume 3, order number
 //! 325384-082US.
 
-pub mod apic_base;
 pub mod capability;
 pub mod controls;
 pub mod cr0;
-pub mod misc_enable;
-pub mod reset;
 
+#[cfg(target_os = "none")]
+pub(crate) mod boot;
 #[cfg(target_os = "none")]
 pub(crate) mod enter;
 #[cfg(target_os = "none")]
@@ -23,14 +22,18 @@ pub(crate) mod instructions;
 #[cfg(target_os = "none")]
 pub(crate) mod msrs;
 #[cfg(target_os = "none")]
-pub(crate) mod report;
-#[cfg(target_os = "none")]
 pub(crate) mod start_up;
 #[cfg(target_os = "none")]
 pub(crate) mod support;
 #[cfg(target_os = "none")]
 pub(crate) mod touch;
 #[cfg(target_os = "none")]
+pub(crate) mod vcpu;
+#[cfg(target_os = "none")]
 pub(crate) mod view;
 #[cfg(target_os = "none")]
 pub(crate) mod vmcs;
+
+/// A CPU whose guest VT-x runs.
+#[cfg(target_os = "none")]
+pub(crate) type Cpu = crate::cpu::Cpu<vcpu::Vmx>;

@@ -296,7 +296,7 @@ pub const ALL: [Attack; 33] = [
         "a physical store to code, stub, nested tables, devices",
         &[
             Test(UNIVERSE, "entries_are_those_of_registered_tables"),
-            Test(STUB, "ept::layout::tests::no_entry_leads_into_the_stub"),
+            Test(STUB, "nested::layout::tests::no_entry_leads_into_the_stub"),
             Test(Suite::Boot, "vmx/hostile-1-tables"),
         ],
         &[Test(TYPED, "twins::only_the_twin_finds_entries_in_plain_memory")],

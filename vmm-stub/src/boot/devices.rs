@@ -4,7 +4,7 @@
 use loadphys_boot::handoff::Region;
 use x86_64::instructions::port::Port;
 
-use crate::ept::alias::Window;
+use crate::nested::alias::Window;
 use crate::pci::{self, Place};
 use crate::say::say;
 

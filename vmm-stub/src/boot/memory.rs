@@ -17,27 +17,27 @@ use super::devices;
 use super::guest::File;
 use super::problem::Problem;
 use crate::counts::Counts;
-use crate::cpu::Cpu;
-use crate::ept::alias::{Alias, Window};
-use crate::ept::layout::{self, ALL_RIGHTS, Layout, VIEW_RIGHTS};
-use crate::ept::root_view::Base;
 use crate::image::{self, Stacks};
+use crate::machine::{Machine, msr};
 use crate::mtrr::Mtrrs;
 use crate::needs::{self, Needs};
+use crate::nested::alias::{Alias, Window};
+use crate::nested::format::Format;
+use crate::nested::layout::{self, ALL_RIGHTS, Layout, VIEW_RIGHTS};
+use crate::nested::root_view::Base;
 use crate::paging::OwnMemory;
 use crate::places;
 use crate::pool::Pool;
 use crate::say::say;
 use crate::tree::{ENTRIES, Shape, Table, Tree, page_bytes, tables_needed};
 use crate::views::{self, Trees, Views};
-use crate::vmx::support::{self, msr};
 
-/// Frames that each CPU takes: VMXON region, VMCS, descriptors, what it is told when it is started.
-const CPU_FRAMES: usize = 4;
+/// Frames that each CPU takes besides the back end's: descriptors, what it is told when it is started.
+const CPU_FRAMES: usize = 2;
 
-/// Frames that all CPUs share: the MSR bitmap, and what they count.
+/// Frames that all CPUs share besides the back end's: what they count.
 const fn shared_frames(cpus: usize) -> usize {
-    1 + (cpus * size_of::<Counts>()).div_ceil(FRAME_BYTES as usize)
+    (cpus * size_of::<Counts>()).div_ceil(FRAME_BYTES as usize)
 }
 
 /// Tables more than were counted, since the count does not know yet where the range ends.
@@ -81,6 +81,12 @@ impl Memory {
 /// What of the nested tables depends on the machine.
 #[derive(Clone, Copy)]
 pub struct Wanted {
+    /// How they are written down.
+    pub format: Format,
+    /// Frames that the back end takes.
+    pub frames: usize,
+    /// Bytes of a CPU's own state.
+    pub cpu_bytes: usize,
     /// They may hold 1 GiB pages.
     pub gib_pages: bool,
     /// There are to be views besides the usual one.
@@ -95,28 +101,29 @@ pub struct Wanted {
 pub fn set_up(
     handoff: &Handoff,
     file: &File,
-    cpu: support::Cpu,
+    machine: Machine,
     wanted: Wanted,
 ) -> Result<Memory, Problem> {
-    let Wanted { gib_pages, cpus, .. } = wanted;
+    let Wanted { format, gib_pages, cpus, .. } = wanted;
     let top = places::top(&handoff.memory);
-    let mtrrs = Mtrrs::read(|number| if cpu.mtrrs { msr(number) } else { 0 }, cpu.width);
+    let mtrrs = Mtrrs::read(|number| if machine.mtrrs { msr(number) } else { 0 }, machine.width);
     let image = image::image();
-    let mut own = own_memory(&image, top, cpu);
+    let mut own = own_memory(&image, top, machine);
     let mut nested = Layout {
+        format,
         stub: image.all.clone(),
-        end: layout::end(cpu.width, gib_pages, top),
+        end: layout::end(machine.width, gib_pages, top),
         largest: if gib_pages { 3 } else { 2 },
         fine: fine(&file.place(), top, wanted),
         rights: ALL_RIGHTS,
-        alias: devices::window(&handoff.memory, cpu.width, top),
+        alias: devices::window(&handoff.memory, machine.width, top),
         mtrrs: &mtrrs,
     };
     let needs = Needs {
         file_bytes: file.bytes_to_copy(),
         frame_bytes: if wanted.typed { size_of::<Frame>() as u64 } else { 1 },
         views: wanted.views.then(|| tables_needed(&nested) + SPARE_TABLES),
-        ..needs(top, cpus, &own, &nested)
+        ..needs(top, wanted, &own, &nested)
     };
     let (range, needs) = choose(handoff, &image.all, needs)?;
     nested.stub = image.all.start..range.end;
@@ -188,7 +195,7 @@ fn take_alias(
     let Some(window) = nested.alias.take() else { return Ok(None) };
     let pages = pool.take::<AtomicU64>(needs.alias_tables() * ENTRIES).ok_or(FULL)?;
     nested.alias = Some(window.with_tables_at(pages.as_ptr() as u64));
-    Ok(Some(Alias::new(pages)))
+    Ok(Some(Alias::new(pages, nested.format)))
 }
 
 /// The gate view, and room for views of roots.
@@ -208,29 +215,30 @@ fn build_views(
     Views::new(trees, tables, at).ok_or(FULL)
 }
 
-fn own_memory(image: &image::Image, top: u64, cpu: support::Cpu) -> OwnMemory {
+fn own_memory(image: &image::Image, top: u64, machine: Machine) -> OwnMemory {
     OwnMemory {
         image: image.all.clone(),
         text: image.text.clone(),
         rodata: image.rodata.clone(),
         guards: image::guards().into_iter().collect(),
         end: top.max(4 << 30),
-        largest: if cpu.gib_pages { 3 } else { 2 },
+        largest: if machine.gib_pages { 3 } else { 2 },
     }
 }
 
-fn needs(top: u64, cpus: usize, own: &OwnMemory, nested: &Layout<'_>) -> Needs {
+fn needs(top: u64, wanted: Wanted, own: &OwnMemory, nested: &Layout<'_>) -> Needs {
+    let cpus = wanted.cpus;
     // Pages with a guard in them are mapped by tables of level 1; each side of the stacks may be in such a page.
     let guarded = (cpus - 1) * size_of::<Stacks>() / page_bytes(2) as usize + 2;
     let tables = tables_needed(own) + guarded + tables_needed(nested) + SPARE_TABLES;
     Needs {
         top,
-        frames: CPU_FRAMES * cpus + shared_frames(cpus) + tables,
+        frames: wanted.frames + CPU_FRAMES * cpus + shared_frames(cpus) + tables,
         frame_bytes: 1,
         alias: nested.alias.is_some(),
         views: None,
         cpus,
-        cpu_bytes: size_of::<Cpu>(),
+        cpu_bytes: wanted.cpu_bytes,
         stack_bytes: size_of::<Stacks>(),
         file_bytes: 0,
     }

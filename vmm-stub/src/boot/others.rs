@@ -1,7 +1,7 @@
-//! The CPUs that are not the boot CPU: started one after the other, brought into VMX operation and into the guest, where
-//! they wait for its SIPI ([`crate::vmx::start_up`]).
+//! The CPUs that are not the boot CPU: started one after the other, switched on as the boot CPU was and brought into the guest,
+//! where they wait for its SIPI.
 //!
-//! A CPU that cannot run the guest is kept in VMX operation without one: there INIT and SIPI are blocked, so the guest
+//! A CPU that cannot run the guest is kept without one. Under VT-x INIT and SIPI are blocked there, so the guest
 //! cannot start it behind the stub's back. It is taken off ACPI's list.
 #![expect(unsafe_code, reason = "lends stacks, and enters the guest")]
 
@@ -14,7 +14,8 @@ use spin::Mutex;
 use x86_64::instructions::hlt;
 use x86_64::instructions::port::Port;
 
-use super::cpus::{Common, NO_FRAME, Parts};
+use super::back_end::BackEnd;
+use super::cpus::{Common, NO_FRAME, Own};
 use super::firmware::Firmware;
 use super::guest::Guest;
 use super::low_page::Page;
@@ -25,10 +26,8 @@ use crate::descriptors::{self, Descriptors, Tops};
 use crate::ending::fatal;
 use crate::image::Stacks;
 use crate::local_apic::LocalApic;
+use crate::registers::Registers;
 use crate::say::say;
-use crate::vmx::capability::Capabilities;
-use crate::vmx::enter::{self, Registers};
-use crate::vmx::{start_up, support};
 
 /// The port of the diagnostics board.
 const DIAGNOSTICS: u16 = 0x80;
@@ -43,31 +42,31 @@ const PATIENCE: u32 = 500_000;
 const WAITED_FOR: u8 = 0;
 /// It waits for the guest to start it.
 const READY: u8 = 1;
-/// It is kept in VMX operation.
+/// It is kept where the guest cannot start it.
 const KEPT: u8 = 2;
-/// It is not in VMX operation, and has said why.
+/// It could not be switched on, and has said why.
 const OUTSIDE: u8 = 3;
 
 /// What a CPU is told when it is started.
-struct Start {
+struct Start<B: BackEnd> {
     id: u32,
     number: usize,
     root: u64,
     tops: Tops,
-    own: Mutex<Option<(Parts, &'static mut MaybeUninit<Descriptors>)>>,
-    common: Common,
+    own: Mutex<Option<(Own<B>, &'static mut MaybeUninit<Descriptors>)>>,
+    common: Common<B>,
     outcome: AtomicU8,
 }
 
 /// Starts all CPUs but this one; says how many the guest has.
 ///
 /// # Errors
-/// [`Problem`]: no room, or a CPU that the guest could start outside of VMX operation.
-pub fn start(
+/// [`Problem`]: no room, or a CPU that the guest could start outside of the stub.
+pub fn start<B: BackEnd>(
     firmware: &mut Firmware,
     memory: &mut Memory,
     guest: &Guest,
-    common: &Common,
+    common: &Common<B>,
 ) -> Result<usize, Problem> {
     let Some(apic) = LocalApic::of_this_cpu() else { return Ok(1) };
     let others = firmware.others(apic.id());
@@ -93,15 +92,15 @@ pub fn start(
     Ok(cpus)
 }
 
-impl Start {
+impl<B: BackEnd> Start<B> {
     fn prepare(
         id: u32,
         number: usize,
         memory: &mut Memory,
         stacks: &Stacks,
-        common: &Common,
+        common: &Common<B>,
     ) -> Result<&'static Self, Problem> {
-        let parts = Parts::take(&mut memory.pool)?;
+        let own = Own::take(&mut memory.pool)?;
         let descriptors = memory.pool.take_one::<Descriptors>().ok_or(NO_FRAME)?;
         let place = memory.pool.take_one::<Self>().ok_or(NO_FRAME)?;
         Ok(place.write(Self {
@@ -109,7 +108,7 @@ impl Start {
             number,
             root: memory.root,
             tops: Tops { fault: stacks.fault.top(), nmi: stacks.nmi.top() },
-            own: Mutex::new(Some((parts, descriptors))),
+            own: Mutex::new(Some((own, descriptors))),
             common: *common,
             outcome: AtomicU8::new(WAITED_FOR),
         }))
@@ -117,7 +116,12 @@ impl Start {
 }
 
 /// Starts a CPU and waits until it has arrived and is done; `None` if it does not answer.
-fn start_one(apic: LocalApic, start: &'static Start, stacks: &Stacks, vector: u8) -> Option<u8> {
+fn start_one<B: BackEnd>(
+    apic: LocalApic,
+    start: &'static Start<B>,
+    stacks: &Stacks,
+    vector: u8,
+) -> Option<u8> {
     if !apic.reaches(start.id) {
         return None;
     }
@@ -153,16 +157,16 @@ fn wait(writes: u32, mut come: impl FnMut() -> bool) -> bool {
 }
 
 /// Where the trampoline ends.
-extern "C" fn arrived(start: &'static Start) -> ! {
+extern "C" fn arrived<B: BackEnd>(start: &'static Start<B>) -> ! {
     memory::switch_to(start.root);
     let id = start.id;
     match join(start) {
         Ok(cpu) => {
-            start_up::unused(cpu);
+            B::unused(cpu);
             start.outcome.store(READY, Ordering::Release);
-            // SAFETY: all fields are written, as on the boot CPU.
-            let failure = unsafe { enter::run(&Registers::default(), cpu) };
-            fatal!("CPU {id}: entering the guest failed: {failure}")
+            // SAFETY: all is made, as on the boot CPU.
+            let problem = unsafe { B::run(&Registers::default(), cpu) };
+            fatal!("CPU {id}: {problem}")
         }
         Err((outcome, problem)) => {
             say!("CPU {id}: {problem}: the guest does not get it");
@@ -174,20 +178,13 @@ extern "C" fn arrived(start: &'static Start) -> ! {
     }
 }
 
-/// Enters VMX operation, with a VMCS like the boot CPU's.
-fn join(start: &Start) -> Result<&'static mut Cpu, (u8, Problem)> {
+/// Becomes a CPU of the guest, like the boot CPU.
+fn join<B: BackEnd>(start: &Start<B>) -> Result<&'static mut Cpu<B>, (u8, Problem)> {
     let own = start.own.lock().take();
-    let (parts, place) = own.ok_or((OUTSIDE, NO_FRAME))?;
+    let (mut own, place) = own.ok_or((OUTSIDE, NO_FRAME))?;
     let descriptors = descriptors::load(place, start.tops);
-    support::check().map_err(|why| (OUTSIDE, Problem::NoVmx(why)))?;
-    let capabilities = Capabilities::read(support::msr);
-    let on =
-        parts.enter_vmx(&capabilities, descriptors, &start.common).map_err(|why| (OUTSIDE, why))?;
-    if !start.common.shared.controls.several {
-        return Err((KEPT, Problem::OneCpu));
-    }
-    if capabilities != start.common.capabilities {
-        return Err((KEPT, Problem::OtherCapabilities));
-    }
-    on.with_vmcs(start.number, start.common).map_err(|why| (KEPT, why))
+    let on = B::check().and_then(|()| B::switch_on(&mut own.parts, &start.common.back_end));
+    on.map_err(|why| (OUTSIDE, why))?;
+    B::is_good(&start.common.back_end).map_err(|why| (KEPT, why))?;
+    own.into_cpu(start.number, descriptors, &start.common).map_err(|why| (KEPT, why))
 }

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use heapless::String;
 use loadphys_boot::handoff::HandoffError;
 
 use crate::guest::image::BadImage;
@@ -16,8 +17,12 @@ use crate::vmx::support::NoVmx;
 pub enum Problem {
     /// What the loader left cannot be used.
     Handoff(HandoffError),
-    /// No VT-x.
+    /// The CPU runs no guests; who made it.
+    NoGuests(String<12>),
+    /// VT-x is off.
     NoVmx(NoVmx),
+    /// These rules cannot be had; why.
+    NoRules(&'static str),
     /// VT-x without something that is needed.
     Control(Missing),
     /// ACPI's list of CPUs cannot be read.
@@ -26,7 +31,7 @@ pub enum Problem {
     OtherCapabilities,
     /// VT-x lacks what a second CPU needs; which control, was said.
     OneCpu,
-    /// This CPU is not in VMX operation.
+    /// The stub does not have this CPU.
     Outside(u32),
     /// There is nothing to run.
     NoModule,
@@ -44,13 +49,18 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Handoff(error) => write!(f, "{error}"),
+            Self::NoGuests(vendor) => write!(
+                f,
+                "this CPU ({vendor}) offers no VMX (CPUID leaf 1, ECX bit 5) and no SVM (leaf 0x80000001, ECX bit 2): no guest can be run"
+            ),
+            Self::NoRules(why) => write!(f, "the rules that were asked for cannot be had: {why}"),
             Self::NoVmx(error) => write!(f, "{error}"),
             Self::Control(missing) => write!(f, "{missing}"),
             Self::Madt(why) => write!(f, "ACPI's list of CPUs cannot be read: {why}"),
             Self::OtherCapabilities => f.write_str("its VT-x differs from the boot CPU's"),
             Self::OneCpu => f.write_str("VT-x cannot run the guest on several CPUs, see above"),
             Self::Outside(id) => {
-                write!(f, "the guest could start CPU {id} outside of VT-x: no guest is run")
+                write!(f, "the guest could start CPU {id} behind the stub's back: no guest is run")
             }
             Self::NoModule => {
                 f.write_str("no guest: the first module has to be the guest's ELF file")

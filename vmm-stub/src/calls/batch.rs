@@ -13,6 +13,7 @@ use super::Answer;
 use crate::cpu::Cpu;
 use crate::physical::{self, Guest};
 use crate::rules::with_rules;
+use crate::vcpu::Vcpu;
 
 /// Words of an item, and which of them is `found`.
 const WORDS: usize = size_of::<Item>() / 8;
@@ -21,7 +22,7 @@ const FOUND: usize = core::mem::offset_of!(Item, found) / 8;
 /// An item in the guest's memory.
 type Place = [AtomicU64; WORDS];
 
-pub(super) fn perform(address: u64, count: u64, cpu: &mut Cpu) -> Answer {
+pub(super) fn perform<V: Vcpu>(address: u64, count: u64, cpu: &mut Cpu<V>) -> Answer {
     let items = &mut cpu.items[..count as usize];
     let answer = with_rules!(&cpu.shared.rules, rules => {
         match rules.array(address, count) {

@@ -6,16 +6,17 @@ use spin::Mutex;
 
 use super::{Answer, views};
 use crate::cpu::{Cpu, Shared};
-use crate::ept::entry::{READ, WRITE};
 use crate::flush;
+use crate::nested::ept::{READ, WRITE};
 use crate::physical::Guest;
 use crate::rules::{Guarded, Rules};
 use crate::stale::Stale;
+use crate::vcpu::Vcpu;
 use crate::views::Views;
 
-pub(super) fn register(frame: u64, level: u64, kept: Kept, cpu: &mut Cpu) -> Answer {
+pub(super) fn register<V: Vcpu>(frame: u64, level: u64, kept: Kept, cpu: &mut Cpu<V>) -> Answer {
     let done = match &cpu.shared.rules {
-        Rules::Tables(tables) => in_tables(tables, frame, level, kept, cpu),
+        Rules::Tables(tables) => in_tables(tables, frame, level, kept, cpu.shared),
         Rules::Typed(guarded, _) => in_typed(guarded, frame, level, kept, cpu),
     };
     done.map_or_else(Answer::refused, |()| Answer::done(0))
@@ -26,9 +27,8 @@ fn in_tables(
     frame: u64,
     level: u64,
     kept: Kept,
-    cpu: &Cpu,
+    shared: &Shared,
 ) -> Result<(), Status> {
-    let shared = cpu.shared;
     let gate = shared.views.as_ref().and_then(Views::alias);
     if kept == Kept::Open || kept == Kept::Gate && gate.is_none() {
         return Err(Status::NotOffered);
@@ -44,12 +44,12 @@ fn in_tables(
 }
 
 /// The type first, then the flush, then the use: what lies in the frame is looked at when no CPU can change it.
-fn in_typed(
+fn in_typed<V: Vcpu>(
     guarded: &Mutex<Guarded<'_>>,
     frame: u64,
     level: u64,
     kept: Kept,
-    cpu: &mut Cpu,
+    cpu: &mut Cpu<V>,
 ) -> Result<(), Status> {
     match kept {
         Kept::Gate => return Err(Status::NotOffered),
@@ -67,7 +67,7 @@ fn in_typed(
 }
 
 /// Each alias forgets the table, on all CPUs, and so does each view of a root, before the guest hears that it is released.
-pub(super) fn release(frame: u64, cpu: &mut Cpu) -> Answer {
+pub(super) fn release<V: Vcpu>(frame: u64, cpu: &mut Cpu<V>) -> Answer {
     let hidden = match hide(frame, cpu.shared) {
         Ok(hidden) => hidden.into_iter().flatten(),
         Err(status) => return Answer::refused(status),

@@ -8,9 +8,10 @@ use super::Answer;
 use crate::cpu::Cpu;
 use crate::flush::{self, Caches};
 use crate::stale::Stale;
+use crate::vcpu::Vcpu;
 use crate::views::{Taken, Views};
 
-fn views(cpu: &Cpu) -> Result<&'static Views<'static>, Status> {
+fn views<V: Vcpu>(cpu: &Cpu<V>) -> Result<&'static Views<'static>, Status> {
     cpu.shared.views.as_ref().ok_or(Status::NotOffered)
 }
 
@@ -19,7 +20,7 @@ fn answer(done: Result<u64, Status>) -> Answer {
 }
 
 /// The frame is taken, all CPUs forget that they could write to it, and only then can it be executed in other views.
-pub(super) fn set_gate(frame: u64, cpu: &mut Cpu) -> Answer {
+pub(super) fn set_gate<V: Vcpu>(frame: u64, cpu: &mut Cpu<V>) -> Answer {
     let done = views(cpu).and_then(|views| {
         let stale = views.set_gate(cpu.shared.rules.tables()?, frame)?;
         flush::forget(stale, cpu);
@@ -29,11 +30,11 @@ pub(super) fn set_gate(frame: u64, cpu: &mut Cpu) -> Answer {
     answer(done)
 }
 
-pub(super) fn bind_view(own: u64, target: u64, cpu: &mut Cpu) -> Answer {
+pub(super) fn bind_view<V: Vcpu>(own: u64, target: u64, cpu: &mut Cpu<V>) -> Answer {
     answer(views(cpu).and_then(|views| bind(views, (own, target), cpu)).map(u64::from))
 }
 
-fn bind(views: &Views<'_>, roots: (u64, u64), cpu: &mut Cpu) -> Result<u32, Status> {
+fn bind<V: Vcpu>(views: &Views<'_>, roots: (u64, u64), cpu: &mut Cpu<V>) -> Result<u32, Status> {
     let tables = cpu.shared.rules.tables()?;
     let view = loop {
         match views.take(tables, roots, cpu.number)? {
@@ -53,12 +54,12 @@ fn bind(views: &Views<'_>, roots: (u64, u64), cpu: &mut Cpu) -> Result<u32, Stat
 }
 
 /// Takes away what a root that was released has a part in.
-pub(super) fn unbind(root: u64, cpu: &Cpu) -> Option<Stale> {
+pub(super) fn unbind<V: Vcpu>(root: u64, cpu: &Cpu<V>) -> Option<Stale> {
     views(cpu).ok()?.unbind(root, cpu.number)
 }
 
 /// All CPUs have forgotten it.
-pub(super) fn settle(cpu: &Cpu) {
+pub(super) fn settle<V: Vcpu>(cpu: &Cpu<V>) {
     if let Ok(views) = views(cpu) {
         views.settle(cpu.number);
     }

@@ -8,9 +8,9 @@ use loadphys_rules::typed::{Frame, Kind, Walk};
 use loadphys_rules::{Entries, EntryAt, Level, Typed, WordAt};
 
 use super::Guarded;
-use crate::ept::entry::{EXECUTE, READ, WRITE, page, table};
-use crate::ept::layout::ALL_RIGHTS;
 use crate::mtrr::MemoryType;
+use crate::nested::ept::{EXECUTE, READ, WRITE, page, table};
+use crate::nested::layout::ALL_RIGHTS;
 use crate::tree::{Shape, Slot, Table, Tree, tables_needed};
 
 const FRAMES: usize = 8;

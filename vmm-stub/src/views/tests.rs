@@ -4,10 +4,11 @@ use loadphys_abi::Status;
 use loadphys_rules::Tables;
 
 use super::{Taken, Trees, Views, roots_for, tables_needed};
-use crate::ept::entry::{EXECUTE, READ, WRITE};
-use crate::ept::layout::{ALL_RIGHTS, Layout, VIEW_RIGHTS, end};
-use crate::ept::root_view::Base;
 use crate::mtrr::Mtrrs;
+use crate::nested::ept::{EXECUTE, READ, WRITE};
+use crate::nested::format::Format;
+use crate::nested::layout::{ALL_RIGHTS, Layout, VIEW_RIGHTS, end};
+use crate::nested::root_view::Base;
 use crate::stale::Stale;
 use crate::tree::{ADDRESS_BITS, Table, Tree};
 use crate::vmx::controls::Invept;
@@ -33,7 +34,16 @@ fn views(roots: usize) -> (Views<'static>, Tables<'static>) {
     let tree = |rights, at| {
         let stub = 96 * MIB..100 * MIB;
         let (end, fine) = (end(39, true, TOP), IMAGE);
-        let layout = Layout { stub, end, largest: 3, fine, rights, alias: None, mtrrs: &mtrrs };
+        let layout = Layout {
+            format: Format::Ept,
+            stub,
+            end,
+            largest: 3,
+            fine,
+            rights,
+            alias: None,
+            mtrrs: &mtrrs,
+        };
         Tree::build(empty(crate::tree::tables_needed(&layout)), at, &layout).unwrap()
     };
     let gate = Base { tree: tree(VIEW_RIGHTS, GATE_AT), alias: 0..0 };

@@ -18,34 +18,9 @@ use core::mem::offset_of;
 
 use x86::vmx::vmcs::host;
 
-use crate::cpu::Cpu;
+use crate::registers::Registers;
 use crate::vmx::instructions::{Failure, outcome};
-use crate::vmx::{events, exits};
-
-/// The guest's general registers, in the order in which exits number them (section "Exit Qualification", table for
-/// control-register accesses). RSP is in the VMCS; its place here is not used.
-#[derive(Clone, Copy, Debug, Default)]
-#[repr(C)]
-pub struct Registers {
-    /// RAX.
-    pub rax: u64,
-    /// RCX.
-    pub rcx: u64,
-    /// RDX.
-    pub rdx: u64,
-    /// RBX.
-    pub rbx: u64,
-    /// Not used.
-    pub unused: u64,
-    /// RBP.
-    pub rbp: u64,
-    /// RSI.
-    pub rsi: u64,
-    /// RDI.
-    pub rdi: u64,
-    /// R8 to R15.
-    pub r8_to_r15: [u64; 8],
-}
+use crate::vmx::{Cpu, events, exits};
 
 const SIZE: usize = size_of::<Registers>();
 
@@ -176,20 +151,3 @@ global_asm!(
     on_exit = sym exits::on_exit,
     on_nmi = sym events::on_nmi,
 );
-
-impl Registers {
-    /// The register with this number; `None` for RSP.
-    pub const fn numbered(&self, number: u64) -> Option<u64> {
-        Some(match number {
-            0 => self.rax,
-            1 => self.rcx,
-            2 => self.rdx,
-            3 => self.rbx,
-            5 => self.rbp,
-            6 => self.rsi,
-            7 => self.rdi,
-            8..=15 => self.r8_to_r15[number as usize - 8],
-            _ => return None,
-        })
-    }
-}

@@ -2,12 +2,13 @@
 
 use x86::vmx::vmcs::ro;
 
-use crate::cpu::{Cpu, Life};
+use crate::cpu::Life;
 use crate::exceptions;
 use crate::flush::Caches;
+use crate::report;
 use crate::views::answers::{self, Due, Event};
 use crate::vmx::vmcs::{GuestField, Vmcs};
-use crate::vmx::{report, view};
+use crate::vmx::{Cpu, view};
 
 /// Bits of an event: valid, with error code, type, vector.
 const VALID: u64 = 1 << 31;
@@ -93,14 +94,14 @@ pub fn try_again(vmcs: &mut Vmcs, qualification: u64) {
 
 /// An NMI or a machine check came while the guest ran.
 pub fn on_event(cpu: &mut Cpu) {
-    match answers::event(cpu.vmcs.field(ro::VMEXIT_INTERRUPTION_INFO)) {
+    match answers::event(cpu.vcpu.vmcs.field(ro::VMEXIT_INTERRUPTION_INFO)) {
         Event::Nmi => {
             exceptions::unblock_nmis();
             nmis_came(1, cpu);
         }
         Event::MachineCheck => {
             view::back(cpu);
-            cpu.vmcs.set(GuestField::EVENT, VALID | EXCEPTION | MACHINE_CHECK);
+            cpu.vcpu.vmcs.set(GuestField::EVENT, VALID | EXCEPTION | MACHINE_CHECK);
         }
     }
 }
@@ -108,15 +109,15 @@ pub fn on_event(cpu: &mut Cpu) {
 /// Raises #GP(0) at an access that may itself have been part of delivering an event: then it becomes what the CPU
 /// would make of two faults (section "Interrupt 8 - Double Fault Exception (#DF)").
 pub fn general_protection_at_access(cpu: &mut Cpu) {
-    let event = cpu.vmcs.field(ro::IDT_VECTORING_INFO);
+    let event = cpu.vcpu.vmcs.field(ro::IDT_VECTORING_INFO);
     let vector = event & 0xff;
     let in_exception = event & VALID != 0 && event & KIND == EXCEPTION;
     match vector {
         DOUBLE_FAULT if in_exception => report::triple_fault(cpu),
         0 | 10..=GENERAL_PROTECTION | PAGE_FAULT if in_exception => {
-            raise_with_error(&mut cpu.vmcs, DOUBLE_FAULT);
+            raise_with_error(&mut cpu.vcpu.vmcs, DOUBLE_FAULT);
         }
-        _ => raise_with_error(&mut cpu.vmcs, GENERAL_PROTECTION),
+        _ => raise_with_error(&mut cpu.vcpu.vmcs, GENERAL_PROTECTION),
     }
 }
 
@@ -158,17 +159,17 @@ pub fn deliver_nmi(cpu: &mut Cpu) {
     if !cpu.nmi_held {
         return;
     }
-    let blocked = cpu.vmcs.get(GuestField::INTERRUPTIBILITY) & NO_NMI_NOW != 0;
-    let taken = cpu.vmcs.get(GuestField::EVENT) & VALID != 0;
-    let nmis_exit = cpu.shared.controls.nmis();
+    let blocked = cpu.vcpu.vmcs.get(GuestField::INTERRUPTIBILITY) & NO_NMI_NOW != 0;
+    let taken = cpu.vcpu.vmcs.get(GuestField::EVENT) & VALID != 0;
+    let nmis_exit = cpu.vcpu.controls.nmis();
     let due = answers::nmi_due(view::is_usual(cpu), !blocked && !taken, nmis_exit);
     view::watch_way_back(cpu, due == Due::BackInUsual);
     match due {
         Due::Now => {
-            cpu.vmcs.set(GuestField::EVENT, VALID | NMI | 2);
+            cpu.vcpu.vmcs.set(GuestField::EVENT, VALID | NMI | 2);
             cpu.nmi_held = false;
         }
-        Due::AtWindow => cpu.vmcs.nmi_window(true),
+        Due::AtWindow => cpu.vcpu.vmcs.nmi_window(true),
         Due::BackInUsual | Due::Later => {}
     }
 }

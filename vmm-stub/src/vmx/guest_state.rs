@@ -4,9 +4,9 @@
 
 use core::arch::asm;
 
+use crate::machine::msr;
+use crate::reset::{self, Segment};
 use crate::vmx::cr0::{ET, NE, PE};
-use crate::vmx::reset::{self, Segment};
-use crate::vmx::support::msr;
 use crate::vmx::vmcs::{GuestField, Vmcs};
 
 /// Access rights: 32-bit code, 32-bit data, both flat; a busy 32-bit TSS; a register that cannot be used.
@@ -33,7 +33,7 @@ const SEGMENTS: [(u64, u64, u64); 8] = [
     (0, 0x67, TASK),
 ];
 
-/// Writes it. (EBX is no part of the VMCS, see [`crate::vmx::enter::Registers`].)
+/// Writes it. (EBX is no part of the VMCS, see [`crate::registers::Registers`].)
 pub fn write(vmcs: &mut Vmcs, entry: u32) {
     let segment = |(selector, limit, rights)| Segment { selector, base: 0, limit, rights };
     write_segments(vmcs, SEGMENTS.map(segment));

@@ -6,8 +6,9 @@ use x86_64::registers::control::{Cr0, Cr3, Cr4};
 use x86_64::registers::model_specific::Efer;
 
 use crate::descriptors::{self, Descriptors};
+use crate::machine::msr;
 use crate::vmx::enter;
-use crate::vmx::support::msr;
+
 use crate::vmx::vmcs::Vmcs;
 
 /// IA32_PAT.

@@ -1,6 +1,6 @@
 //! The MSR bitmap: the guest has the machine's MSRs, except a few.
 
-use crate::vmx::{apic_base, misc_enable};
+use crate::{apic_base, misc_enable};
 
 /// MSRs that the guest can neither read nor write: #GP, as on a CPU without what they belong to. CPUID hides it too.
 const DENIED: [(u32, u32); 5] = [

@@ -12,14 +12,14 @@
 use raw_cpuid::cpuid;
 use x86::vmx::vmcs::ro;
 
-use crate::cpu::{Cpu, Life, VPID};
-use crate::ending::fatal;
+use crate::cpu::Life;
 use crate::exceptions;
 use crate::flush::Caches;
 use crate::local_apic::LocalApic;
-use crate::vmx::enter::Registers;
+use crate::registers::Registers;
+use crate::report;
 use crate::vmx::vmcs::GuestField;
-use crate::vmx::{guest_state, instructions, report, view};
+use crate::vmx::{Cpu, guest_state, view};
 
 /// Activity states (section "Guest Non-Register State").
 const ACTIVE: u64 = 0;
@@ -27,9 +27,9 @@ const WAITS_FOR_SIPI: u64 = 3;
 
 /// The state of a CPU that the guest has not used yet.
 pub fn unused(cpu: &mut Cpu) {
-    guest_state::write(&mut cpu.vmcs, 0);
+    guest_state::write(&mut cpu.vcpu.vmcs, 0);
     become_reset(cpu, 0);
-    cpu.vmcs.set(GuestField::ACTIVITY, WAITS_FOR_SIPI);
+    cpu.vcpu.vmcs.set(GuestField::ACTIVITY, WAITS_FOR_SIPI);
 }
 
 /// An INIT. The boot CPU would start its firmware again: to the guest that is a reset of the machine.
@@ -44,17 +44,17 @@ pub fn on_init(registers: &mut Registers, cpu: &mut Cpu) {
     }
     *registers = Registers::default();
     become_reset(cpu, 0);
-    cpu.vmcs.set(GuestField::ACTIVITY, WAITS_FOR_SIPI);
+    cpu.vcpu.vmcs.set(GuestField::ACTIVITY, WAITS_FOR_SIPI);
 }
 
 /// A SIPI: its vector is the exit qualification.
 pub fn on_sipi(registers: &mut Registers, cpu: &mut Cpu) {
     exceptions::unblock_nmis();
-    let vector = cpu.vmcs.field(ro::EXIT_QUALIFICATION) as u8;
+    let vector = cpu.vcpu.vmcs.field(ro::EXIT_QUALIFICATION) as u8;
     // EDX: the CPU's family, model and stepping.
     *registers = Registers { rdx: u64::from(cpuid!(1).eax), ..Registers::default() };
     become_reset(cpu, vector);
-    cpu.vmcs.set(GuestField::ACTIVITY, ACTIVE);
+    cpu.vcpu.vmcs.set(GuestField::ACTIVITY, ACTIVE);
     cpu.life = Life::Runs;
     cpu.shared.team.begin(cpu.number, &mut Caches::of(cpu));
 }
@@ -64,14 +64,10 @@ fn become_reset(cpu: &mut Cpu, vector: u8) {
     cpu.nmi_held = false;
     view::watch_way_back(cpu, false);
     view::back(cpu);
-    if cpu.shared.controls.nmis() {
-        cpu.vmcs.nmi_window(false);
+    if cpu.vcpu.controls.nmis() {
+        cpu.vcpu.vmcs.nmi_window(false);
     }
-    guest_state::write_reset(&mut cpu.vmcs, vector);
+    guest_state::write_reset(&mut cpu.vcpu.vmcs, vector);
     guest_state::reset_debug_registers();
-    if cpu.shared.controls.vpid
-        && let Err(failure) = instructions::invvpid(VPID)
-    {
-        fatal!("INVVPID failed: {failure}");
-    }
+    cpu.vcpu.forget_own();
 }

@@ -3,10 +3,11 @@
 
 use core::fmt;
 
-use raw_cpuid::{CpuId, CpuIdReaderNative, cpuid};
+use raw_cpuid::cpuid;
 use x86_64::registers::control::{Cr0, Cr0Flags, Cr4, Cr4Flags};
 use x86_64::registers::model_specific::Msr;
 
+use crate::machine::{Machine, msr};
 use crate::vmx::capability::Capabilities;
 use crate::vmx::instructions::{self, Failure};
 
@@ -18,8 +19,8 @@ const VMX_OUTSIDE_SMX: u64 = 1 << 2;
 /// Why there is no VT-x.
 #[derive(Debug)]
 pub enum NoVmx {
-    /// CPUID does not show it; who made the CPU.
-    NotOffered(heapless::String<12>),
+    /// CPUID does not show it.
+    NotOffered,
     /// The firmware locked it off.
     LockedOff,
 }
@@ -27,12 +28,7 @@ pub enum NoVmx {
 impl fmt::Display for NoVmx {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotOffered(vendor) => {
-                write!(
-                    f,
-                    "this CPU ({vendor}) offers no VMX (CPUID leaf 1, ECX bit 5): no guest can be run"
-                )
-            }
+            Self::NotOffered => f.write_str("this CPU offers no VMX, unlike the boot CPU"),
             Self::LockedOff => {
                 write!(
                     f,
@@ -43,37 +39,9 @@ impl fmt::Display for NoVmx {
     }
 }
 
-/// What the stub needs to know of the CPU besides VT-x.
-#[derive(Clone, Copy, Debug)]
-pub struct Cpu {
-    /// Bits of a physical address.
-    pub width: u32,
-    /// Its own tables may hold 1 GiB pages.
-    pub gib_pages: bool,
-    /// There are MTRRs.
-    pub mtrrs: bool,
-    /// There is XSAVE.
-    pub xsave: bool,
-}
-
-/// Asks the CPU.
-pub fn cpu() -> Cpu {
-    let cpuid = CpuId::with_cpuid_reader(CpuIdReaderNative);
-    let features = cpuid.get_feature_info();
-    let width = cpuid.get_processor_capacity_feature_info();
-    let extended = cpuid.get_extended_processor_and_feature_identifiers();
-    Cpu {
-        width: width.map_or(36, |info| u32::from(info.physical_address_bits())),
-        gib_pages: extended.is_some_and(|info| info.has_1gib_pages()),
-        mtrrs: features.as_ref().is_some_and(|info| info.has_mtrr()),
-        xsave: features.is_some_and(|info| info.has_xsave()),
-    }
-}
-
-/// Reads an MSR that this CPU has.
-pub fn msr(number: u32) -> u64 {
-    // SAFETY: reading an MSR does nothing to memory. (If it is not there, the stub reports a #GP.)
-    unsafe { Msr::new(number).read() }
+/// Whether CPUID shows VMX.
+pub fn is_offered() -> bool {
+    cpuid!(1).ecx & 1 << 5 != 0
 }
 
 /// Sees to it that VMXON is allowed.
@@ -81,8 +49,8 @@ pub fn msr(number: u32) -> u64 {
 /// # Errors
 /// [`NoVmx`].
 pub fn check() -> Result<(), NoVmx> {
-    if cpuid!(1).ecx & 1 << 5 == 0 {
-        return Err(NoVmx::NotOffered(vendor()));
+    if !is_offered() {
+        return Err(NoVmx::NotOffered);
     }
     match msr(FEATURE_CONTROL) {
         value if value & VMX_OUTSIDE_SMX != 0 && value & LOCKED != 0 => Ok(()),
@@ -95,16 +63,6 @@ pub fn check() -> Result<(), NoVmx> {
     }
 }
 
-fn vendor() -> heapless::String<12> {
-    let info = CpuId::with_cpuid_reader(CpuIdReaderNative).get_vendor_info();
-    let mut vendor = heapless::String::new();
-    for letter in info.as_ref().map_or("unknown", |info| info.as_str()).chars() {
-        // The vendor has twelve letters.
-        let _ = vendor.push(letter);
-    }
-    vendor
-}
-
 /// Enters VMX operation.
 ///
 /// # Errors
@@ -112,8 +70,12 @@ fn vendor() -> heapless::String<12> {
 ///
 /// # Safety
 /// [`check`] was passed, the frame begins with the revision and is nobody else's, now and later.
-pub unsafe fn vmxon(frame: u64, capabilities: &Capabilities, cpu: Cpu) -> Result<(), Failure> {
-    let xsave = if cpu.xsave { Cr4Flags::OSXSAVE } else { Cr4Flags::empty() };
+pub unsafe fn vmxon(
+    frame: u64,
+    capabilities: &Capabilities,
+    machine: Machine,
+) -> Result<(), Failure> {
+    let xsave = if machine.xsave { Cr4Flags::OSXSAVE } else { Cr4Flags::empty() };
     // An entry leaves CD and NW as they are (section "Loading Guest Control Registers, Debug Registers, and MSRs"), and
     // some firmware leaves them set: the guest starts with its caches on.
     let uncached = Cr0Flags::CACHE_DISABLE | Cr0Flags::NOT_WRITE_THROUGH;

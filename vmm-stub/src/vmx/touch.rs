@@ -5,26 +5,25 @@ use loadphys_rules::Level;
 use loadphys_rules::typed::Walk;
 use x86::vmx::vmcs::ro;
 
-use crate::cpu::Cpu;
 use crate::physical::Guest;
 use crate::rules::Rules;
 use crate::views::answers::is_walk;
-use crate::vmx::events;
 use crate::vmx::vmcs::{GuestField, Vmcs};
+use crate::vmx::{Cpu, events};
 
 /// Sees to it that the access that was stopped goes well when it is tried again, which the next entry does; says whether
 /// that is so.
 pub fn settles(cpu: &mut Cpu) -> bool {
     let Rules::Typed(guarded, _) = &cpu.shared.rules else { return false };
-    let qualification = cpu.vmcs.field(ro::EXIT_QUALIFICATION);
-    let address = cpu.vmcs.field(ro::GUEST_PHYSICAL_ADDR_FULL);
+    let qualification = cpu.vcpu.vmcs.field(ro::EXIT_QUALIFICATION);
+    let address = cpu.vcpu.vmcs.field(ro::GUEST_PHYSICAL_ADDR_FULL);
     // Bits 2:0: what was wanted, in the order of an entry's rights.
     let rights = qualification & 0b111;
-    let walk = is_walk(qualification).then(|| walk(&cpu.vmcs)).flatten();
+    let walk = is_walk(qualification).then(|| walk(&cpu.vcpu.vmcs)).flatten();
     let set = guarded.lock().try_again(address, rights, walk, &Guest);
     if let Some(set) = set {
         cpu.counts.flags_set.add(set);
-        events::try_again(&mut cpu.vmcs, qualification);
+        events::try_again(&mut cpu.vcpu.vmcs, qualification);
     }
     set.is_some()
 }

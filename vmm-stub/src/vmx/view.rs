@@ -5,23 +5,24 @@
 
 use x86::vmx::vmcs::{control, ro};
 
-use crate::cpu::Cpu;
+use crate::registers::Registers;
+use crate::report::{self, Access};
+use crate::vcpu::{Exception, Vcpu};
 use crate::views::Views;
 use crate::views::answers::{Answer, Violation, is_way_back};
-use crate::vmx::enter::Registers;
 use crate::vmx::vmcs::Vmcs;
-use crate::vmx::{events, exits, report, touch};
+use crate::vmx::{Cpu, events, touch};
 
 /// Whether the guest is in its usual view.
 pub fn is_usual(cpu: &Cpu) -> bool {
     let Some(views) = &cpu.shared.views else { return true };
-    cpu.vmcs.field(control::EPTP_FULL) == views.usual()
+    cpu.vcpu.vmcs.field(control::EPTP_FULL) == views.usual()
 }
 
 /// Lets the guest go on in its usual view.
 pub fn back(cpu: &mut Cpu) {
     if let Some(views) = &cpu.shared.views {
-        load(&mut cpu.vmcs, views.usual());
+        load(&mut cpu.vcpu.vmcs, views.usual());
     }
 }
 
@@ -42,10 +43,10 @@ pub fn on_vmfunc(registers: &Registers, cpu: &mut Cpu) {
     back(cpu);
     let (function, view) = (registers.rax as u32, registers.rcx as u32);
     if cpu.shared.views.is_some() && is_way_back(function, view) {
-        return exits::next_instruction(&mut cpu.vmcs);
+        return cpu.vcpu.next_instruction();
     }
     cpu.counts.view_strays.add(1);
-    events::invalid_opcode(&mut cpu.vmcs);
+    cpu.vcpu.raise(Exception::InvalidOpcode);
 }
 
 /// The guest touched what its view does not show, or not in this way.
@@ -55,35 +56,45 @@ pub fn on_violation(cpu: &mut Cpu) {
     }
     let violation = Violation {
         usual: is_usual(cpu),
-        delivering: events::in_delivery(&cpu.vmcs),
-        qualification: cpu.vmcs.field(ro::EXIT_QUALIFICATION),
+        delivering: events::in_delivery(&cpu.vcpu.vmcs),
+        qualification: cpu.vcpu.vmcs.field(ro::EXIT_QUALIFICATION),
     };
     let answer = violation.answer();
     if answer != Answer::DeliverInUsual {
-        report::stray_access(cpu);
+        let address = cpu.vcpu.vmcs.field(ro::GUEST_PHYSICAL_ADDR_FULL);
+        report::stray_access(cpu, wanted(violation.qualification), address);
     }
     match answer {
         Answer::Refuse => events::general_protection_at_access(cpu),
         Answer::RefuseInUsual { stray } => {
             back(cpu);
             cpu.counts.view_strays.add(u64::from(stray));
-            events::general_protection(&mut cpu.vmcs);
+            cpu.vcpu.raise(Exception::GeneralProtection);
         }
         Answer::DeliverInUsual => {
             back(cpu);
             cpu.counts.view_strays.add(1);
-            events::deliver_again(&mut cpu.vmcs);
+            events::deliver_again(&mut cpu.vcpu.vmcs);
         }
+    }
+}
+
+/// Bits 2:0 of the qualification.
+const fn wanted(qualification: u64) -> Access {
+    match qualification & 0b111 {
+        q if q & 0b100 != 0 => Access::Execute,
+        q if q & 0b010 != 0 => Access::Write,
+        _ => Access::Read,
     }
 }
 
 /// From now on this CPU hears of the way back to the usual view, or does not any more.
 pub fn watch_way_back(cpu: &mut Cpu, on: bool) {
     let Some(views) = &cpu.shared.views else { return };
-    match (cpu.watches_way_back, on) {
+    match (cpu.vcpu.watches_way_back, on) {
         (false, true) => views.close_way_back(),
         (true, false) => views.open_way_back(),
         _ => return,
     }
-    cpu.watches_way_back = on;
+    cpu.vcpu.watches_way_back = on;
 }

@@ -11,8 +11,8 @@ use core::ops::Range;
 
 use loadphys_abi::FRAME_BYTES;
 
-use crate::ept::entry::{self, EXECUTE, READ, WRITE};
 use crate::mtrr::MemoryType;
+use crate::nested::ept::{self, EXECUTE, READ, WRITE};
 use crate::places::overlap;
 use crate::tree::{ENTRIES, ROOT_LEVEL, Table, Tree, index, page_bytes};
 
@@ -43,7 +43,7 @@ impl<'a> RootView<'a> {
 
     /// Its EPT pointer.
     pub const fn pointer(&self) -> u64 {
-        entry::pointer(self.address)
+        ept::pointer(self.address)
     }
 
     /// Lets the frame `own` lead to the frame `target`. No CPU may remember anything of the view.
@@ -53,8 +53,7 @@ impl<'a> RootView<'a> {
         for (table, level) in self.tables.iter().zip((1..=ROOT_LEVEL).rev()) {
             let like = base.tree.table(own, level);
             for i in 0..ENTRIES {
-                let entry =
-                    like.map_or_else(|| entry::part(page, level + 1, i), |like| like.get(i));
+                let entry = like.map_or_else(|| ept::part(page, level + 1, i), |like| like.get(i));
                 table.set(i, if base.hides(own, level, i) { 0 } else { entry });
             }
             let here = index(own, level);
@@ -74,8 +73,8 @@ impl<'a> RootView<'a> {
     const fn step(&self, level: u8, target: u64) -> u64 {
         let table = self.address + (ROOT_LEVEL - level + 1) as u64 * FRAME_BYTES;
         match level {
-            1 => entry::page(target, 1, MemoryType::WriteBack, READ | WRITE),
-            _ => entry::table(table, READ | WRITE | EXECUTE),
+            1 => ept::page(target, 1, MemoryType::WriteBack, READ | WRITE),
+            _ => ept::table(table, READ | WRITE | EXECUTE),
         }
     }
 }

@@ -10,8 +10,9 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use loadphys_abi::FRAME_BYTES;
 use loadphys_rules::TableAt;
 
-use crate::ept::entry::{self, READ, WRITE};
 use crate::mtrr::MemoryType;
+use crate::nested::ept::{READ, WRITE};
+use crate::nested::format::Format;
 use crate::places::overlap;
 use crate::stale::Stale;
 use crate::tree::{Slot, page_bytes};
@@ -65,12 +66,12 @@ impl Window {
 
     /// What the nested tables hold for a page that touches the alias. The guest may execute nothing there,
     /// whatever the page's entry says.
-    pub(super) fn slot(&self, page: &Range<u64>, level: u8) -> Slot {
+    pub(super) fn slot(&self, page: &Range<u64>, level: u8, format: Format) -> Slot {
         if level > 2 {
             return Slot::Table;
         }
         let table = (page.start - self.range().start) / TABLE_SPAN;
-        Slot::Entry(entry::table(self.tables_at + table * FRAME_BYTES, READ | WRITE))
+        Slot::Entry(format.table(self.tables_at + table * FRAME_BYTES, READ | WRITE))
     }
 }
 
@@ -78,18 +79,19 @@ impl Window {
 #[derive(Clone, Copy, Debug)]
 pub struct Alias<'a> {
     pages: &'a [AtomicU64],
+    format: Format,
 }
 
 impl<'a> Alias<'a> {
     /// The alias with these entries, one for each frame from address 0; all are empty.
-    pub const fn new(pages: &'a [AtomicU64]) -> Self {
-        Self { pages }
+    pub const fn new(pages: &'a [AtomicU64], format: Format) -> Self {
+        Self { pages, format }
     }
 
     /// Shows a table, with these rights. What was not there is remembered by no CPU (SDM volume 3, section "Caching Translation
     /// Information"), so no flush is due.
     pub fn show(&self, table: TableAt, rights: u64) {
-        let page = entry::page(table.address(), 1, MemoryType::WriteBack, rights);
+        let page = self.format.page(table.address(), 1, MemoryType::WriteBack, rights);
         self.set(table, page);
     }
 

@@ -1,9 +1,10 @@
 use super::{Base, RootView, TABLES};
-use crate::ept::alias::Window;
-use crate::ept::entry::{READ, WRITE};
-use crate::ept::layout::{Layout, end};
-use crate::ept::walker::{Place, walk};
 use crate::mtrr::Mtrrs;
+use crate::nested::alias::Window;
+use crate::nested::ept::{READ, WRITE};
+use crate::nested::format::Format;
+use crate::nested::layout::{Layout, end};
+use crate::nested::walker::{Place, walk};
 use crate::tree::{ADDRESS_BITS, Table, Tree, tables_needed};
 
 const MIB: u64 = 1 << 20;
@@ -39,6 +40,7 @@ fn build(width: u32, top: u64, gib_pages: bool, own: u64, target: u64) -> (Built
     let mtrrs = Box::leak(Box::new(Mtrrs::read(|msr| if msr == 0x2ff { 0x806 } else { 0 }, width)));
     let window = Window::new(width, top, &[]).unwrap().with_tables_at(ALIAS_AT);
     let layout = Layout {
+        format: Format::Ept,
         stub: 96 * MIB..104 * MIB,
         end: end(width, gib_pages, top),
         largest: if gib_pages { 3 } else { 2 },

@@ -1,6 +1,6 @@
 //! Walks nested tables in plain memory as the hardware would.
 
-use crate::ept::entry::{EXECUTE, READ, WRITE};
+use crate::nested::ept::{EXECUTE, READ, WRITE};
 use crate::tree::{ADDRESS_BITS, ROOT_LEVEL, index, page_bytes};
 
 /// Where a guest-physical address leads, with what rights, in a page of what size.

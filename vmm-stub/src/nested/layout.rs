@@ -10,9 +10,10 @@
 
 use core::ops::Range;
 
-use crate::ept::alias::Window;
-use crate::ept::entry::{self, EXECUTE, READ, WRITE};
 use crate::mtrr::Mtrrs;
+use crate::nested::alias::Window;
+use crate::nested::ept::{EXECUTE, READ, WRITE};
+use crate::nested::format::Format;
 use crate::places::overlap;
 use crate::tree::{Shape, Slot};
 
@@ -29,6 +30,8 @@ pub const VIEW_RIGHTS: u64 =
 /// The nested map of a guest.
 #[derive(Clone, Debug)]
 pub struct Layout<'a> {
+    /// How entries are written down.
+    pub format: Format,
     /// What the guest must not see.
     pub stub: Range<u64>,
     /// Where the 1:1 map ends.
@@ -63,7 +66,7 @@ impl Shape for Layout<'_> {
         if let Some(alias) = &self.alias
             && overlap(page, &alias.range())
         {
-            return alias.slot(page, level);
+            return alias.slot(page, level, self.format);
         }
         if page.start >= self.end || within(page, &self.stub) {
             return Slot::Nothing;
@@ -72,12 +75,12 @@ impl Shape for Layout<'_> {
         if level > self.largest || page.end > self.end || cut {
             return Slot::Table;
         }
-        let entry = |kind| Slot::Entry(entry::page(page.start, level, kind, self.rights));
-        self.mtrrs.kind(page).map_or(Slot::Table, entry)
+        let entry = |kind| Slot::Entry(self.format.page(page.start, level, kind, self.rights));
+        self.format.kind(self.mtrrs, page).map_or(Slot::Table, entry)
     }
 
     fn upper(&self, table: u64) -> u64 {
-        entry::table(table, READ | WRITE | EXECUTE)
+        self.format.table(table, READ | WRITE | EXECUTE)
     }
 }
 

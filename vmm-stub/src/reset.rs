@@ -5,7 +5,7 @@
 /// RFLAGS: bit 1 is always set.
 pub const RFLAGS: u64 = 2;
 /// CR0 but for CD and NW, which stay: ET is always set.
-pub const CR0: u64 = super::cr0::ET;
+pub const CR0: u64 = 1 << 4;
 /// DR6.
 pub const DR6: u64 = 0xffff_0ff0;
 /// DR7.

@@ -6,10 +6,11 @@ use std::sync::atomic::AtomicU64;
 use loadphys_rules::Tables;
 
 use super::{ALL_RIGHTS, Layout, end};
-use crate::ept::alias::{Alias, Window};
-use crate::ept::entry::{EXECUTE, READ, WRITE};
-use crate::ept::walker::{Place, walk};
 use crate::mtrr::{MemoryType, Mtrrs};
+use crate::nested::alias::{Alias, Window};
+use crate::nested::ept::{EXECUTE, READ, WRITE};
+use crate::nested::format::Format;
+use crate::nested::walker::{Place, walk};
 use crate::places::overlap;
 use crate::tree::{Table, Tree, page_bytes, tables_needed};
 
@@ -65,6 +66,7 @@ impl Built {
 
 fn layout(mtrrs: &Mtrrs, stub: Range<u64>, top: u64, gib_pages: bool) -> Layout<'_> {
     Layout {
+        format: Format::Ept,
         stub,
         end: end(40, gib_pages, top),
         largest: if gib_pages { 3 } else { 2 },
@@ -159,7 +161,7 @@ fn the_alias_shows_registered_tables_and_nothing_else() {
     let frames: Vec<_> = (0..top / 4096).map(|_| std::sync::atomic::AtomicU8::new(0)).collect();
     let tables = Tables::new(&frames);
     tables.grant(0..top);
-    let alias = Alias::new(&built.alias);
+    let alias = Alias::new(&built.alias, Format::Ept);
     let base = layout.alias.as_ref().unwrap().range().start;
     let shown =
         || (0..top).step_by(4096).filter(|at| built.walk(base + at).is_some()).collect::<Vec<_>>();
