@@ -23,8 +23,9 @@ use crate::descriptors::Descriptors;
 use crate::ending::{self, fatal};
 use crate::image::STACK;
 use crate::say::{self, say};
+use crate::svm::vcpu::Svm;
 use crate::vmx::vcpu::Vmx;
-use crate::{command_line, descriptors, machine, vmx};
+use crate::{command_line, descriptors, machine, svm, vmx};
 use back_end::{Abilities, BackEnd};
 use cpus::Boot;
 use firmware::Firmware;
@@ -65,6 +66,7 @@ fn boot(
     }
     match () {
         () if vmx::support::is_offered() => boot_by::<Vmx>(&handoff, line),
+        () if svm::support::is_offered() => boot_by::<Svm>(&handoff, line),
         () => Err(Problem::NoGuests(machine::vendor())),
     }
 }

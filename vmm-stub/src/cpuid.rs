@@ -31,16 +31,18 @@ pub const XSAVES: Bit = bit(0xd, 1, 0, 3);
 /// UMONITOR, UMWAIT, TPAUSE.
 pub const WAITPKG: Bit = bit(7, 0, ECX, 5);
 
-/// What no guest gets: VT-x and SMX are the stub's; processor trace and the debug store write to memory by
+/// What no guest gets: VT-x, SMX and SVM are the stub's; processor trace and the debug store write to memory by
 /// addresses that EPT does not check, or go on writing while the stub runs.
-const NEVER: [Bit; 7] = [
-    bit(1, 0, ECX, 5),  // VMX
-    bit(1, 0, ECX, 6),  // SMX
-    bit(1, 0, ECX, 2),  // DTES64
-    bit(1, 0, ECX, 4),  // DS-CPL
-    bit(1, 0, EDX, 21), // DS
-    bit(7, 0, EBX, 2),  // SGX
-    bit(7, 0, EBX, 25), // Intel PT
+const NEVER: [Bit; 9] = [
+    bit(0x8000_0001, 0, ECX, 2),  // SVM
+    bit(0x8000_0001, 0, ECX, 12), // SKINIT
+    bit(1, 0, ECX, 5),            // VMX
+    bit(1, 0, ECX, 6),            // SMX
+    bit(1, 0, ECX, 2),            // DTES64
+    bit(1, 0, ECX, 4),            // DS-CPL
+    bit(1, 0, EDX, 21),           // DS
+    bit(7, 0, EBX, 2),            // SGX
+    bit(7, 0, EBX, 25),           // Intel PT
 ];
 
 /// A hypervisor is there.
@@ -76,7 +78,7 @@ pub fn answer(
     match leaf {
         SIGNATURE_LEAF => return discovery::signature_registers(),
         FEATURES_LEAF => return features.to_registers(),
-        0x4000_0002..=0x4fff_ffff | 0x14 | 0x12 => return [0; 4],
+        0x4000_0002..=0x4fff_ffff | 0x14 | 0x12 | 0x8000_000a | 0x8000_001f => return [0; 4],
         _ => {}
     }
     let subleaf = if matches!(leaf, 7 | 0xd) { subleaf } else { 0 };

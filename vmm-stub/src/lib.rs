@@ -3,7 +3,8 @@
 //!
 //! What decides is pure and runs on a host too: which controls to choose ([`vmx::controls`]), what the nested
 //! tables map ([`nested::layout`]), what the guest reads by CPUID ([`cpuid`]). What acts is built for the machine
-//! only, beginning with `boot`.
+//! only, beginning with `boot`. What is done for the guest is written once, over what VT-x ([`vmx`]) and SVM ([`svm`]) each do in
+//! their own way: the traits `boot::back_end::BackEnd` and `vcpu::Vcpu`.
 //!
 //! # From the loader to the guest
 //! 1. The loader (GRUB by multiboot2, QEMU by PVH) leaves the stub at 96 MiB and the guest's ELF file as first
@@ -11,15 +12,17 @@
 //! 2. The stub takes one range: its image and, behind it, a pool for all whose size depends on the machine. It
 //!    switches to tables of its own, builds the nested tables ([`nested`]), loads the guest, moves further modules
 //!    out of the way, and writes a start info in which its range is reserved ([`guest`]).
-//! 3. It switches VT-x on, starts the CPUs that ACPI lists, each of which waits in the guest for the guest's SIPI
-//!    (`vmx::start_up`), and enters the guest at its PVH entry. From then on it runs only at exits, which are those that
-//!    VT-x makes unavoidable, and the guest's calls.
+//! 3. It switches VT-x or SVM on, starts the CPUs that ACPI lists, each of which waits in the guest for the guest's SIPI
+//!    (`vmx::start_up`; under SVM the guest has one CPU so far), and enters the guest at its PVH entry. From then on it runs only at exits, which are those that
+//!    are unavoidable, and the guest's calls.
 //!
 //! # What the guest cannot do
 //! It cannot read, write or execute the stub's range: that is not mapped, whoever asks, and an attempt is a line
 //! on COM1 and a #GP. It cannot reach memory by a call except entries of tables it registered and plain memory of its
 //! own ([`loadphys_rules`]). In views that it enters by VMFUNC it can execute one frame that nobody can write to, the gate, and
-//! nothing else ([`views`]). VT-x, processor trace and the debug store are hidden from it.
+//! nothing else ([`views`]). VT-x, SVM, processor trace and the debug store are hidden from it.
+//!
+//! SVM has no views, and no typed rules: a walk of the guest's tables counts as writing to them, so they cannot be read-only.
 //!
 //! Under the rules `typed` and `typed-preset` it cannot write to a table but by calls, which check what is stored: frames that
 //! are tables are read-only, and all memory is mapped by pages of 4 KiB so that this takes one store ([`rules`]). There are no views
@@ -32,7 +35,7 @@
 //!   then outside of VT-x.
 //! - With several CPUs the stub interrupts them by NMIs when a table is released ([`stale`]). An NMI of the guest's that
 //!   reaches a CPU in the same moment becomes one with the stub's, and is lost.
-//! - Memory types are those of the MTRRs when the stub started; a guest that changes MTRRs later changes nothing.
+//! - Under VT-x memory types are those of the MTRRs when the stub started; a guest that changes MTRRs later changes nothing.
 //! - Side channels are not closed.
 //!
 //! # The command line
@@ -44,6 +47,7 @@ pub mod apic_base;
 pub mod command_line;
 pub mod counts;
 pub mod cpuid;
+pub mod event;
 pub mod guest;
 pub mod madt;
 pub mod misc_enable;
@@ -56,6 +60,7 @@ pub mod places;
 pub mod reset;
 pub mod rules;
 pub mod stale;
+pub mod svm;
 pub mod tree;
 pub mod views;
 pub mod vmx;

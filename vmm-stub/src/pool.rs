@@ -11,6 +11,7 @@ use loadphys_rules::typed::Frame;
 
 use crate::counts::Counts;
 use crate::image::Stacks;
+use crate::svm::vmcb::Vmcb;
 use crate::tree::Table;
 
 /// What all zeroes are a value of, and what begins at a frame's start without harm.
@@ -31,6 +32,8 @@ unsafe impl Zeroable for Frame {}
 unsafe impl<T: 'static> Zeroable for MaybeUninit<T> {}
 // SAFETY: numbers.
 unsafe impl Zeroable for Counts {}
+// SAFETY: numbers.
+unsafe impl Zeroable for Vmcb {}
 // SAFETY: arrays of bytes, aligned to a frame.
 unsafe impl Zeroable for Stacks {}
 // SAFETY: an array of numbers, aligned to a frame.

@@ -8,7 +8,8 @@ use loadphys_boot::handoff::HandoffError;
 use crate::guest::image::BadImage;
 use crate::madt::BadMadt;
 use crate::needs::TooSmall;
-use crate::vmx::controls::Missing;
+use crate::svm::offer::Missing;
+use crate::vmx::controls;
 use crate::vmx::instructions::Failure;
 use crate::vmx::support::NoVmx;
 
@@ -23,13 +24,15 @@ pub enum Problem {
     NoVmx(NoVmx),
     /// These rules cannot be had; why.
     NoRules(&'static str),
+    /// No SVM that will do.
+    Svm(Missing),
     /// VT-x without something that is needed.
-    Control(Missing),
+    Control(controls::Missing),
     /// ACPI's list of CPUs cannot be read.
     Madt(BadMadt),
-    /// A CPU's VT-x is not the boot CPU's.
+    /// A CPU offers other things for guests than the boot CPU.
     OtherCapabilities,
-    /// VT-x lacks what a second CPU needs; which control, was said.
+    /// Something is not there that a second CPU needs; what, was said.
     OneCpu,
     /// The stub does not have this CPU.
     Outside(u32),
@@ -54,11 +57,14 @@ impl fmt::Display for Problem {
                 "this CPU ({vendor}) offers no VMX (CPUID leaf 1, ECX bit 5) and no SVM (leaf 0x80000001, ECX bit 2): no guest can be run"
             ),
             Self::NoRules(why) => write!(f, "the rules that were asked for cannot be had: {why}"),
+            Self::Svm(missing) => write!(f, "{missing}"),
             Self::NoVmx(error) => write!(f, "{error}"),
             Self::Control(missing) => write!(f, "{missing}"),
             Self::Madt(why) => write!(f, "ACPI's list of CPUs cannot be read: {why}"),
-            Self::OtherCapabilities => f.write_str("its VT-x differs from the boot CPU's"),
-            Self::OneCpu => f.write_str("VT-x cannot run the guest on several CPUs, see above"),
+            Self::OtherCapabilities => {
+                f.write_str("it differs from the boot CPU in what it offers for guests")
+            }
+            Self::OneCpu => f.write_str("the guest cannot be run on several CPUs here"),
             Self::Outside(id) => {
                 write!(f, "the guest could start CPU {id} behind the stub's back: no guest is run")
             }

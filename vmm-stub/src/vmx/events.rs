@@ -3,6 +3,10 @@
 use x86::vmx::vmcs::ro;
 
 use crate::cpu::Life;
+use crate::event::{
+    self, DOUBLE_FAULT, EXCEPTION, GENERAL_PROTECTION, INVALID_OPCODE, KIND, NMI, Outcome, VALID,
+    VECTOR, WITH_ERROR,
+};
 use crate::exceptions;
 use crate::flush::Caches;
 use crate::report;
@@ -10,22 +14,6 @@ use crate::views::answers::{self, Due, Event};
 use crate::vmx::vmcs::{GuestField, Vmcs};
 use crate::vmx::{Cpu, view};
 
-/// Bits of an event: valid, with error code, type, vector.
-const VALID: u64 = 1 << 31;
-const WITH_ERROR: u64 = 1 << 11;
-const KIND: u64 = 0b111 << 8;
-const NMI: u64 = 2 << 8;
-const EXCEPTION: u64 = 3 << 8;
-const VECTOR: u64 = 0xff;
-
-/// #UD.
-const INVALID_OPCODE: u64 = 6;
-/// #DF.
-const DOUBLE_FAULT: u64 = 8;
-/// #GP.
-const GENERAL_PROTECTION: u64 = 13;
-/// #PF.
-const PAGE_FAULT: u64 = 14;
 /// #MC.
 const MACHINE_CHECK: u64 = 18;
 
@@ -107,26 +95,20 @@ pub fn on_event(cpu: &mut Cpu) {
 }
 
 /// Raises #GP(0) at an access that may itself have been part of delivering an event: then it becomes what the CPU
-/// would make of two faults (section "Interrupt 8 - Double Fault Exception (#DF)").
+/// would make of two faults.
 pub fn general_protection_at_access(cpu: &mut Cpu) {
-    let event = cpu.vcpu.vmcs.field(ro::IDT_VECTORING_INFO);
-    let vector = event & 0xff;
-    let in_exception = event & VALID != 0 && event & KIND == EXCEPTION;
-    match vector {
-        DOUBLE_FAULT if in_exception => report::triple_fault(cpu),
-        0 | 10..=GENERAL_PROTECTION | PAGE_FAULT if in_exception => {
-            raise_with_error(&mut cpu.vcpu.vmcs, DOUBLE_FAULT);
-        }
-        _ => raise_with_error(&mut cpu.vcpu.vmcs, GENERAL_PROTECTION),
+    match event::general_protection_in(cpu.vcpu.vmcs.field(ro::IDT_VECTORING_INFO)) {
+        Outcome::GeneralProtection => general_protection(&mut cpu.vcpu.vmcs),
+        Outcome::DoubleFault => raise_with_error(&mut cpu.vcpu.vmcs, DOUBLE_FAULT),
+        Outcome::Shutdown => report::triple_fault(cpu),
     }
 }
 
-/// Raises an exception with error code 0; in real mode there are none.
+/// Raises an exception with error code 0.
 fn raise_with_error(vmcs: &mut Vmcs, vector: u64) {
     let protected = vmcs.get(GuestField::CR0) & 1 != 0;
-    let with_error = if protected { WITH_ERROR } else { 0 };
     vmcs.set(GuestField::EVENT_ERROR, 0);
-    vmcs.set(GuestField::EVENT, VALID | EXCEPTION | with_error | vector);
+    vmcs.set(GuestField::EVENT, event::with_error(vector, protected));
 }
 
 /// NMIs came while the stub ran.

@@ -1,0 +1,77 @@
+//! What is done at each exit.
+
+use raw_cpuid::cpuid;
+
+use crate::registers::Registers;
+use crate::svm::{Cpu, code, efer, fault};
+use crate::vcpu::{Exception, Vcpu};
+use crate::{calls, emulate, report};
+
+/// Called by the assembly of [`crate::svm::enter`] after every exit.
+pub extern "C" fn on_exit(registers: &mut Registers, cpu: &mut Cpu) {
+    let code = cpu.vcpu.vmcb.control.exit_code;
+    cpu.counts.exit(code::slot(code));
+    cpu.vcpu.entered();
+    registers.rax = cpu.vcpu.vmcb.save.rax;
+    if code == code::VMMCALL {
+        calls::answer(registers, cpu);
+        cpu.vcpu.next_instruction();
+    } else {
+        dispatch(code, registers, cpu);
+    }
+    cpu.vcpu.vmcb.save.rax = registers.rax;
+}
+
+#[inline(never)]
+fn dispatch(code: u64, registers: &mut Registers, cpu: &mut Cpu) {
+    match code {
+        code::CPUID => emulate::cpuid(registers, cpu),
+        code::XSETBV => emulate::xsetbv(registers, cpu),
+        code::INVD => emulate::invd(cpu),
+        code::MSR => on_msr(registers, cpu),
+        code::NESTED_PAGE_FAULT => fault::on_nested_fault(cpu),
+        code::INVLPGA | code::VMRUN | code::VMLOAD..=code::SKINIT => {
+            cpu.vcpu.raise(Exception::InvalidOpcode);
+        }
+        code::SHUTDOWN => report::triple_fault(cpu),
+        code::INIT => report::reset(cpu),
+        code::INVALID => unexpected(code, "the guest's state cannot be entered", cpu),
+        _ => unexpected(code, "an exit that was not expected", cpu),
+    }
+}
+
+fn unexpected(code: u64, what: &str, cpu: &Cpu) -> ! {
+    report::unexpected(cpu, code, cpu.vcpu.vmcb.control.exit_info[0], what)
+}
+
+/// Information: 0 for a read, 1 for a write.
+fn on_msr(registers: &mut Registers, cpu: &mut Cpu) {
+    let writes = cpu.vcpu.vmcb.control.exit_info[0] & 1 != 0;
+    match (registers.rcx as u32, writes) {
+        (efer::NUMBER, false) => read_efer(registers, cpu),
+        (efer::NUMBER, true) => write_efer(registers, cpu),
+        (_, true) => emulate::wrmsr(registers, cpu),
+        (_, false) => cpu.vcpu.raise(Exception::GeneralProtection),
+    }
+}
+
+fn read_efer(registers: &mut Registers, cpu: &mut Cpu) {
+    let value = efer::read(cpu.vcpu.vmcb.save.efer);
+    (registers.rax, registers.rdx) = (value & 0xffff_ffff, value >> 32);
+    cpu.vcpu.next_instruction();
+}
+
+fn write_efer(registers: &Registers, cpu: &mut Cpu) {
+    let features = cpuid!(0x8000_0001);
+    let supported = efer::supported(features.ecx, features.edx);
+    let save = &mut cpu.vcpu.vmcb.save;
+    match efer::write(emulate::operand(registers), save.efer, save.cr0, supported) {
+        Some(value) => {
+            save.efer = value;
+            // What it says of no-execute bits is in the TLB.
+            cpu.vcpu.forget_all();
+            cpu.vcpu.next_instruction();
+        }
+        None => cpu.vcpu.raise(Exception::GeneralProtection),
+    }
+}
