@@ -30,7 +30,7 @@ impl Programs {
     /// Builds what these paths need.
     pub fn build(paths: &[MachinePath]) -> Result<Self> {
         let guest = guest(&[])?;
-        let stub = paths.contains(&MachinePath::Vmx).then(|| stub(&[]));
+        let stub = paths.iter().any(|path| path.has_stub()).then(|| stub(&[]));
         Ok(Self { guest, stub: stub.transpose()? })
     }
 

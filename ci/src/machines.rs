@@ -28,6 +28,15 @@ pub fn command(job: &Job, place: &FilePath, console: &FilePath, disks: &[Made]) 
     }
 }
 
+/// The CPU model for a path, where the machine's usual one will not do.
+pub const fn cpu(path: Path, machine: MachineName) -> Option<&'static str> {
+    match (path, machine) {
+        (Path::Svm, MachineName::QemuTcg) => Some(qemu::CPU_WITH_SVM),
+        (Path::Svm, MachineName::Bochs) => Some(bochs::CPU_WITH_SVM),
+        _ => None,
+    }
+}
+
 /// The emulator's version, as it states it.
 pub fn version(machine: MachineName) -> String {
     match machine {

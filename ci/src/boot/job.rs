@@ -8,7 +8,7 @@ use loadphys_plan::command_line::{Plan, PlanName};
 
 use crate::build::Programs;
 use crate::disks::Disk;
-use crate::machines::{MachineName, Path};
+use crate::machines::{self, MachineName, Path};
 
 /// A file that the loader hands to the kernel.
 #[derive(Clone, Debug)]
@@ -101,7 +101,7 @@ impl Job {
     ) -> Self {
         let (kernel, module) = match path {
             Path::Bare => (programs.guest.clone(), None),
-            Path::Vmx => {
+            Path::Vmx | Path::Svm => {
                 let module = Module { file: programs.guest.clone(), line: line.clone() };
                 (programs.stub().to_owned(), Some(module))
             }
@@ -109,7 +109,8 @@ impl Job {
         // A line that the guest will not understand is the guest's to refuse.
         let cpus = line.parse::<Plan>().map_or(1, |plan| plan.cpus);
         let name = format!("{path} on {machine}");
-        Self { cpus, ..Self::new(name, machine, kernel, line, module, time_limit) }
+        let cpu = machines::cpu(path, machine);
+        Self { cpus, cpu, ..Self::new(name, machine, kernel, line, module, time_limit) }
     }
 
     /// Boots the guest on a path for it to say what it finds.

@@ -236,7 +236,7 @@ fn jobs(
     };
     let boots = |path: &Path| {
         let path = *path;
-        request.rules_on(path).iter().map(move |rules| (path, *rules))
+        request.rules_on(path).into_iter().map(move |rules| (path, rules))
     };
     request.paths.iter().flat_map(boots).map(job).collect()
 }

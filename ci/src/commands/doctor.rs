@@ -74,6 +74,9 @@ fn usable(path: Path, machine: MachineName, programs: Option<&Programs>) -> Resu
     let packages: Vec<&str> = missing.flat_map(|need| need.packages()).copied().collect();
     match machine {
         MachineName::QemuTcg if path == Path::Vmx => return Err("it has no VMX".into()),
+        MachineName::Bochs if path == Path::Svm => {
+            return Err("the stub has not been tried on its AMD models".into());
+        }
         MachineName::QemuKvm => kvm::usable(path, None)?,
         _ => {}
     }
@@ -91,7 +94,7 @@ fn usable(path: Path, machine: MachineName, programs: Option<&Programs>) -> Resu
 /// What `gate` and `root-view` can count on, which switch views by VMFUNC.
 fn views(path: Path, machine: MachineName) -> Option<&'static str> {
     match (path, machine) {
-        (Path::Bare, _) => None,
+        (Path::Bare | Path::Svm, _) => None,
         (Path::Vmx, MachineName::QemuKvm) => Some(
             "KVM emulates VMFUNC for a guest's guest: gate and root-view cost an exit each switch",
         ),

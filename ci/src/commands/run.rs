@@ -74,7 +74,9 @@ impl Arguments {
     fn check(&self, path: Path) -> Result<()> {
         match &self.guest {
             Some(_) if path == Path::Bare => {
-                return Err(bad_input("--guest needs --path vmx: it boots under the hypervisor"));
+                return Err(bad_input(
+                    "--guest needs --path vmx or svm: it boots under the hypervisor",
+                ));
             }
             Some(file) if !file.is_file() => {
                 return Err(bad_input(format!("no kernel file {}", file.display())));

@@ -75,7 +75,7 @@ impl Measured {
 
     /// The rules as records name them.
     pub fn rules_named(&self) -> &'static str {
-        if self.path == Path::Vmx { self.rules.name() } else { NO_RULES }
+        if self.path.has_stub() { self.rules.name() } else { NO_RULES }
     }
 
     /// What people know the boot by: path, machine, and rules other than the usual ones.

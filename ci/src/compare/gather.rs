@@ -1,6 +1,7 @@
 //! The records of several boots as one document.
 
-use loadphys_plan::records::{self, Property, Record, Row, counts};
+use loadphys_plan::command_line::Rules;
+use loadphys_plan::records::{self, Property, Record, Row, Skipped, counts};
 
 use super::document::{
     Document, Machine, MeasuredProperty, MeasuredRow, Program, SCHEMA, SkippedRow,
@@ -10,7 +11,8 @@ use super::peers::MeasuredPeer;
 use super::targets::targets;
 use super::unmeasured::unmeasured;
 use super::{Measured, Request, ratio, wrong};
-use crate::machines::{self, MachineName};
+use crate::machines::choose::emulator;
+use crate::machines::{self, MachineName, Path};
 use crate::workspace;
 
 /// Puts together what all boots said, and a peer if there was one.
@@ -55,12 +57,20 @@ pub fn gather(request: &Request, boots: &[Measured], sha256: String) -> Document
             document.add(boot, record);
         }
     }
+    document.add_skipped_rules(request, boots);
     ratio::fill(&mut document.rows);
     document.flips = flips(&document.rows);
     document.targets = targets(&document);
     document.unmeasured = unmeasured(&document);
     document.wrong = wrong(request, boots, &document);
     document
+}
+
+/// All methods are skipped alike, so the rules stand for them.
+fn skipped_rules(path: Path, rules: Rules, reason: &str) -> Skipped {
+    let short = |text: &str| text.parse().expect("a name of ours is short");
+    let reason = reason.parse().expect("a reason of ours fits a sentence");
+    Skipped { path: short(path.name()), method: short(&format!("rules={rules}")), reason }
 }
 
 impl Document {
@@ -80,6 +90,16 @@ impl Document {
             | Record::Attack(_)
             | Record::Count(_)
             | Record::End(_) => {}
+        }
+    }
+
+    /// Rules that were asked for and that a path cannot have.
+    fn add_skipped_rules(&mut self, request: &Request, boots: &[Measured]) {
+        for (path, rules, reason) in request.rules_skipped() {
+            let machine = boots.iter().find(|boot| boot.path == path).map(|boot| boot.machine);
+            let machine = machine.unwrap_or(emulator(path)).name();
+            let skipped = skipped_rules(path, rules, reason);
+            self.skipped.push(SkippedRow { machine, skipped });
         }
     }
 

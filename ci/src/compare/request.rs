@@ -54,11 +54,21 @@ const ROUNDS_ON_HARDWARE: u32 = 16;
 
 impl Request {
     /// What the stub checks on a path; where there is none, one boot will do.
-    pub fn rules_on(&self, path: Path) -> &[Rules] {
-        match path {
-            Path::Vmx => &self.rules,
-            Path::Bare => &[Rules::Tables],
+    pub fn rules_on(&self, path: Path) -> Vec<Rules> {
+        if !path.has_stub() {
+            return vec![Rules::Tables];
         }
+        self.rules.iter().copied().filter(|rules| path.has_rules(*rules)).collect()
+    }
+
+    /// Rules that the stub cannot check on a path, and why.
+    pub fn rules_skipped(&self) -> impl Iterator<Item = (Path, Rules, &'static str)> {
+        let on = |path: Path| {
+            self.rules
+                .iter()
+                .filter_map(move |rules| Some((path, *rules, path.lacks_rules(*rules)?)))
+        };
+        self.paths.iter().copied().flat_map(on)
     }
 
     /// The plan of the boot on this path and machine, under these rules.
@@ -139,6 +149,6 @@ pub(super) fn rounds(machine: MachineName) -> u32 {
 const fn usual(path: Path) -> &'static [MethodName] {
     match path {
         Path::Bare => &[MethodName::Recursive],
-        Path::Vmx => &[MethodName::Alias, MethodName::Hypercall, MethodName::Recursive],
+        Path::Vmx | Path::Svm => &[MethodName::Alias, MethodName::Hypercall, MethodName::Recursive],
     }
 }

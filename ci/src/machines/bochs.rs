@@ -24,6 +24,9 @@ const MOST_HOST_MIB: u32 = 1024;
 /// A model that has VMX with EPT, VPID and VMFUNC.
 const USUAL_CPU: &str = "corei7_skylake_x";
 
+/// A model that has SVM with nested paging.
+pub const CPU_WITH_SVM: &str = "trinity_apu";
+
 /// The command that runs a job, with its files in `place` and its console in a file.
 ///
 /// Debian's build has the debugger in it and waits at the first instruction: the debugger is told what to do.

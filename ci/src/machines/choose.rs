@@ -23,6 +23,9 @@ pub fn check(path: Path, asked: Option<MachineName>) -> Result<()> {
         Some(MachineName::QemuTcg) if path == Path::Vmx => Err(bad_input(
             "machine 'qemu-tcg' cannot run path 'vmx': it has no VMX; there is bochs, qemu-kvm",
         )),
+        Some(MachineName::Bochs) if path == Path::Svm => Err(bad_input(
+            "machine 'bochs' cannot run path 'svm': the stub has not been tried on its AMD models; there is qemu-tcg, qemu-kvm",
+        )),
         _ => Ok(()),
     }
 }
@@ -69,7 +72,7 @@ fn best(path: Path, kvm: std::result::Result<(), String>) -> Choice {
 /// What runs the path on any host.
 pub const fn emulator(path: Path) -> MachineName {
     match path {
-        Path::Bare => MachineName::QemuTcg,
+        Path::Bare | Path::Svm => MachineName::QemuTcg,
         Path::Vmx => MachineName::Bochs,
     }
 }
@@ -84,5 +87,6 @@ mod tests {
         let without = |path| best(path, Err("no".into())).machine;
         assert_eq!(without(Path::Vmx), MachineName::Bochs);
         assert_eq!(without(Path::Bare), MachineName::QemuTcg);
+        assert_eq!(without(Path::Svm), MachineName::QemuTcg);
     }
 }

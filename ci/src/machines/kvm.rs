@@ -15,8 +15,8 @@ const PROBE_LIMIT: Duration = Duration::from_secs(20);
 pub fn usable(path: Path, programs: Option<&Programs>) -> Result<(), String> {
     cpu(path)?;
     device()?;
-    if path == Path::Vmx {
-        nested()?;
+    if let Some(module) = module(path) {
+        nested(module)?;
     }
     programs.map_or(Ok(()), |programs| probe(path, programs))
 }
@@ -26,6 +26,7 @@ fn cpu(path: Path) -> Result<(), String> {
     let wanted: &[&str] = match path {
         Path::Bare => &["vmx", "svm"],
         Path::Vmx => &["vmx"],
+        Path::Svm => &["svm"],
     };
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let flags = info.lines().find(|line| line.starts_with("flags")).unwrap_or_default();
@@ -39,12 +40,21 @@ fn device() -> Result<(), String> {
     opened.map(drop).map_err(|error| format!("/dev/kvm cannot be opened: {error}"))
 }
 
-fn nested() -> Result<(), String> {
-    let file = "/sys/module/kvm_intel/parameters/nested";
-    let setting = fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
+/// The module of the host's kernel that lets a guest have guests of its own, where a path needs that.
+const fn module(path: Path) -> Option<&'static str> {
+    match path {
+        Path::Bare => None,
+        Path::Vmx => Some("kvm_intel"),
+        Path::Svm => Some("kvm_amd"),
+    }
+}
+
+fn nested(module: &str) -> Result<(), String> {
+    let file = format!("/sys/module/{module}/parameters/nested");
+    let setting = fs::read_to_string(&file).map_err(|error| format!("{file}: {error}"))?;
     match setting.trim() {
         "Y" | "1" => Ok(()),
-        other => Err(format!("{file} is {other}: nested VMX is off")),
+        other => Err(format!("{file} is {other}: guests have no guests of their own")),
     }
 }
 

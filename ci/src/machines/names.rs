@@ -3,7 +3,7 @@
 use std::fmt;
 
 use anyhow::Result;
-use loadphys_plan::command_line::{Exit, MethodName};
+use loadphys_plan::command_line::{Exit, MethodName, Rules};
 
 use crate::outcome::bad_input;
 
@@ -14,46 +14,78 @@ pub enum Path {
     Bare,
     /// The stub, by VT-x.
     Vmx,
+    /// The stub, by AMD's SVM.
+    Svm,
 }
 
+/// As the guest says it.
+const NO_VMFUNC: &str = "AMD's CPUs have no VMFUNC: views cannot be switched without an exit";
+
+/// Typed rules keep tables read-only for the guest.
+const NO_READ_ONLY_TABLES: &str = "AMD's walker reads guest tables as if it wrote to them (AMD APM vol. 2, section \
+    15.25.5), so read-only tables cannot be walked";
+
 impl Path {
-    /// Every path.
+    /// Every path that is taken without being asked for by name.
     pub const ALL: [Self; 2] = [Self::Bare, Self::Vmx];
+
+    /// Every path that has a name.
+    const NAMED: [Self; 3] = [Self::Bare, Self::Vmx, Self::Svm];
 
     /// Its name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Bare => "bare",
             Self::Vmx => "vmx",
+            Self::Svm => "svm",
         }
+    }
+
+    /// Whether the stub runs below the guest.
+    pub const fn has_stub(self) -> bool {
+        !matches!(self, Self::Bare)
     }
 
     /// The least memory that a machine must have: the stub lies at 96 MiB.
     pub const fn least_memory_mib(self) -> u32 {
         match self {
             Self::Bare => 16,
-            Self::Vmx => 128,
+            Self::Vmx | Self::Svm => 128,
         }
     }
 
-    /// Whether a method can be there: calls, alias and views are the stub's.
+    /// Whether a method can be there.
     pub const fn may_have(self, method: MethodName) -> bool {
-        match self {
-            Self::Bare => !matches!(
-                method,
-                MethodName::Hypercall | MethodName::Alias | MethodName::Gate | MethodName::RootView
-            ),
-            Self::Vmx => true,
+        self.lacks_method(method).is_none()
+    }
+
+    /// Why a method cannot be there; nothing if it may be. Calls, alias and views are the stub's.
+    pub const fn lacks_method(self, method: MethodName) -> Option<&'static str> {
+        use MethodName::{Alias, Gate, Hypercall, RootView};
+        match (self, method) {
+            (Self::Bare, Hypercall | Alias | Gate | RootView) => Some("the stub has it"),
+            (Self::Svm, Gate | RootView) => Some(NO_VMFUNC),
+            _ => None,
+        }
+    }
+
+    /// Whether the stub can check by these rules.
+    pub const fn has_rules(self, rules: Rules) -> bool {
+        self.has_stub() && self.lacks_rules(rules).is_none()
+    }
+
+    /// Why the stub cannot check by these rules on a path that has one; nothing if it can.
+    pub const fn lacks_rules(self, rules: Rules) -> Option<&'static str> {
+        match (self, rules) {
+            (Self::Svm, Rules::Typed | Rules::TypedPreset) => Some(NO_READ_ONLY_TABLES),
+            _ => None,
         }
     }
 
     /// The path of this name.
     pub fn named(name: &str) -> Result<Self> {
-        let path = Self::ALL.into_iter().find(|path| path.name() == name);
-        path.ok_or_else(|| match name {
-            "svm" => bad_input("path 'svm' is not built yet: there is bare, vmx"),
-            _ => bad_input(format!("unknown path '{name}': there is bare, vmx")),
-        })
+        let path = Self::NAMED.into_iter().find(|path| path.name() == name);
+        path.ok_or_else(|| bad_input(format!("unknown path '{name}': there is bare, vmx, svm")))
     }
 }
 

@@ -14,6 +14,9 @@ use crate::disks::Made;
 /// The emulator.
 pub const PROGRAM: &str = "qemu-system-x86_64";
 
+/// A model with SVM and nested paging; strings are copied as by the usual one.
+pub const CPU_WITH_SVM: &str = "max,-erms,+svm,+npt";
+
 /// The command that runs a job, with its console in a file.
 pub fn command(job: &Job, console: &Path, disks: &[Made]) -> Command {
     let mut qemu = children::mortal(PROGRAM);

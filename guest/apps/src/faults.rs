@@ -3,6 +3,8 @@
 
 use core::arch::asm;
 
+use foreign_access::cpu::CallInstruction;
+use loadphys_abi::Call;
 use loadphys_apps::places::{CODE, UNMAPPED};
 
 use crate::kernel;
@@ -31,15 +33,25 @@ pub fn privileged() {
     unsafe { asm!("hlt") };
 }
 
-/// Asks the stub to load the entry at physical address 0. With no stub below, VMCALL faults.
+/// Asks the stub to load the entry at physical address 0, by the CPU's own instruction. With no stub below, it faults.
 pub fn call_stub() {
     let status: u64;
     // SAFETY: the stub refuses, or the program is ended.
     unsafe {
-        asm!("vmcall", inlateout("rax") 1u64 => status, in("rdi") 0, inlateout("rdx") 0 => _)
+        match CallInstruction::read() {
+            CallInstruction::Vmcall => {
+                asm!("vmcall", inlateout("rax") LOAD => status, in("rdi") 0, inlateout("rdx") 0 => _)
+            }
+            CallInstruction::Vmmcall => {
+                asm!("vmmcall", inlateout("rax") LOAD => status, in("rdi") 0, inlateout("rdx") 0 => _)
+            }
+        }
     };
     kernel::stub_answered(status);
 }
+
+/// The number of the call that loads an entry.
+const LOAD: u64 = Call::Load.number();
 
 /// Sets AC and touches the stack until the timer has surely come by, with AC set all the while.
 pub fn set_alignment_check() {

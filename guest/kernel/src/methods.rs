@@ -4,6 +4,7 @@
 mod needs;
 mod reach;
 
+use foreign_access::cpu::CallInstruction;
 use foreign_access::methods::{
     Alias, AnyMethod, Bindings, DirectMap, FrameArray, Gate, Hypercall, InContext, Mirror,
     PagingOff, Recursive, RootArray, RootView, SpaceSwitch, TempMap,
@@ -96,6 +97,11 @@ pub fn make(
             }
             MethodName::Gate | MethodName::RootView if features.stub.is_none() => {
                 Err("no stub below")
+            }
+            MethodName::Gate | MethodName::RootView
+                if CallInstruction::read() == CallInstruction::Vmmcall =>
+            {
+                Err("AMD's CPUs have no VMFUNC: views cannot be switched without an exit")
             }
             MethodName::Gate if !features.stub.is_some_and(|stub| stub.gate) => {
                 Err("the stub has no gate view")

@@ -4,6 +4,7 @@
 
 use core::fmt;
 
+use foreign_access::cpu::CallInstruction;
 use loadphys_abi::discovery::RuleSet;
 use loadphys_boot::handoff::{Handoff, Loader};
 use loadphys_plan::command_line::{Exit, Plan, Rules};
@@ -159,7 +160,11 @@ fn mask_old_interrupt_controllers() {
 
 /// What runs below, as a path is named.
 pub fn below(features: &Features) -> &'static str {
-    if features.stub.is_some() { "vmx" } else { "bare" }
+    match (features.stub, CallInstruction::read()) {
+        (None, _) => "bare",
+        (Some(_), CallInstruction::Vmcall) => "vmx",
+        (Some(_), CallInstruction::Vmmcall) => "svm",
+    }
 }
 
 /// What the stub checks, as rules are named.

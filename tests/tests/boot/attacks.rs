@@ -136,7 +136,7 @@ fn no_cell_is_silent(path: Path, rules: Rules, report: &Report) -> Result<()> {
 /// QEMU's emulated CPU has no PCIDs; views are for rules that let the guest store.
 fn may_be_skipped(path: Path, rules: Rules, method: MethodName) -> bool {
     let by_machine = match path {
-        Path::Bare => method == MethodName::SpaceSwitchPcid,
+        Path::Bare | Path::Svm => method == MethodName::SpaceSwitchPcid,
         Path::Vmx => {
             rules != Rules::Tables && matches!(method, MethodName::Gate | MethodName::RootView)
         }

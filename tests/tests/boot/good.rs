@@ -133,7 +133,7 @@ fn bad_program(path: Path, report: &Report) -> Result<()> {
     let names = [counts::ENDED_PROGRAMS, counts::FINISHED_PROGRAMS, counts::REFUSED_CALLS];
     let wanted = match path {
         Path::Bare => [8, 2, 0],
-        Path::Vmx => [7, 3, 1],
+        Path::Vmx | Path::Svm => [7, 3, 1],
     };
     for (name, wanted) in names.into_iter().zip(wanted) {
         exactly(report, name, wanted)?;

@@ -91,7 +91,7 @@ fn keeps_pcids() -> Result<Job> {
 const fn methods(path: Path) -> &'static [MethodName] {
     match path {
         Path::Bare => &[MethodName::Recursive],
-        Path::Vmx => &[MethodName::Alias, MethodName::Hypercall],
+        Path::Vmx | Path::Svm => &[MethodName::Alias, MethodName::Hypercall],
     }
 }
 
@@ -120,7 +120,7 @@ fn unknown_word(path: Path) -> Result<Job> {
 fn little_memory(path: Path) -> Result<Job> {
     let memory_mib = match path {
         Path::Bare => 4,
-        Path::Vmx => 32,
+        Path::Vmx | Path::Svm => 32,
     };
     Ok(Job { memory_mib, ..probe(path)? })
 }

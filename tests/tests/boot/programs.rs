@@ -11,7 +11,7 @@ use xtask::machines::Path;
 
 static BUILDING: Mutex<()> = Mutex::new(());
 
-/// What path `bare` needs, and what path `vmx` needs.
+/// What path `bare` needs, and what paths with a stub need.
 static PROGRAMS: [LazyLock<Result<Programs, String>>; 2] =
     [LazyLock::new(|| built(Path::Bare)), LazyLock::new(|| built(Path::Vmx))];
 
@@ -22,10 +22,10 @@ fn built(path: Path) -> Result<Programs, String> {
 
 /// The guest, and what runs below it on a path.
 pub fn programs(path: Path) -> Result<&'static Programs> {
-    let [bare, vmx] = &PROGRAMS;
+    let [bare, with_stub] = &PROGRAMS;
     let programs = match path {
         Path::Bare => bare,
-        Path::Vmx => vmx,
+        Path::Vmx | Path::Svm => with_stub,
     };
     programs.as_ref().map_err(|error| anyhow!("{error}"))
 }

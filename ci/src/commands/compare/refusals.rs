@@ -5,7 +5,6 @@ use anyhow::Result;
 use loadphys_plan::command_line::{MethodName, Rules};
 
 use crate::compare::{Asked, Request};
-use crate::machines::Path;
 use crate::outcome::bad_input;
 
 /// Refuses a method that no path in question has.
@@ -15,9 +14,9 @@ pub fn impossible(request: &Request) -> Result<()> {
         Some(method) => {
             let paths: Vec<&str> = request.paths.iter().map(|path| path.name()).collect();
             let paths = paths.join(",");
-            Err(bad_input(format!(
-                "--methods {method} needs path vmx, not {paths}: the stub has it"
-            )))
+            let why = request.paths.iter().rev().find_map(|path| path.lacks_method(method));
+            let why = why.unwrap_or_default();
+            Err(bad_input(format!("--methods {method} needs path vmx, not {paths}: {why}")))
         }
     }
 }
@@ -27,8 +26,11 @@ pub fn rules_out_of_place(request: &Request) -> Result<()> {
     let strict: Vec<Rules> =
         request.rules.iter().copied().filter(|rules| *rules != Rules::Tables).collect();
     let Some(rules) = strict.first() else { return Ok(()) };
-    if !request.paths.contains(&Path::Vmx) {
-        return Err(bad_input(format!("--rules {rules} needs path vmx: the stub checks them")));
+    let path_for = |rules: Rules| request.paths.iter().any(|path| path.has_rules(rules));
+    if let Some(rules) = strict.iter().copied().find(|rules| !path_for(*rules)) {
+        let skipped = request.rules_skipped().next();
+        let why = skipped.map_or("the stub checks them", |(_, _, why)| why);
+        return Err(bad_input(format!("--rules {rules} needs path vmx: {why}")));
     }
     let views = [MethodName::Gate, MethodName::RootView];
     match &request.methods {
@@ -85,7 +87,7 @@ pub fn large_batch(request: &Request) -> Result<()> {
 mod tests {
     use loadphys_plan::command_line::{List, MethodName, Rules, Swap};
 
-    use super::{large_batch, many_pages, many_spaces, rules_out_of_place};
+    use super::{impossible, large_batch, many_pages, many_spaces, rules_out_of_place};
     use crate::compare::{Asked, Request};
     use crate::machines::Path;
 
@@ -131,6 +133,33 @@ mod tests {
         );
         assert!(rules_out_of_place(&typed(Path::Vmx, MethodName::Alias)).is_ok());
         assert!(rules_out_of_place(&request(1, 1)).is_ok());
+        let svm = refused(&typed(Path::Svm, MethodName::Alias));
+        assert!(svm.starts_with("--rules typed needs path vmx: AMD's walker reads"), "{svm}");
+        let both =
+            Request { paths: vec![Path::Vmx, Path::Svm], ..typed(Path::Svm, MethodName::Alias) };
+        assert!(rules_out_of_place(&both).is_ok());
+        assert_eq!(both.rules_on(Path::Svm), [], "no boot");
+        assert_eq!(both.rules_skipped().count(), 1, "and it is said why");
+    }
+
+    #[test]
+    fn a_method_that_no_path_has_is_refused_with_the_reason() {
+        let request = |paths: &[Path], method| Request {
+            paths: paths.to_vec(),
+            methods: Asked::Named(List::new([method]).expect("one name")),
+            ..request(1, 1)
+        };
+        let refused = |paths: &[Path], method| {
+            impossible(&request(paths, method)).expect_err("no path has it").to_string()
+        };
+        let bare = refused(&[Path::Bare], MethodName::Alias);
+        assert_eq!(bare, "--methods alias needs path vmx, not bare: the stub has it");
+        let views = refused(&[Path::Bare, Path::Svm], MethodName::Gate);
+        assert_eq!(
+            views,
+            "--methods gate needs path vmx, not bare,svm: AMD's CPUs have no VMFUNC: views cannot be switched without an exit"
+        );
+        assert!(impossible(&request(&[Path::Svm], MethodName::Alias)).is_ok());
     }
 
     #[test]

@@ -18,7 +18,8 @@ use crate::scene::Scene;
 use crate::stub;
 use crate::window::Window;
 
-/// Basic exit reason of an EPT violation (SDM volume 3, appendix C "VMX Basic Exit Reasons").
+/// Basic exit reason of an EPT violation (SDM volume 3, appendix C "VMX Basic Exit Reasons"); nested page faults of SVM are
+/// counted there too.
 const EPT_VIOLATION: usize = 48;
 
 /// What a stray store leaves: in an entry, bits that the walker ignores of one that is not present.
@@ -138,7 +139,7 @@ impl Lookout {
         self.show(table.start_address().as_u64(), |words, _| Box::new(*words))
     }
 
-    /// EPT violations so far; it costs a call of the stub, if there is one.
+    /// Accesses that the nested tables did not allow, so far; it costs a call of the stub, if there is one.
     pub fn violations(&self) -> u64 {
         if !self.has_stub {
             return 0;

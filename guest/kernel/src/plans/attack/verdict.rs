@@ -3,6 +3,7 @@
 use core::fmt;
 
 use foreign_access::Refusal;
+use foreign_access::cpu::CallInstruction;
 use loadphys_abi::Status;
 use loadphys_plan::records::Sentence;
 use x86_64::VirtAddr;
@@ -25,7 +26,7 @@ pub enum Stored {
     Faulted {
         /// By this vector.
         vector: u64,
-        /// After an EPT violation.
+        /// After the nested tables did not allow it.
         by_stub: bool,
     },
 }
@@ -79,7 +80,7 @@ impl Verdict {
             Stored::Elsewhere => Self::came_through(format_args!("it stored to something else")),
             Stored::Faulted { vector, by_stub } => {
                 let name = vector::name(vector);
-                let stub = if by_stub { "EPT violation, the stub: " } else { "" };
+                let stub = if by_stub { by_nested_tables() } else { "" };
                 Self::stopped(format_args!("{stub}{name}"))
             }
         }
@@ -103,6 +104,14 @@ impl Verdict {
     /// What leads up to it is told first.
     pub fn after(self, before: &str) -> Self {
         Self { by: sentence(format_args!("{before}, then {}", self.by)), ..self }
+    }
+}
+
+/// What the CPU calls an access that the nested tables do not allow, and who told the guest of it.
+fn by_nested_tables() -> &'static str {
+    match CallInstruction::read() {
+        CallInstruction::Vmcall => "EPT violation, the stub: ",
+        CallInstruction::Vmmcall => "nested page fault, the stub: ",
     }
 }
 
