@@ -48,6 +48,7 @@ pub mod command_line;
 pub mod counts;
 pub mod cpuid;
 pub mod event;
+pub mod exit_slots;
 pub mod guest;
 pub mod madt;
 pub mod misc_enable;

@@ -1,7 +1,8 @@
 //! What the stub counts.
 
 /// Slots for exits by reason: the basic exit reasons of VT-x are below this number
-/// (SDM volume 3, appendix C "VMX Basic Exit Reasons").
+/// (SDM volume 3, appendix C "VMX Basic Exit Reasons"). On AMD, whose exit codes are others, an exit is counted in the slot
+/// of the VT-x reason for the same event.
 pub const REASONS: usize = 80;
 
 /// Slots for calls by number.
