@@ -37,7 +37,7 @@ pub struct Arguments {
     /// The guest's command line, for example "plan=probe"; without it the guest compares
     ///
     /// Words are key=value: plan (compare, probe, pressure, courses, swap-full, bad-program, bad-calls, attack, stack-overflow,
-    /// triple-fault, hang, evacuate, torture, disk-faults), methods (a list, all, or auto), sharers and batch (lists), pages (of the shared
+    /// triple-fault, hang, evacuate, torture, disk-faults, idle), methods (a list, all, or auto), sharers and batch (lists), pages (of the shared
     /// segment), rounds (of eviction for a row), seed, check (on, off: poison freed frames and probe for stale
     /// translations), conformance (on, off: try each method first), swap-pages (0: as many as are needed), swap (ram,
     /// virtio, ata), swap-timeout (seconds for which a disk may be silent), faults (of plan=torture with swap=ram: of

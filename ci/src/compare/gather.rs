@@ -87,6 +87,7 @@ impl Document {
             Record::Peer(_)
             | Record::Evacuation(_)
             | Record::Course(_)
+            | Record::Activity(_)
             | Record::Attack(_)
             | Record::Count(_)
             | Record::End(_) => {}

@@ -4,6 +4,7 @@ mod colleague;
 mod evacuate;
 mod faults;
 mod fork;
+mod idle;
 mod image;
 mod process;
 mod reclaim;
@@ -25,12 +26,14 @@ use x86_64::structures::paging::page_table::PageTableLevel;
 
 use crate::areas::Estate;
 use crate::cpu::Features;
+use crate::firmware::PmTimer;
 use crate::machine::Machine;
 use crate::timer::Timer;
 use shared::{CoreGuard, Shared};
 use team::Task;
 
 pub use colleague::Colleague;
+pub use idle::Rest;
 pub use process::{Process, State, Wanted};
 pub use share_out::Round;
 pub use shared::{Core, MOST_PROCESSES, Tally};
@@ -84,6 +87,11 @@ impl Kernel {
     /// So many other CPUs have started and will work with this one.
     pub fn work_with(&mut self, others: usize) {
         self.others = others;
+    }
+
+    /// The machine's own clock, if it has one.
+    pub fn clock(&self) -> Option<PmTimer> {
+        self.timer.clock()
     }
 
     /// CPUs that work together.

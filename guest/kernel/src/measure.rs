@@ -1,6 +1,7 @@
 //! Ticks, stage by stage, and the records made of them.
 
 pub mod clock;
+pub mod elapsed;
 pub mod events;
 pub mod flushes;
 pub mod longest;

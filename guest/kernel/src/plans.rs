@@ -7,6 +7,7 @@ mod compare;
 mod courses;
 mod disk_faults;
 mod evacuate;
+mod idle;
 mod last_resorts;
 mod pressure;
 mod probe;
@@ -70,6 +71,7 @@ fn carry_out(scene: &mut Scene, handoff: &Handoff) -> Result<(), Failure> {
         PlanName::SwapFull => swap_full::run(scene),
         PlanName::Torture => torture::run(scene),
         PlanName::Evacuate => evacuate::run(scene),
+        PlanName::Idle => idle::run(scene),
         PlanName::BadCalls => bad_calls::run(scene),
         PlanName::Attack => attack::run(scene, handoff),
         PlanName::StackOverflow => last_resorts::overflow_stack(),

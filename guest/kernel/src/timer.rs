@@ -16,6 +16,7 @@ const UNMEASURED_SLICE: u32 = 1_000_000;
 pub struct Timer {
     apic: LocalApic,
     slice: u32,
+    clock: Option<PmTimer>,
 }
 
 impl Timer {
@@ -27,7 +28,12 @@ impl Timer {
             );
             UNMEASURED_SLICE
         });
-        Self { apic, slice }
+        Self { apic, slice, clock: pm_timer }
+    }
+
+    /// What it was measured against, if there was anything.
+    pub const fn clock(self) -> Option<PmTimer> {
+        self.clock
     }
 
     /// A slice begins.

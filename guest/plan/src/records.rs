@@ -5,6 +5,7 @@ use serde::Serialize;
 
 pub mod counts;
 
+mod activity;
 mod attack;
 mod course;
 mod evacuation;
@@ -12,6 +13,7 @@ mod peer;
 mod property;
 mod row;
 
+pub use activity::{Activity, MOST_REASONS};
 pub use attack::{Attack, NO_RULES};
 pub use course::Course;
 pub use evacuation::Evacuation;
@@ -32,10 +34,6 @@ pub type Sentence = String<160>;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "read", derive(serde::Deserialize))]
 #[serde(tag = "record", rename_all = "snake_case")]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one record lives at a time, and there is no heap to put it in"
-)]
 pub enum Record {
     /// First: what the guest found below it.
     Machine(Machine),
@@ -49,6 +47,8 @@ pub enum Record {
     Evacuation(Evacuation),
     /// What a program met that followed a course.
     Course(Course),
+    /// What went by while the guest was idle, or busy.
+    Activity(Activity),
     /// What came of an attack under one method.
     Attack(Attack),
     /// What was asked for and cannot be had, and why.

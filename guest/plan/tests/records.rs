@@ -1,8 +1,8 @@
 //! What the guest writes is what the host reads.
 
 use loadphys_plan::records::{
-    Attack, Count, End, Evacuation, Events, LINE_BYTES, Machine, Peer, Property, Record, Row,
-    Skipped, Stages, Struck, Ticks, counts,
+    Activity, Attack, Count, End, Evacuation, Events, LINE_BYTES, MOST_REASONS, Machine, Peer,
+    Property, Record, Row, Skipped, Stages, Struck, Ticks, counts,
 };
 
 fn name<const N: usize>(text: &str) -> heapless::String<N> {
@@ -116,7 +116,21 @@ fn every_record_is_read_as_it_was_written() {
         stopped,
         by: name(&"b".repeat(160)),
     };
+    let activity = |exits| Activity {
+        path: name("vmx"),
+        activity: name("idle"),
+        method: name("space-switch-pcid"),
+        cpus: 64,
+        ticks: u64::MAX,
+        microseconds: u64::MAX,
+        interrupts: u64::MAX,
+        evicted: u64::MAX,
+        exits,
+        by_reason: (0..MOST_REASONS).map(|_| (u64::MAX, u64::MAX)).collect(),
+    };
     let records = [
+        Record::Activity(activity(None)),
+        Record::Activity(activity(Some(u64::MAX))),
         Record::Attack(attack(Some(true))),
         Record::Attack(attack(None)),
         Record::Machine(machine),

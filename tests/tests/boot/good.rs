@@ -18,6 +18,7 @@ use crate::conformance::{FAR_UP_ON_VMX, conforms, conforms_far_up, everything};
 use crate::counted::{count, exactly, nothing_lost};
 use crate::courses::{as_predicted, courses};
 use crate::evacuation::evacuate;
+use crate::idle::idle;
 use crate::programs::programs;
 use crate::torture::torture;
 
@@ -41,6 +42,7 @@ pub fn cases() -> Vec<Case> {
         comparison(Path::Bare, "4-cpus", several::<4>),
         comparison_on(MachineName::Bochs, Path::Bare, "4-cpus-bochs", several::<4>),
         Case::new("bare/pressure-4-cpus-bochs", pressure_on_several, Expected::good(pressure)),
+        idle(Path::Vmx),
         comparison(Path::Vmx, "typed", typed),
         comparison(Path::Vmx, "typed-preset", typed_preset),
         comparison(Path::Vmx, "typed-2-cpus", several_typed),

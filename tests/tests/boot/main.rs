@@ -16,6 +16,7 @@ mod evacuation;
 mod good;
 mod hostile;
 mod hostile_guest;
+mod idle;
 mod linux;
 mod programs;
 mod torture;

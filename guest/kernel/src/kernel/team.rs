@@ -13,6 +13,7 @@ use spin::Mutex;
 use x86_64::instructions::interrupts;
 
 use super::Kernel;
+use super::idle::Rest;
 use super::share_out::Round;
 use crate::cpu::CpuLocal;
 use crate::cpus;
@@ -24,6 +25,8 @@ use crate::panic::die;
 pub enum Task {
     /// Run programs until none can run any more.
     Run,
+    /// Halt, but for the timer, until it has been long enough.
+    Idle(Arc<Rest>),
     /// Evict pages until none of the round is left.
     Evict(Arc<Round>),
 }
@@ -72,6 +75,7 @@ impl Kernel {
     fn carry_out(&mut self, task: &Task) {
         match task {
             Task::Run => self.run_programs(),
+            Task::Idle(rest) => self.idle(rest),
             Task::Evict(round) => self.evict_share(round),
         }
     }

@@ -61,6 +61,8 @@ names! {
         Evacuate = "evacuate",
         /// Random work under all methods in turn, with faults, for so many rounds.
         Torture = "torture",
+        /// All CPUs halt but for the timer, then programs compute and are evicted: how often the stub is entered meanwhile.
+        Idle = "idle",
         /// Every call the stub must refuse.
         BadCalls = "bad-calls",
         /// Attacks on tables, under every method: what stops each, if anything does.
