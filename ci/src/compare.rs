@@ -1,5 +1,6 @@
 //! From a request to tables and files: which boots it takes, what they said, what it means.
 
+mod activity;
 mod attacks;
 mod boots;
 mod conformance;
@@ -17,9 +18,11 @@ mod request;
 mod stages;
 mod table;
 mod targets;
+mod under_stub;
 mod unmeasured;
 mod wrong;
 
+pub use activity::{activities_told, watch};
 pub use attacks::{attack, attacks_told};
 pub use boots::{Measured, measure, name};
 pub use conformance::conformance_told;

@@ -40,7 +40,7 @@ fn sized(path: &str, method: &str, (sharers, batch): (u32, u32), mean: f64) -> R
     let stages = json!({"total": ticks, "find": ticks, "edit": ticks, "flush": ticks, "write": ticks, "release": ticks});
     let events = json!({"vm_exits": 0.0, "vmfuncs": 0.0, "root_writes": 0.0, "invlpgs": 1.0, "ipis": 0.0,
         "entry_loads": 0.0, "entry_writes": 1.0});
-    let rules = if path == "vmx" { "tables" } else { "none" };
+    let rules = if path == "bare" { "none" } else { "tables" };
     let row = json!({"path": path, "method": method, "rules": rules, "sharers": sharers, "batch": batch, "cpus": 1, "spaces": 2,
         "swap": "ram", "pages": 64, "ticks": stages, "events": events, "vm_exits_per_batch_max": 0,
         "fault_in": {"mean": 1.0, "p99": 1.0}, "irq_off_max": 0, "verified": 136, "lost": 0});
@@ -429,4 +429,79 @@ fn plans_ask_each_path_for_what_it_is_known_for() {
         vmx.contains("methods=alias,hypercall,recursive") && vmx.contains("exit=isa-debug"),
         "{vmx}"
     );
+}
+
+#[test]
+fn a_method_is_held_against_itself_on_bare_metal() {
+    let methods = Asked::Named(list([MethodName::Recursive, MethodName::Alias]));
+    let of = |machine, wider| {
+        let bare =
+            vec![row("bare", "recursive", 1000.0), sized("bare", "recursive", (8, 32), 2000.0)];
+        let svm = vec![
+            row("svm", "recursive", 1001.0),
+            sized("svm", "recursive", (8, 32), wider),
+            row("svm", "alias", 1.0),
+        ];
+        let boot = |path, machine, rows: Vec<Row>| {
+            boot(path, machine, rows.into_iter().map(Record::Row).collect())
+        };
+        let boots = [boot(Path::Bare, MachineName::QemuTcg, bare), boot(Path::Svm, machine, svm)];
+        gather(methods.clone(), &boots)
+    };
+    // The row that differs most counts; too little is as wrong as too much.
+    for (wider, percent, met) in [(2010.0, 0.5, true), (1970.0, -1.5, false), (2030.0, 1.5, false)]
+    {
+        let document = of(MachineName::QemuTcg, wider);
+        let told = compare::targets_told(&document.targets).to_string();
+        let found = document.targets.iter().filter(|it| it.path == "svm" && it.limit == 1.0);
+        let found: Vec<_> = found.collect();
+        let [target] = &found[..] else { panic!("{told}") };
+        assert!((target.measured - percent).abs() < 1e-9, "{}", target.measured);
+        assert_eq!(target.met, met);
+        assert!(told.contains(&format!("{percent:.2}")), "{told}");
+    }
+    let document = of(MachineName::Bochs, 2000.0);
+    let told = compare::unmeasured_told(&document.unmeasured).join("\n");
+    let wanted = "under the stub, percent: there is no row of bare beside it \
+                  (--path bare,svm --machine bochs measures it): recursive on svm (bochs)";
+    assert!(told.contains(wanted), "{told}");
+}
+
+/// A boot in which exits were counted.
+fn watched(exits: [Value; 2]) -> Measured {
+    let activity = |(activity, exits): (&str, Value)| {
+        record(
+            json!({"record": "activity", "path": "vmx", "activity": activity, "method": "recursive", "cpus": 2, "ticks": 9,
+            "microseconds": 62_500, "interrupts": 3, "evicted": 4, "by_reason": [[18, 5]], "exits": exits}),
+        )
+    };
+    let records = ["idle", "busy"].into_iter().zip(exits).map(activity).collect();
+    vmx(records)
+}
+
+#[test]
+fn exits_are_told_by_the_second_of_the_machine() {
+    let mut document = usual(good_rows());
+    let told = compare::unmeasured_told(&document.unmeasured).join("\n");
+    assert!(
+        told.contains("idle, exits a second: exits were not counted (--exits counts them)"),
+        "{told}"
+    );
+    document.add_activities(&[watched([json!(0), json!(5)])]);
+    assert_eq!(document.wrong, [""; 0]);
+    let exits: Vec<_> = document.targets.iter().filter(|it| it.limit == 0.0).collect();
+    let exits: Vec<_> = exits.iter().map(|it| (it.measured, it.met)).collect();
+    assert_eq!(exits, [(0.0, true), (80.0, false)]);
+    let told = compare::activities_told(&document.activities).join("\n");
+    let wanted = "busy guest on vmx (bochs, 2 CPU(s)): 5 exits (5 of reason 18) in 62.5 ms of the machine's own clock and 9 ticks, 80 a second";
+    assert!(told.contains(wanted), "{told}");
+    let told = compare::unmeasured_told(&document.unmeasured).join("\n");
+    assert!(!told.contains("exits a second"), "{told}");
+}
+
+#[test]
+fn a_boot_that_did_not_count_exits_is_named() {
+    let mut document = usual(good_rows());
+    document.add_activities(&[watched([json!(0), Value::Null])]);
+    assert_eq!(document.wrong, ["idle and busy, vmx on bochs: exits of a guest were not counted"]);
 }

@@ -97,6 +97,12 @@ pub struct Arguments {
     /// cell of the matrix says what was seen.
     #[arg(long)]
     attacks: bool,
+    /// Count exits to the stub of an idle and of a busy guest, in boots of their own; --methods all does it by itself
+    ///
+    /// Idle: all CPUs halt but for the timer. Busy: programs compute, take turns, and are evicted by recursive, which makes no calls. A second
+    /// is one of the machine's own clock, the power-management timer; an emulator's second is not the host's.
+    #[arg(long)]
+    exits: bool,
     /// Where patterns and the order of victims begin
     #[arg(long, value_name = "N", default_value = "1")]
     seed: String,
@@ -143,9 +149,11 @@ impl Arguments {
         let mut document = compare::gather_with(&request, &boots, peer.as_ref(), hash);
         let attacked = self.attacked(&request, &jobs)?;
         document.add_attacks(&attacked);
+        let watched = self.watched(&request, &jobs)?;
+        document.add_activities(&watched);
         show(&document);
         write(&document, &out)?;
-        conclude(&document, &[boots, attacked].concat(), peer.as_ref())
+        conclude(&document, &[boots, attacked, watched].concat(), peer.as_ref())
     }
 
     fn request(&self) -> Result<Request> {
@@ -172,6 +180,14 @@ impl Arguments {
     fn attacked(&self, request: &Request, jobs: &[(Path, Job)]) -> Result<Vec<Measured>> {
         match self.attacks || request.methods == Asked::All {
             true => compare::attack(jobs),
+            false => Ok(Vec::new()),
+        }
+    }
+
+    /// The boots in which exits are counted, if that was asked for.
+    fn watched(&self, request: &Request, jobs: &[(Path, Job)]) -> Result<Vec<Measured>> {
+        match self.exits || request.methods == Asked::All {
+            true => compare::watch(jobs),
             false => Ok(Vec::new()),
         }
     }
@@ -300,6 +316,7 @@ fn show(document: &Document) {
     if !document.targets.is_empty() {
         println!("{}", compare::targets_told(&document.targets));
     }
+    compare::activities_told(&document.activities).iter().for_each(|line| println!("{line}"));
     compare::unmeasured_told(&document.unmeasured).iter().for_each(|line| println!("{line}"));
     println!("{}", compare::properties(&document.properties));
     compare::conformance_told(document).iter().for_each(|line| println!("{line}"));

@@ -16,6 +16,7 @@ use super::document::{Document, SkippedRow};
 use crate::machines::MachineName;
 
 pub use boots::attack;
+pub(super) use boots::with_plan;
 pub(super) use matrix::Matrix;
 pub use told::attacks_told;
 pub(super) use told::{KEY, TITLE, headings};

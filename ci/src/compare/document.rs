@@ -5,6 +5,7 @@ use loadphys_plan::records::{NO_RULES, Property, Row, Skipped};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::activity::MeasuredActivity;
 use super::attacks::MeasuredAttack;
 use super::flips::Flip;
 use super::peers::PeerRow;
@@ -51,6 +52,8 @@ pub struct Document {
     pub properties: Vec<MeasuredProperty>,
     /// What came of attacks on tables, if methods were attacked.
     pub attacks: Vec<MeasuredAttack>,
+    /// How often the stub was entered while the guest called nobody, if that was counted.
+    pub activities: Vec<MeasuredActivity>,
     /// What was asked for and could not be had.
     pub skipped: Vec<SkippedRow>,
     /// What was found wrong; empty after a good run.
@@ -152,7 +155,8 @@ impl MeasuredProperty {
     }
 }
 
-fn place(path: &str, rules: &str) -> String {
+/// A path, with the rules if they are not the usual ones.
+pub(super) fn place(path: &str, rules: &str) -> String {
     let usual = rules == NO_RULES || rules == Rules::Tables.name();
     if usual { path.to_owned() } else { format!("{path} {rules}") }
 }

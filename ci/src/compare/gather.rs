@@ -49,6 +49,7 @@ pub fn gather(request: &Request, boots: &[Measured], sha256: String) -> Document
         flips: Vec::new(),
         properties: Vec::new(),
         attacks: Vec::new(),
+        activities: Vec::new(),
         skipped: Vec::new(),
         wrong: Vec::new(),
     };

@@ -2,6 +2,7 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use super::activity::activities_told;
 use super::attacks::{KEY, Matrix, TITLE, headings as attack_headings};
 use super::conformance::conformance_told;
 use super::document::Document;
@@ -94,12 +95,16 @@ fn targets(document: &Document) -> Markup {
     html! {
         h2 { "Targets" }
         @if !document.targets.is_empty() {
-            p { "Instructions per page, mean, with batches of 32." }
+            p {
+                "Instructions per page, mean, with batches of 32, where a line does not say otherwise. Under the stub: the row of the method "
+                "that differs most from bare metal on the same machine."
+            }
             table {
                 tr { @for heading in targets::HEADINGS { th { (heading) } } }
                 @for target in &document.targets { tr { @for text in target_cells(target) { td { (text) } } } }
             }
         }
+        @for line in activities_told(&document.activities) { p { (line) "." } }
         @for line in unmeasured_told(&document.unmeasured) { p { (line) "." } }
     }
 }

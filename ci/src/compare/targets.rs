@@ -5,9 +5,10 @@ use loadphys_plan::command_line::MethodName;
 use loadphys_plan::records::Peer as PeerRecord;
 use serde::Serialize;
 
-use super::document::{Document, MeasuredRow};
+use super::activity::MeasuredActivity;
+use super::document::{Document, MeasuredRow, place};
 use super::peers::same_ticks;
-use super::{over_alias, table};
+use super::{over_alias, table, under_stub};
 use crate::machines::MachineName;
 
 /// Methods for which the targets are.
@@ -28,19 +29,27 @@ pub enum What {
     FaultIn,
     /// What a batch costs more through the gate than through the alias that is always there, with the fewest sharers.
     GateOverAlias,
+    /// What any page costs more under the stub than on bare metal, by the same method, in percent.
+    UnderStub,
+    /// Exits in a second while all CPUs halt but for the timer.
+    IdleExits,
+    /// The same while programs compute and are evicted by a method that makes no calls.
+    BusyExits,
 }
 
 impl What {
     /// Those that the rows of one method show.
     pub(super) const ALL: [Self; 3] = [Self::Evict, Self::FurtherSharer, Self::FaultIn];
 
-    /// Instructions per page, at most; per batch for [`What::GateOverAlias`].
+    /// In instructions per page, at most, unless the member says otherwise.
     const fn limit(self) -> f64 {
         match self {
             Self::Evict => 900.0,
             Self::FurtherSharer => 60.0,
             Self::FaultIn => 1300.0,
             Self::GateOverAlias => 20.0,
+            Self::UnderStub => 1.0,
+            Self::IdleExits | Self::BusyExits => 0.0,
         }
     }
 
@@ -50,7 +59,16 @@ impl What {
             Self::FurtherSharer => "each further sharer",
             Self::FaultIn => "fault in",
             Self::GateOverAlias => "over alias, a batch",
+            Self::UnderStub => "under the stub, percent",
+            Self::IdleExits => "idle, exits a second",
+            Self::BusyExits => "busy, exits a second",
         }
+    }
+
+    /// Whether a figure is within the limit: under the stub nothing may be much cheaper either, since that would be other work.
+    fn is_met(self, measured: f64) -> bool {
+        let size = if self == Self::UnderStub { measured.abs() } else { measured };
+        size <= self.limit()
     }
 
     /// The figure that rows of one method, or of a peer, show.
@@ -64,6 +82,8 @@ impl What {
             Self::Evict if fewest.sharers == 1 => Ok(fewest.evict),
             Self::Evict => Err("no row has 1 sharer (--sharers 1 measures it)"),
             Self::GateOverAlias => Err("it takes rows of two methods"),
+            Self::UnderStub => Err("it takes rows of two paths"),
+            Self::IdleExits | Self::BusyExits => Err("no row shows it"),
             Self::FaultIn => Ok(fewest.fault_in),
             Self::FurtherSharer if most.sharers == fewest.sharers => {
                 Err("all rows have the same number of sharers (--sharers 1,8 measures it)")
@@ -106,9 +126,9 @@ pub struct Target {
     pub path: String,
     /// The method.
     pub method: String,
-    /// Instructions per page, at most.
+    /// What it may be at most, in the unit of [`What`].
     pub limit: f64,
-    /// Instructions per page, mean.
+    /// What it is: a mean, or the worst of several.
     pub measured: f64,
     /// Whether that is within the limit.
     pub met: bool,
@@ -140,7 +160,12 @@ pub fn targets(document: &Document) -> Vec<Target> {
         let measured = pair.measured()?;
         Some(target(document, What::GateOverAlias, pair.gate, measured))
     });
-    What::ALL.into_iter().flat_map(of).chain(over_alias).collect()
+    let under_stub = under_stub::all(document).into_iter().filter_map(|it| {
+        let percent = it.percent?;
+        Some(target(document, What::UnderStub, it.row, percent))
+    });
+    let rows = What::ALL.into_iter().flat_map(of).chain(over_alias).chain(under_stub);
+    rows.chain(document.activities.iter().map(of_activity)).collect()
 }
 
 /// Those for which the targets are.
@@ -177,7 +202,8 @@ pub(super) fn has_batch(row: &MeasuredRow) -> bool {
     row.row.batch == BATCH && counts_instructions(row)
 }
 
-fn counts_instructions(row: &MeasuredRow) -> bool {
+/// Whether its ticks are instructions.
+pub(super) fn counts_instructions(row: &MeasuredRow) -> bool {
     let instructions = |it: &MachineName| it.name() == row.machine && it.tick() == "instruction";
     MachineName::ALL.iter().any(instructions)
 }
@@ -198,9 +224,25 @@ fn target(document: &Document, what: What, line: &MeasuredRow, measured: f64) ->
         method: line.row.method.to_string(),
         limit: what.limit(),
         measured,
-        met: measured <= what.limit(),
+        met: what.is_met(measured),
         linux,
         ratio_to_linux: linux.map(|linux| measured / linux),
+    }
+}
+
+fn of_activity(it: &MeasuredActivity) -> Target {
+    let idle = it.activity.activity == "idle";
+    let what = if idle { What::IdleExits } else { What::BusyExits };
+    Target {
+        what,
+        machine: it.machine,
+        path: place(&it.activity.path, it.rules),
+        method: if idle { "-".into() } else { it.activity.method.to_string() },
+        limit: what.limit(),
+        measured: it.exits_per_second,
+        met: what.is_met(it.exits_per_second),
+        linux: None,
+        ratio_to_linux: None,
     }
 }
 
@@ -225,7 +267,8 @@ pub fn targets_told(targets: &[Target]) -> Table {
 
 /// A line of the table.
 pub(super) fn cells(target: &Target) -> [String; 9] {
-    let whole = |figure: f64| format!("{figure:.0}");
+    let places = if target.what == What::UnderStub { 2 } else { 0 };
+    let whole = |figure: f64| format!("{figure:.places$}");
     [
         target.what.told().into(),
         target.machine.into(),

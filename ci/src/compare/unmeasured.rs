@@ -3,8 +3,9 @@
 use serde::Serialize;
 
 use super::document::{Document, MeasuredRow};
-use super::over_alias;
 use super::targets::{What, lines, why_no_line};
+use super::{over_alias, under_stub};
+use crate::machines::Path;
 
 /// A target that was not measured everywhere.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -23,21 +24,30 @@ pub fn unmeasured(document: &Document) -> Vec<Unmeasured> {
     if lines.is_empty() {
         let reason = why_no_line(document);
         let none = |what| Unmeasured { what, reason: reason.clone(), rows: Vec::new() };
-        return What::ALL.map(none).into_iter().chain(without_alias(document)).collect();
+        return What::ALL.map(none).into_iter().chain(of_the_stub(document)).collect();
     }
     let mut all: Vec<Unmeasured> = Vec::new();
     for what in What::ALL {
         for line in &lines {
             let Err(reason) = what.of(&line.points) else { continue };
-            let row = place(line.first);
-            match all.iter_mut().find(|it| (it.what, it.reason.as_str()) == (what, reason)) {
-                Some(known) => known.rows.push(row),
-                None => all.push(Unmeasured { what, reason: reason.into(), rows: vec![row] }),
-            }
+            note(&mut all, what, reason, line.first);
         }
     }
-    all.extend(without_alias(document));
+    all.extend(of_the_stub(document));
     all
+}
+
+/// One line more for what is not measured for the same reason.
+fn note(all: &mut Vec<Unmeasured>, what: What, reason: &str, row: &MeasuredRow) {
+    let row = place(row);
+    match all.iter_mut().find(|it| (it.what, it.reason.as_str()) == (what, reason)) {
+        Some(known) => known.rows.push(row),
+        None => all.push(Unmeasured { what, reason: reason.into(), rows: vec![row] }),
+    }
+}
+
+fn of_the_stub(document: &Document) -> impl Iterator<Item = Unmeasured> {
+    without_alias(document).into_iter().chain(without_bare(document)).chain(uncounted(document))
 }
 
 /// The gate is measured against the alias.
@@ -47,6 +57,30 @@ fn without_alias(document: &Document) -> Option<Unmeasured> {
     let rows: Vec<_> = alone.map(|pair| place(pair.gate)).collect();
     let reason = "there is no row of alias beside it (--methods alias,gate measures it)".into();
     (!rows.is_empty()).then_some(Unmeasured { what: What::GateOverAlias, reason, rows })
+}
+
+/// Rows under the stub are measured against those of bare metal on the same machine, where instructions are counted.
+fn without_bare(document: &Document) -> Vec<Unmeasured> {
+    let mut all = Vec::new();
+    for alone in under_stub::all(document).iter().filter(|it| it.percent.is_none()) {
+        let (path, machine) = (&alone.row.row.path, alone.row.machine);
+        let reason = format!(
+            "there is no row of bare beside it (--path bare,{path} --machine {machine} measures it)"
+        );
+        note(&mut all, What::UnderStub, &reason, alone.row);
+    }
+    all
+}
+
+/// Exits of a guest that calls nobody are counted in boots of their own.
+fn uncounted(document: &Document) -> Vec<Unmeasured> {
+    let stub = document.rows.iter().any(|it| it.row.path != Path::Bare.name());
+    if !document.activities.is_empty() || !stub {
+        return Vec::new();
+    }
+    let reason = "exits were not counted (--exits counts them)";
+    let what = [What::IdleExits, What::BusyExits];
+    what.map(|what| Unmeasured { what, reason: reason.into(), rows: Vec::new() }).into()
 }
 
 fn place(row: &MeasuredRow) -> String {

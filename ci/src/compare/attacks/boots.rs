@@ -21,15 +21,21 @@ pub fn attack(jobs: &[(Path, Job)]) -> Result<Vec<Measured>> {
 
 /// The same methods on the same machine, with one CPU and no disk.
 fn attacking(job: &Job) -> Job {
-    let plan: Plan = job.line.parse().expect("a job has a plan's line");
-    let Plan { methods, seed, exit, rules, .. } = plan;
-    let plan = PlanName::Attack;
-    let line =
-        Plan { plan, methods, seed, exit, rules, pages: PAGES, ..Plan::default() }.to_string();
+    let plan = |asked: Plan| Plan { plan: PlanName::Attack, pages: PAGES, cpus: 1, ..asked };
+    let job = with_plan(job, plan);
+    Job { name: format!("attacks, {}", job.name), ..job }
+}
+
+/// The same boot for something else, with a RAM disk: a plan that is made of one with the same seed, rules and end, and as many CPUs, as
+/// those that were asked for.
+pub(in crate::compare) fn with_plan(job: &Job, plan: impl FnOnce(Plan) -> Plan) -> Job {
+    let asked: Plan = job.line.parse().expect("a job has a plan's line");
+    let Plan { methods, seed, exit, rules, cpus, .. } = asked;
+    let plan = plan(Plan { methods, seed, exit, rules, cpus, ..Plan::default() });
+    let (line, cpus) = (plan.to_string(), plan.cpus);
     let with_line = |module: &Module| Module { line: line.clone(), ..module.clone() };
     let module = job.module.as_ref().map(with_line);
-    let name = format!("attacks, {}", job.name);
-    Job { name, line, module, disks: Vec::new(), cpus: 1, ..job.clone() }
+    Job { line, module, cpus, disks: Vec::new(), ..job.clone() }
 }
 
 fn one(path: Path, job: &Job) -> Result<Measured> {
