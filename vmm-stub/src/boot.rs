@@ -22,6 +22,7 @@ use crate::cpu::Cpu;
 use crate::descriptors::Descriptors;
 use crate::ending::{self, fatal};
 use crate::image::STACK;
+use crate::local_apic::LocalApic;
 use crate::say::{self, say};
 use crate::svm::vcpu::Svm;
 use crate::vmx::vcpu::Vmx;
@@ -104,9 +105,18 @@ fn wanted<B: BackEnd>(
         format: B::FORMAT,
         frames: B::SHARED_FRAMES + B::CPU_FRAMES * cpus,
         cpu_bytes: size_of::<Cpu<B>>(),
+        apic_page: apic_page::<B>(cpus),
         gib_pages,
         views: views && !typed,
         typed,
         cpus,
     })
+}
+
+/// The page of the local APIC's registers, if it has to be guarded.
+fn apic_page<B: BackEnd>(cpus: usize) -> Option<u64> {
+    match LocalApic::of_this_cpu() {
+        Some(LocalApic::Memory(page)) if B::GUARDS_APIC && cpus > 1 => Some(page),
+        _ => None,
+    }
 }

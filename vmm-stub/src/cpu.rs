@@ -11,8 +11,10 @@ use crate::counts::Counts;
 use crate::cpuid::Bit;
 use crate::descriptors::Descriptors;
 use crate::nested::alias::Alias;
+use crate::order::Order;
 use crate::rules::Rules;
 use crate::stale::Team;
+use crate::tree::Tree;
 use crate::views::Views;
 
 /// What does not depend on the CPU.
@@ -28,14 +30,18 @@ pub struct Shared {
     pub team: Team<'static>,
     /// The numbers of the team's local APICs.
     pub apics: &'static [AtomicU32],
+    /// The page of the local APIC's registers, if the guest may not store there ([`crate::apic_page`]).
+    pub apic_page: Option<u64>,
+    /// What the guest's CPUs want of each other.
+    pub orders: &'static [Order],
     /// What each CPU of the team has counted.
     pub counts: &'static [Counts],
     /// What discovery says.
     pub features: Features,
     /// CPUID bits of what the CPU has and the guest cannot be given.
     pub hidden: Vec<Bit, 4>,
-    /// The root of the nested tables of the guest's usual view.
-    pub root: u64,
+    /// The nested tables of the guest's usual view.
+    pub usual: Tree<'static>,
     /// The views besides, if there are any.
     pub views: Option<Views<'static>>,
     /// XCR0 bits that the CPU supports.

@@ -5,6 +5,7 @@ use core::arch::naked_asm;
 use x86_64::registers::control::Cr2;
 
 use crate::ending::fatal;
+use crate::svm::start_up;
 use crate::vmx::enter;
 
 /// Vectors of exceptions.
@@ -88,7 +89,7 @@ extern "C" fn entry<const VECTOR: u64, const PUSHED: bool>() -> ! {
 }
 
 /// Counts one more, where GS points (see [`crate::descriptors`]). If the guest was about to be entered and the count was looked at already, goes back to where it
-/// is looked at; between the two places nothing is done that cannot be done twice.
+/// is looked at; between the two places nothing is done that cannot be done twice. The same where a CPU waits for one.
 #[unsafe(naked)]
 extern "C" fn nmi() -> ! {
     naked_asm!(
@@ -98,11 +99,20 @@ extern "C" fn nmi() -> ! {
         "mov rax, [rsp + 16]",
         "lea rdx, [rip + {look}]",
         "cmp rax, rdx",
-        "jb 2f",
+        "jb 3f",
         "lea rdx, [rip + {entered}]",
         "cmp rax, rdx",
-        "jae 2f",
+        "jae 3f",
         "lea rdx, [rip + {look}]",
+        "mov [rsp + 16], rdx",
+        "jmp 2f",
+        "3:",
+        "lea rdx, [rip + {waited}]",
+        "cmp rax, rdx",
+        "jae 2f",
+        "lea rdx, [rip + {wait}]",
+        "cmp rax, rdx",
+        "jb 2f",
         "mov [rsp + 16], rdx",
         "2:",
         "pop rdx",
@@ -110,6 +120,8 @@ extern "C" fn nmi() -> ! {
         "iretq",
         look = sym enter::stub_look_for_nmi,
         entered = sym enter::stub_entered,
+        wait = sym start_up::svm_look_for_nmi,
+        waited = sym start_up::svm_waited,
     )
 }
 

@@ -12,8 +12,8 @@
 //! 2. The stub takes one range: its image and, behind it, a pool for all whose size depends on the machine. It
 //!    switches to tables of its own, builds the nested tables ([`nested`]), loads the guest, moves further modules
 //!    out of the way, and writes a start info in which its range is reserved ([`guest`]).
-//! 3. It switches VT-x or SVM on, starts the CPUs that ACPI lists, each of which waits in the guest for the guest's SIPI
-//!    (`vmx::start_up`; under SVM the guest has one CPU so far), and enters the guest at its PVH entry. From then on it runs only at exits, which are those that
+//! 3. It switches VT-x or SVM on, starts the CPUs that ACPI lists, each of which waits for the guest's SIPI in the guest
+//!    (`vmx::start_up`) or in the stub (`svm::start_up`), and enters the guest at its PVH entry. From then on it runs only at exits, which are those that
 //!    are unavoidable, and the guest's calls.
 //!
 //! # What the guest cannot do
@@ -32,7 +32,7 @@
 //! # What it still can do
 //! - Devices write to memory as their drivers tell them, the stub's included: no IOMMU is set up.
 //! - A CPU that ACPI does not list, or that did not answer the stub, is not under the stub; should the guest make it run,
-//!   then outside of VT-x.
+//!   then outside of the stub. Under SVM a device that sends an INIT by an interrupt message resets a CPU out of it.
 //! - With several CPUs the stub interrupts them by NMIs when a table is released ([`stale`]). An NMI of the guest's that
 //!   reaches a CPU in the same moment becomes one with the stub's, and is lost.
 //! - Under VT-x memory types are those of the MTRRs when the stub started; a guest that changes MTRRs later changes nothing.
@@ -50,23 +50,29 @@ pub mod cpuid;
 pub mod event;
 pub mod exit_slots;
 pub mod guest;
+pub mod guest_walk;
+pub mod icr;
 pub mod madt;
 pub mod misc_enable;
 pub mod mtrr;
 pub mod needs;
 pub mod nested;
+pub mod order;
 pub mod paging;
 pub mod pci;
 pub mod places;
 pub mod reset;
 pub mod rules;
 pub mod stale;
+pub mod store;
 pub mod svm;
 pub mod tree;
 pub mod views;
 pub mod vmx;
 pub mod xcr0;
 
+#[cfg(target_os = "none")]
+mod apic_page;
 #[cfg(target_os = "none")]
 pub mod boot;
 #[cfg(target_os = "none")]

@@ -17,6 +17,9 @@ const COMMAND: u64 = 0x300;
 const COMMAND_HIGH: u64 = 0x310;
 const TIMER_INITIAL: u64 = 0x380;
 
+/// The interrupt-command register in x2APIC mode.
+pub const COMMAND_MSR: u32 = 0x800 + (COMMAND >> 4) as u32;
+
 /// Interrupt-command register (section 12.6.1): delivery modes, with the level that all but INIT want asserted.
 const NMI: u32 = 0b100 << 8 | ASSERT;
 const INIT: u32 = 0b101 << 8 | ASSERT;
@@ -52,8 +55,8 @@ impl LocalApic {
     /// The number of this CPU.
     pub fn id(self) -> u32 {
         match self {
-            Self::Memory(base) => read(base + ID) >> 24,
-            Self::Registers => msr(0x800 + (ID >> 4) as u32) as u32,
+            Self::Memory(_) => self.read(ID) >> 24,
+            Self::Registers => self.read(ID),
         }
     }
 
@@ -86,7 +89,30 @@ impl LocalApic {
         }
     }
 
-    fn write(self, register: u64, value: u32) {
+    /// To whom the guest's next command goes, where it is not part of it.
+    pub fn command_target(self) -> u32 {
+        self.read(COMMAND_HIGH) >> 24
+    }
+
+    /// Sends a command of the guest's.
+    pub fn send_as_it_is(self, command: u32, to: u32) {
+        match self {
+            // Who it is for is where the guest has put it.
+            Self::Memory(_) => self.write(COMMAND, command),
+            Self::Registers => self.send(to, command),
+        }
+    }
+
+    /// Reads a register.
+    pub fn read(self, register: u64) -> u32 {
+        match self {
+            Self::Memory(base) => read(base + register),
+            Self::Registers => msr(0x800 + (register >> 4) as u32) as u32,
+        }
+    }
+
+    /// Writes a register.
+    pub fn write(self, register: u64, value: u32) {
         match self {
             Self::Memory(base) => write(base + register, value),
             // SAFETY: the APIC is in x2APIC mode, so the MSR exists.

@@ -26,6 +26,21 @@ pub struct Registers {
 }
 
 impl Registers {
+    /// Gives the register with this number a value; RSP keeps its own.
+    pub const fn set_numbered(&mut self, number: u64, value: u64) {
+        match number {
+            0 => self.rax = value,
+            1 => self.rcx = value,
+            2 => self.rdx = value,
+            3 => self.rbx = value,
+            5 => self.rbp = value,
+            6 => self.rsi = value,
+            7 => self.rdi = value,
+            8..=15 => self.r8_to_r15[number as usize - 8] = value,
+            _ => {}
+        }
+    }
+
     /// The register with this number; `None` for RSP.
     pub const fn numbered(&self, number: u64) -> Option<u64> {
         Some(match number {

@@ -117,6 +117,13 @@ impl<'a> Team<'a> {
         self.wait(me, generation, machine);
     }
 
+    /// Has another CPU leave the guest and look what is wanted of it.
+    pub fn summon(&self, cpu: usize, machine: &mut impl Machine) {
+        if !self.members[cpu].asked.swap(true, Ordering::SeqCst) {
+            machine.kick(cpu);
+        }
+    }
+
     /// Begins a generation.
     pub fn raise(&self) -> u64 {
         self.generation.fetch_add(1, Ordering::SeqCst) + 1

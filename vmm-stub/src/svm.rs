@@ -4,6 +4,7 @@
 pub mod code;
 pub mod efer;
 pub mod msrs;
+pub mod nmi;
 pub mod offer;
 pub mod vmcb;
 
@@ -12,11 +13,17 @@ pub(crate) mod boot;
 #[cfg(target_os = "none")]
 pub(crate) mod enter;
 #[cfg(target_os = "none")]
+pub(crate) mod events;
+#[cfg(target_os = "none")]
 pub(crate) mod exits;
 #[cfg(target_os = "none")]
 pub(crate) mod fault;
 #[cfg(target_os = "none")]
 pub(crate) mod guest_state;
+#[cfg(target_os = "none")]
+pub(crate) mod start_up;
+#[cfg(target_os = "none")]
+pub(crate) mod step;
 #[cfg(target_os = "none")]
 pub(crate) mod support;
 #[cfg(target_os = "none")]

@@ -31,6 +31,8 @@ pub trait BackEnd: Vcpu {
     const NAME: &'static str;
     /// How nested tables are written down.
     const FORMAT: Format;
+    /// Whether the stub has to see what the guest sends by its local APICs ([`crate::apic_page`]), where it has several CPUs.
+    const GUARDS_APIC: bool;
     /// Frames that it takes for each CPU, and for all together.
     const CPU_FRAMES: usize;
     const SHARED_FRAMES: usize;

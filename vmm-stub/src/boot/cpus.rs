@@ -26,6 +26,7 @@ use crate::flush::Caches;
 use crate::local_apic::LocalApic;
 use crate::machine::Machine;
 use crate::madt::MOST_CPUS;
+use crate::order::Order;
 use crate::pool::Pool;
 use crate::registers::Registers;
 use crate::rules::Rules;
@@ -37,6 +38,7 @@ static SHARED: Once<Shared> = Once::new();
 
 /// What [`Shared`] refers to, for as many CPUs as there can be.
 static MEMBERS: [Member; MOST_CPUS] = [const { Member::idle() }; MOST_CPUS];
+static ORDERS: [Order; MOST_CPUS] = [const { Order::waiting() }; MOST_CPUS];
 static APICS: [AtomicU32; MOST_CPUS] = [const { AtomicU32::new(0) }; MOST_CPUS];
 
 /// What the boot has found and set up.
@@ -72,6 +74,7 @@ pub fn run<B: BackEnd>(
     B::switch_on(&mut own.parts, &common.back_end)?;
     let cpu = own.into_cpu(0, descriptors, &common)?;
     cpu.vcpu.begin(guest.entry);
+    shared.orders[0].run();
     shared.team.begin(0, &mut Caches::of(cpu));
     let cpus = others::start(&mut boot.firmware, memory, guest, &common)?;
     tell::<B>(memory, shared, guest, cpus);
@@ -144,6 +147,8 @@ fn shared(
         alias: memory.alias.as_ref().map(|(alias, _)| Mutex::new(*alias)),
         team: Team::new(&MEMBERS[..cpus]),
         apics: &APICS[..cpus],
+        apic_page: memory.apic_page,
+        orders: &ORDERS[..cpus],
         counts,
         features: Features {
             version: ABI_VERSION,
@@ -155,7 +160,7 @@ fn shared(
         },
         rules,
         hidden,
-        root: memory.usual.root(),
+        usual: memory.usual,
         views: memory.views.take(),
         xcr0: if machine.xsave { xcr0 } else { 0 },
     }

@@ -65,6 +65,8 @@ pub struct Memory {
     pub frames: Frames,
     /// The alias and its place.
     pub alias: Option<(Alias<'static>, Window)>,
+    /// The page of the local APIC's registers, if the guest may only read it.
+    pub apic_page: Option<u64>,
     /// The nested tables of the usual view.
     pub usual: Tree<'static>,
     /// The views besides, if there are any.
@@ -87,6 +89,8 @@ pub struct Wanted {
     pub frames: usize,
     /// Bytes of a CPU's own state.
     pub cpu_bytes: usize,
+    /// The page of the local APIC's registers, if the guest may only read it.
+    pub apic_page: Option<u64>,
     /// They may hold 1 GiB pages.
     pub gib_pages: bool,
     /// There are to be views besides the usual one.
@@ -115,6 +119,7 @@ pub fn set_up(
         end: layout::end(machine.width, gib_pages, top),
         largest: if gib_pages { 3 } else { 2 },
         fine: fine(&file.place(), top, wanted),
+        guarded: guarded(wanted),
         rights: ALL_RIGHTS,
         alias: devices::window(&handoff.memory, machine.width, top),
         mtrrs: &mtrrs,
@@ -153,6 +158,11 @@ const fn fine(place: &Range<u64>, top: u64, wanted: Wanted) -> Range<u64> {
     place.start..if place.end < end { place.end } else { end }
 }
 
+/// What the guest may only read.
+fn guarded(wanted: Wanted) -> Range<u64> {
+    wanted.apic_page.map_or(0..0, |page| page..page + FRAME_BYTES)
+}
+
 /// What came first from the pool.
 struct Taken {
     pool: Pool,
@@ -169,12 +179,13 @@ fn fill(taken: Taken, mut nested: Layout<'_>, needs: Needs) -> Result<Memory, Pr
     let usual = build(&mut pool, &nested)?;
     let window = nested.alias.clone();
     let stub = nested.stub.clone();
+    let apic_page = (!nested.guarded.is_empty()).then_some(nested.guarded.start);
     let views = match needs.views {
         Some(_) => Some(build_views(&mut pool, usual, nested, needs)?),
         None => None,
     };
     let alias = alias.zip(window);
-    Ok(Memory { stub, pool, root, stacks, frames, alias, usual, views })
+    Ok(Memory { stub, pool, root, stacks, frames, alias, apic_page, usual, views })
 }
 
 fn take_frames(pool: &mut Pool, needs: Needs) -> Result<Frames, Problem> {

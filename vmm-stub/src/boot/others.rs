@@ -152,6 +152,8 @@ fn wait(writes: u32, mut come: impl FnMut() -> bool) -> bool {
     (0..writes).any(|_| {
         // SAFETY: the port shows numbers on a board, if there is one.
         unsafe { Port::<u8>::new(DIAGNOSTICS).write(0) };
+        // An emulator that runs its CPUs in turn goes on to the next one.
+        spin_loop();
         come()
     })
 }

@@ -40,6 +40,8 @@ pub struct Layout<'a> {
     pub largest: u8,
     /// What is mapped by the smallest pages, so that rights can be those of single frames.
     pub fine: Range<u64>,
+    /// What may only be read.
+    pub guarded: Range<u64>,
     /// What the guest may do with what is mapped 1:1.
     pub rights: u64,
     /// The alias, if there is one.
@@ -71,11 +73,14 @@ impl Shape for Layout<'_> {
         if page.start >= self.end || within(page, &self.stub) {
             return Slot::Nothing;
         }
-        let cut = overlap(page, &self.stub) || level > 1 && overlap(page, &self.fine);
+        let small = [&self.fine, &self.guarded];
+        let cut =
+            overlap(page, &self.stub) || level > 1 && small.iter().any(|it| overlap(page, it));
+        let rights = if overlap(page, &self.guarded) { READ } else { self.rights };
         if level > self.largest || page.end > self.end || cut {
             return Slot::Table;
         }
-        let entry = |kind| Slot::Entry(self.format.page(page.start, level, kind, self.rights));
+        let entry = |kind| Slot::Entry(self.format.page(page.start, level, kind, rights));
         self.format.kind(self.mtrrs, page).map_or(Slot::Table, entry)
     }
 

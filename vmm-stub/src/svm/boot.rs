@@ -8,17 +8,18 @@ use spin::Once;
 
 use crate::boot::back_end::{Abilities, BackEnd};
 use crate::boot::problem::Problem;
-use crate::cpu::Shared;
+use crate::cpu::{Life, Shared};
 use crate::descriptors::Descriptors;
 use crate::machine::{Machine, msr};
 use crate::nested::format::Format;
 use crate::pool::Pool;
 use crate::registers::Registers;
 use crate::say::say;
+use crate::svm::nmi::Blocking;
 use crate::svm::offer::{self, Missing, Offer, Setup};
 use crate::svm::vcpu::Svm;
 use crate::svm::vmcb::{Vmcb, intercept};
-use crate::svm::{Cpu, enter, guest_state, msrs, support};
+use crate::svm::{Cpu, enter, guest_state, msrs, start_up, support};
 
 /// IA32_PAT.
 const PAT: u32 = 0x277;
@@ -66,6 +67,7 @@ pub struct Parts {
 impl BackEnd for Svm {
     const NAME: &'static str = "SVM";
     const FORMAT: Format = Format::Npt;
+    const GUARDS_APIC: bool = true;
     const CPU_FRAMES: usize = 3;
     const SHARED_FRAMES: usize = msrs::BYTES / FRAME_BYTES as usize;
 
@@ -119,7 +121,7 @@ impl BackEnd for Svm {
 
     fn is_good(common: &Common) -> Result<(), Problem> {
         let alike = support::offer() == common.offer;
-        if alike { Err(Problem::OneCpu) } else { Err(Problem::OtherCapabilities) }
+        if alike { Ok(()) } else { Err(Problem::OtherCapabilities) }
     }
 
     fn make(
@@ -135,11 +137,13 @@ impl BackEnd for Svm {
         for exits in EXITING {
             vmcb.intercept(exits, true);
         }
+        vmcb.intercept(intercept::NMI, shared.apics.len() > 1);
         let control = &mut vmcb.control;
         (control.msr_map, control.asid) = (common.msr_map, ASID);
-        (control.nested_paging, control.nested_root) = (1, shared.root);
+        (control.nested_paging, control.nested_root) = (1, shared.usual.root());
         vmcb.save.pat = msr(PAT);
-        let mut svm = Self { vmcb, host, setup: common.setup };
+        let mut svm =
+            Self { vmcb, host, setup: common.setup, blocking: Blocking::Open, step: None };
         svm.forget_all();
         Ok(svm)
     }
@@ -148,12 +152,12 @@ impl BackEnd for Svm {
         guest_state::write(&mut self.vmcb.save, entry);
     }
 
-    fn unused(cpu: &mut Cpu) {
-        guest_state::write_reset(&mut cpu.vcpu.vmcb.save, 0);
-    }
+    /// It waits in the stub ([`BackEnd::run`]).
+    fn unused(_: &mut Cpu) {}
 
     unsafe fn run(registers: &Registers, cpu: &mut Cpu) -> Problem {
+        let started = (cpu.life == Life::WaitsForSipi).then(|| start_up::first(cpu));
         // SAFETY: the caller's promise.
-        unsafe { enter::run(registers, cpu) }
+        unsafe { enter::run(started.as_ref().unwrap_or(registers), cpu) }
     }
 }

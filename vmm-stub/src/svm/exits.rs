@@ -2,15 +2,17 @@
 
 use raw_cpuid::cpuid;
 
+use crate::local_apic::{COMMAND_MSR, LocalApic};
 use crate::registers::Registers;
-use crate::svm::{Cpu, code, efer, fault};
+use crate::svm::{Cpu, code, efer, events, fault, start_up};
 use crate::vcpu::{Exception, Vcpu};
-use crate::{calls, emulate, report};
+use crate::{apic_page, calls, emulate, exit_slots, report};
 
 /// Called by the assembly of [`crate::svm::enter`] after every exit.
 pub extern "C" fn on_exit(registers: &mut Registers, cpu: &mut Cpu) {
     let code = cpu.vcpu.vmcb.control.exit_code;
-    cpu.counts.exit(code::slot(code));
+    let information = cpu.vcpu.vmcb.control.exit_info[0];
+    cpu.counts.exit(exit_slots::slot(code, information));
     cpu.vcpu.entered();
     registers.rax = cpu.vcpu.vmcb.save.rax;
     if code == code::VMMCALL {
@@ -18,6 +20,9 @@ pub extern "C" fn on_exit(registers: &mut Registers, cpu: &mut Cpu) {
         cpu.vcpu.next_instruction();
     } else {
         dispatch(code, registers, cpu);
+    }
+    if cpu.nmi_held {
+        events::deliver_nmi(cpu);
     }
     cpu.vcpu.vmcb.save.rax = registers.rax;
 }
@@ -29,7 +34,13 @@ fn dispatch(code: u64, registers: &mut Registers, cpu: &mut Cpu) {
         code::XSETBV => emulate::xsetbv(registers, cpu),
         code::INVD => emulate::invd(cpu),
         code::MSR => on_msr(registers, cpu),
-        code::NESTED_PAGE_FAULT => fault::on_nested_fault(cpu),
+        code::NESTED_PAGE_FAULT => fault::on_nested_fault(registers, cpu),
+        code::NMI => {
+            events::on_nmi(cpu);
+            start_up::obey(registers, cpu);
+        }
+        code::IRET => events::on_iret(cpu),
+        code::DEBUG => events::on_debug(cpu),
         code::INVLPGA | code::VMRUN | code::VMLOAD..=code::SKINIT => {
             cpu.vcpu.raise(Exception::InvalidOpcode);
         }
@@ -50,9 +61,20 @@ fn on_msr(registers: &mut Registers, cpu: &mut Cpu) {
     match (registers.rcx as u32, writes) {
         (efer::NUMBER, false) => read_efer(registers, cpu),
         (efer::NUMBER, true) => write_efer(registers, cpu),
+        (COMMAND_MSR, true) => on_command(registers, cpu),
         (_, true) => emulate::wrmsr(registers, cpu),
         (_, false) => cpu.vcpu.raise(Exception::GeneralProtection),
     }
+}
+
+/// In x2APIC mode; in the other the MSR does not exist.
+fn on_command(registers: &Registers, cpu: &mut Cpu) {
+    let command = emulate::operand(registers);
+    let Some(apic @ LocalApic::Registers) = LocalApic::of_this_cpu() else {
+        return cpu.vcpu.raise(Exception::GeneralProtection);
+    };
+    apic_page::command(command as u32, (command >> 32) as u32, apic, cpu);
+    cpu.vcpu.next_instruction();
 }
 
 fn read_efer(registers: &mut Registers, cpu: &mut Cpu) {

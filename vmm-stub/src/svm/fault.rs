@@ -1,13 +1,23 @@
 //! The guest touched what its nested tables do not show (APM volume 2, section 15.25.6 "Nested versus Guest Page Faults, Fault
 //! Ordering").
 
+use loadphys_abi::FRAME_BYTES;
+
+use crate::apic_page;
 use crate::event::{self, DOUBLE_FAULT, Outcome};
+use crate::registers::Registers;
 use crate::report::{self, Access};
 use crate::svm::Cpu;
 use crate::vcpu::{Exception, Vcpu};
 
-pub fn on_nested_fault(cpu: &mut Cpu) {
+pub fn on_nested_fault(registers: &mut Registers, cpu: &mut Cpu) {
     let [error, address] = cpu.vcpu.vmcb.control.exit_info;
+    let offset = cpu.shared.apic_page.and_then(|page| address.checked_sub(page));
+    if let (Access::Write, Some(offset @ 0..FRAME_BYTES)) = (wanted(error), offset)
+        && apic_page::store(registers, cpu, offset)
+    {
+        return;
+    }
     report::stray_access(cpu, wanted(error), address);
     match event::general_protection_in(cpu.vcpu.vmcb.control.in_delivery) {
         Outcome::GeneralProtection => cpu.vcpu.raise(Exception::GeneralProtection),

@@ -12,9 +12,14 @@ const DENIED: [(u32, u32); 2] = [
     (0xc001_0130, 0xc001_0131), // GHCB, SEV_STATUS
 ];
 
+/// The interrupt-command register of the local APIC in x2APIC mode.
+const COMMAND: u32 = 0x830;
+
 /// MSRs whose writes exit: where SMM is and what it maps, and PATCH_LOADER, never written; IA32_APIC_BASE and IA32_MISC_ENABLE
-/// as far as [`apic_base`] and [`misc_enable`] allow; EFER ([`efer`]).
-const WRITES_EXIT: [u32; 7] = [
+/// as far as [`apic_base`] and [`misc_enable`] allow; EFER ([`efer`]);
+/// commands to other CPUs ([`crate::apic_page`]).
+const WRITES_EXIT: [u32; 8] = [
+    COMMAND,
     apic_base::NUMBER,
     misc_enable::NUMBER,
     efer::NUMBER,
@@ -66,6 +71,6 @@ mod tests {
         assert_eq!(bits(0x800 + 0x80 / 4, 0), 0b11, "EFER");
         assert_eq!(bits(0x1000 + 0x117 / 4, 3), 0b11, "VM_HSAVE_PA");
         assert_eq!(bits(0x1000 + 0x20 / 4, 0), 0b10, "PATCH_LOADER");
-        assert_eq!(map.iter().map(|byte| byte.count_ones()).sum::<u32>(), 2 * 8 + 7 + 1);
+        assert_eq!(map.iter().map(|byte| byte.count_ones()).sum::<u32>(), 2 * 8 + 8 + 1);
     }
 }

@@ -2,11 +2,16 @@
 
 use crate::cpu::Shared;
 use crate::event::{self, DEBUG, EXCEPTION, GENERAL_PROTECTION, INVALID_OPCODE, VALID};
+use crate::guest_walk::Paging;
+use crate::store::CodeSize;
 use crate::svm::code;
 use crate::svm::efer::LMA;
+use crate::svm::nmi::Blocking;
 use crate::svm::offer::Setup;
+use crate::svm::step::{self, Step};
 use crate::svm::vmcb::{Save, Vmcb, segment};
-use crate::vcpu::{Exception, State, Vcpu};
+use crate::svm::{Cpu, start_up};
+use crate::vcpu::{Code, Exception, State, Vcpu};
 
 /// [`crate::svm::vmcb::Control::flush`] (APM volume 2, section 15.16.1 "TLB Flush").
 const NOTHING: u32 = 0;
@@ -22,6 +27,10 @@ pub struct Svm {
     pub host: u64,
     /// What was chosen.
     pub setup: &'static Setup,
+    /// What blocks NMIs, where they exit.
+    pub blocking: Blocking,
+    /// A step of one instruction that has begun.
+    pub step: Option<Step>,
 }
 
 impl Svm {
@@ -56,8 +65,25 @@ impl Svm {
         if self.setup.next_rip {
             return self.vmcb.control.next_rip;
         }
-        let next = self.save().rip + code::instruction_bytes(self.vmcb.control.exit_code);
+        self.behind(code::instruction_bytes(self.vmcb.control.exit_code))
+    }
+
+    const fn behind(&self, bytes: u64) -> u64 {
+        let next = self.save().rip + bytes;
         if self.long_code() { next } else { next & 0xffff_ffff }
+    }
+
+    /// As if the instruction before this address had been executed.
+    const fn go_on_at(&mut self, rip: u64) {
+        const TRAP_FLAG: u64 = 1 << 8;
+        const SINGLE_STEP: u64 = 1 << 14;
+        self.vmcb.save.rip = rip;
+        self.vmcb.control.shadow = 0;
+        let steps = self.vmcb.save.rflags & TRAP_FLAG != 0;
+        if steps && (self.step.is_none() || step::end(self)) {
+            self.vmcb.save.dr6 |= SINGLE_STEP;
+            self.vmcb.control.event = VALID | EXCEPTION | DEBUG;
+        }
     }
 }
 
@@ -69,6 +95,10 @@ impl Vcpu for Svm {
 
     fn cr4(&self) -> u64 {
         self.save().cr4
+    }
+
+    fn rsp(&self) -> u64 {
+        self.save().rsp
     }
 
     fn rip(&self) -> u64 {
@@ -93,14 +123,36 @@ impl Vcpu for Svm {
 
     #[inline]
     fn next_instruction(&mut self) {
-        const TRAP_FLAG: u64 = 1 << 8;
-        const SINGLE_STEP: u64 = 1 << 14;
-        self.vmcb.save.rip = self.next_rip();
-        self.vmcb.control.shadow = 0;
-        if self.vmcb.save.rflags & TRAP_FLAG != 0 {
-            self.vmcb.save.dr6 |= SINGLE_STEP;
-            self.vmcb.control.event = VALID | EXCEPTION | DEBUG;
+        self.go_on_at(self.next_rip());
+    }
+
+    fn skip(&mut self, bytes: u64) {
+        self.go_on_at(self.behind(bytes));
+    }
+
+    fn code(&self) -> Code {
+        // D/B, in the attributes.
+        const BIG: u16 = 1 << 10;
+        let (rip, segment) = (self.save().rip, self.save().segments[segment::CS]);
+        if self.long_code() {
+            return Code { linear: rip, size: CodeSize::Bits64 };
         }
+        let big = segment.attributes & BIG != 0;
+        let size = if big { CodeSize::Bits32 } else { CodeSize::Bits16 };
+        Code { linear: (segment.base + rip) & 0xffff_ffff, size }
+    }
+
+    fn paging(&self, pointers: impl FnOnce(u64) -> [u64; 4]) -> Paging {
+        let Save { cr0, cr3, cr4, efer, .. } = *self.save();
+        Paging::of(cr0, cr3, cr4, efer, || pointers(cr3 & 0xffff_ffe0))
+    }
+
+    fn init(cpu: &mut Cpu, to: usize) {
+        start_up::init(cpu, to);
+    }
+
+    fn start_up(cpu: &mut Cpu, to: usize, page: u8) {
+        start_up::start_up(cpu, to, page);
     }
 
     fn raise(&mut self, exception: Exception) {

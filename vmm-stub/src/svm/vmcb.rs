@@ -22,9 +22,8 @@ pub struct Segment {
 pub struct Control {
     control_registers: u32,
     debug_registers: u32,
-    exceptions: u32,
-    /// Events and instructions that exit: bits of [`intercept`].
-    pub intercepts: [u32; 2],
+    /// Exceptions, events and instructions that exit: bits of [`intercept`].
+    pub intercepts: [u32; 3],
     reserved: [u32; 11],
     /// Physical address of the I/O permissions map.
     pub io_map: u64,
@@ -64,38 +63,40 @@ pub mod intercept {
     /// One of them.
     pub type Intercept = (usize, u32);
 
+    /// #DB.
+    pub const DEBUG: Intercept = (0, 1);
     /// Physical NMIs.
-    pub const NMI: Intercept = (0, 1);
+    pub const NMI: Intercept = (1, 1);
     /// Physical INITs.
-    pub const INIT: Intercept = (0, 3);
+    pub const INIT: Intercept = (1, 3);
     /// CPUID.
-    pub const CPUID: Intercept = (0, 18);
+    pub const CPUID: Intercept = (1, 18);
     /// IRET.
-    pub const IRET: Intercept = (0, 20);
+    pub const IRET: Intercept = (1, 20);
     /// INVD.
-    pub const INVD: Intercept = (0, 22);
+    pub const INVD: Intercept = (1, 22);
     /// INVLPGA.
-    pub const INVLPGA: Intercept = (0, 26);
+    pub const INVLPGA: Intercept = (1, 26);
     /// RDMSR and WRMSR, as the map says.
-    pub const MSRS: Intercept = (0, 28);
+    pub const MSRS: Intercept = (1, 28);
     /// Triple faults.
-    pub const SHUTDOWN: Intercept = (0, 31);
+    pub const SHUTDOWN: Intercept = (1, 31);
     /// VMRUN.
-    pub const VMRUN: Intercept = (1, 0);
+    pub const VMRUN: Intercept = (2, 0);
     /// VMMCALL.
-    pub const VMMCALL: Intercept = (1, 1);
+    pub const VMMCALL: Intercept = (2, 1);
     /// VMLOAD.
-    pub const VMLOAD: Intercept = (1, 2);
+    pub const VMLOAD: Intercept = (2, 2);
     /// VMSAVE.
-    pub const VMSAVE: Intercept = (1, 3);
+    pub const VMSAVE: Intercept = (2, 3);
     /// STGI.
-    pub const STGI: Intercept = (1, 4);
+    pub const STGI: Intercept = (2, 4);
     /// CLGI.
-    pub const CLGI: Intercept = (1, 5);
+    pub const CLGI: Intercept = (2, 5);
     /// SKINIT.
-    pub const SKINIT: Intercept = (1, 6);
+    pub const SKINIT: Intercept = (2, 6);
     /// XSETBV.
-    pub const XSETBV: Intercept = (1, 13);
+    pub const XSETBV: Intercept = (2, 13);
 }
 
 /// The guest's state.
@@ -186,7 +187,7 @@ impl Vmcb {
 }
 
 const _: () = {
-    assert!(offset_of!(Control, intercepts) == 0xc);
+    assert!(offset_of!(Control, intercepts) == 8);
     assert!(offset_of!(Control, io_map) == 0x40);
     assert!(offset_of!(Control, asid) == 0x58);
     assert!(offset_of!(Control, exit_code) == 0x70);

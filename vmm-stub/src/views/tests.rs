@@ -40,6 +40,7 @@ fn views(roots: usize) -> (Views<'static>, Tables<'static>) {
             end,
             largest: 3,
             fine,
+            guarded: 0..0,
             rights,
             alias: None,
             mtrrs: &mtrrs,

@@ -50,6 +50,7 @@ pub struct Parts {
 impl BackEnd for Vmx {
     const NAME: &'static str = "VT-x";
     const FORMAT: Format = Format::Ept;
+    const GUARDS_APIC: bool = false;
     const CPU_FRAMES: usize = 2;
     const SHARED_FRAMES: usize = 1;
 
@@ -145,7 +146,7 @@ fn write_controls(vmcs: &mut Vmcs, shared: &Shared, common: &Common) {
         (control::VMEXIT_CONTROLS, u64::from(controls.exit)),
         (control::VMENTRY_CONTROLS, u64::from(controls.entry)),
         (control::MSR_BITMAPS_ADDR_FULL, bitmap),
-        (control::EPTP_FULL, ept::pointer(shared.root)),
+        (control::EPTP_FULL, ept::pointer(shared.usual.root())),
         (control::CR0_GUEST_HOST_MASK, NE),
         (control::CR4_GUEST_HOST_MASK, VMXE),
         (control::EXCEPTION_BITMAP, if controls.views { events::EXITING } else { 0 }),

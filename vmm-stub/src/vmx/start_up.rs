@@ -9,6 +9,8 @@
 //! reached a CPU in the guest, not even when it has made it exit: that CPU cannot be started any more. A guest that
 //! leaves out the INIT under the stub starts everywhere.
 
+use core::sync::atomic::Ordering;
+
 use raw_cpuid::cpuid;
 use x86::vmx::vmcs::ro;
 
@@ -38,6 +40,7 @@ pub fn on_init(registers: &mut Registers, cpu: &mut Cpu) {
         report::reset(cpu);
     }
     cpu.life = Life::WaitsForSipi;
+    cpu.shared.orders[cpu.number].wait();
     cpu.shared.team.end(cpu.number);
     if let Some(apic) = LocalApic::of_this_cpu() {
         apic.reset();
@@ -56,7 +59,22 @@ pub fn on_sipi(registers: &mut Registers, cpu: &mut Cpu) {
     become_reset(cpu, vector);
     cpu.vcpu.vmcs.set(GuestField::ACTIVITY, ACTIVE);
     cpu.life = Life::Runs;
+    cpu.shared.orders[cpu.number].run();
     cpu.shared.team.begin(cpu.number, &mut Caches::of(cpu));
+}
+
+/// An INIT that the guest sends to a CPU, where the stub sees it: to one that waits it is blocked.
+pub fn init(cpu: &Cpu, to: usize) {
+    if let (Some(apic), false) = (LocalApic::of_this_cpu(), cpu.shared.orders[to].waits()) {
+        apic.init(cpu.shared.apics[to].load(Ordering::Relaxed));
+    }
+}
+
+/// A SIPI: a CPU that waits for one exits.
+pub fn start_up(cpu: &Cpu, to: usize, page: u8) {
+    if let Some(apic) = LocalApic::of_this_cpu() {
+        apic.start_up(cpu.shared.apics[to].load(Ordering::Relaxed), page);
+    }
 }
 
 /// All that INIT resets, and where a SIPI starts. Nothing of before is left to be delivered, or in the TLB.

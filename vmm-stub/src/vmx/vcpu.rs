@@ -5,11 +5,13 @@ use x86_64::registers::control::Cr2;
 
 use crate::cpu::Shared;
 use crate::ending::fatal;
+use crate::guest_walk::Paging;
 use crate::nested::ept;
-use crate::vcpu::{Exception, State, Vcpu};
+use crate::store::CodeSize;
+use crate::vcpu::{Code, Exception, State, Vcpu};
 use crate::vmx::controls::{Controls, Invept};
 use crate::vmx::vmcs::{GuestField, Vmcs};
-use crate::vmx::{events, instructions, view};
+use crate::vmx::{Cpu, events, instructions, start_up, view};
 
 /// The guest's VPID: 0 is the stub's (section "Virtual-Processor Identifiers (VPIDs)").
 pub const VPID: u16 = 1;
@@ -48,6 +50,10 @@ impl Vcpu for Vmx {
         self.vmcs.get(GuestField::CR4)
     }
 
+    fn rsp(&self) -> u64 {
+        self.vmcs.get(GuestField::RSP)
+    }
+
     fn rip(&self) -> u64 {
         self.vmcs.get(GuestField::RIP)
     }
@@ -71,7 +77,40 @@ impl Vcpu for Vmx {
 
     #[inline]
     fn next_instruction(&mut self) {
-        next_instruction(&mut self.vmcs);
+        let bytes = self.vmcs.field(ro::VMEXIT_INSTRUCTION_LEN);
+        next_instruction(&mut self.vmcs, bytes);
+    }
+
+    fn skip(&mut self, bytes: u64) {
+        next_instruction(&mut self.vmcs, bytes);
+    }
+
+    fn code(&self) -> Code {
+        // D/B, in the access rights.
+        const BIG: u64 = 1 << 14;
+        let rip = self.vmcs.get(GuestField::RIP);
+        if long_code(&self.vmcs) {
+            return Code { linear: rip, size: CodeSize::Bits64 };
+        }
+        let big = self.vmcs.get(GuestField::CS_RIGHTS) & BIG != 0;
+        let size = if big { CodeSize::Bits32 } else { CodeSize::Bits16 };
+        Code { linear: (self.vmcs.get(GuestField::CS_BASE) + rip) & 0xffff_ffff, size }
+    }
+
+    /// The four pointers of PAE paging are in the VMCS.
+    fn paging(&self, _: impl FnOnce(u64) -> [u64; 4]) -> Paging {
+        let get = |field| self.vmcs.get(field);
+        let pointers = || [0, 1, 2, 3].map(|i| get(GuestField::PDPTE0.plus(i)));
+        let [cr0, cr3] = [GuestField::CR0, GuestField::CR3].map(get);
+        Paging::of(cr0, cr3, get(GuestField::CR4), get(GuestField::EFER), pointers)
+    }
+
+    fn init(cpu: &mut Cpu, to: usize) {
+        start_up::init(cpu, to);
+    }
+
+    fn start_up(cpu: &mut Cpu, to: usize, page: u8) {
+        start_up::start_up(cpu, to, page);
     }
 
     fn raise(&mut self, exception: Exception) {
@@ -88,7 +127,7 @@ impl Vcpu for Vmx {
                 views.invepts(kind).for_each(|pointer| invept(kind, pointer));
                 view::leave_what_is_gone(&mut self.vmcs, views);
             }
-            None => invept(kind, ept::pointer(shared.root)),
+            None => invept(kind, ept::pointer(shared.usual.root())),
         }
     }
 }
@@ -100,10 +139,10 @@ fn invept(kind: Invept, pointer: u64) {
 }
 
 /// Goes on behind the instruction that exited, as if it had been executed.
-fn next_instruction(vmcs: &mut Vmcs) {
+fn next_instruction(vmcs: &mut Vmcs, bytes: u64) {
     const TRAP_FLAG: u64 = 1 << 8;
     const SINGLE_STEP: u64 = 1 << 14;
-    let rip = vmcs.get(GuestField::RIP) + vmcs.field(ro::VMEXIT_INSTRUCTION_LEN);
+    let rip = vmcs.get(GuestField::RIP) + bytes;
     vmcs.set(GuestField::RIP, if long_code(vmcs) { rip } else { rip & 0xffff_ffff });
     let blocking = vmcs.get(GuestField::INTERRUPTIBILITY);
     let over = events::BY_STI_OR_MOV_SS | events::BY_SMI;

@@ -72,6 +72,8 @@ guest_fields! {
     ES_RIGHTS = guest::ES_ACCESS_RIGHTS;
     /// Base of ES.
     ES_BASE = guest::ES_BASE;
+    /// Base of CS.
+    CS_BASE = guest::CS_BASE;
     /// Access rights of CS.
     CS_RIGHTS = guest::CS_ACCESS_RIGHTS;
     /// Access rights of SS; their DPL is the privilege level.

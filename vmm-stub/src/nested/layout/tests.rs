@@ -71,6 +71,7 @@ fn layout(mtrrs: &Mtrrs, stub: Range<u64>, top: u64, gib_pages: bool) -> Layout<
         end: end(40, gib_pages, top),
         largest: if gib_pages { 3 } else { 2 },
         fine: 0..0,
+        guarded: 0..0,
         rights: ALL_RIGHTS,
         alias: Window::new(40, top, &[]).map(|window| window.with_tables_at(ALIAS_TABLES_AT)),
         mtrrs,

@@ -45,6 +45,7 @@ fn build(width: u32, top: u64, gib_pages: bool, own: u64, target: u64) -> (Built
         end: end(width, gib_pages, top),
         largest: if gib_pages { 3 } else { 2 },
         fine: 4 * MIB..6 * MIB,
+        guarded: 0..0,
         rights: READ | WRITE,
         alias: Some(window.clone()),
         mtrrs,

@@ -1,0 +1,87 @@
+//! The page of the local APIC's registers, where it is kept from the guest's stores so that the stub sees how CPUs are reset and
+//! started: each store exits and is done here.
+//!
+//! A CPU that runs the guest does not remember a SIPI, and remembers or loses an INIT in ways that the stub cannot rely on; so
+//! they are taken from their sender.
+
+use core::sync::atomic::Ordering;
+
+use heapless::Vec;
+use loadphys_abi::FRAME_BYTES;
+
+use crate::cpu::Cpu;
+use crate::icr::{self, Kind};
+use crate::local_apic::LocalApic;
+use crate::registers::Registers;
+use crate::store::{Source, Store};
+use crate::vcpu::Vcpu;
+use crate::{calls, store};
+
+/// Where the command's lower half is.
+const COMMAND: u64 = 0x300;
+
+/// The longest instruction.
+const MOST_BYTES: usize = 15;
+
+/// Does a store of the guest's to this page, at this offset; says whether it could.
+pub fn store<V: Vcpu>(registers: &mut Registers, cpu: &mut Cpu<V>, offset: u64) -> bool {
+    let (Some(store), Some(apic)) = (instruction(cpu), LocalApic::of_this_cpu()) else {
+        return false;
+    };
+    let value = match store.source {
+        Source::Immediate(value) => value,
+        Source::Register(number) => {
+            registers.numbered(number.into()).unwrap_or_else(|| cpu.vcpu.rsp()) as u32
+        }
+    };
+    if let Store { exchanges: true, source: Source::Register(number), .. } = store {
+        registers.set_numbered(number.into(), apic.read(offset).into());
+    }
+    match offset {
+        COMMAND => command(value, apic.command_target(), apic, cpu),
+        _ => apic.write(offset, value),
+    }
+    cpu.vcpu.skip(store.bytes.into());
+    true
+}
+
+/// Carries out a command of the guest's on this CPU to the CPU with this number.
+pub fn command<V: Vcpu>(low: u32, number: u32, apic: LocalApic, cpu: &mut Cpu<V>) {
+    let kind = icr::kind(low);
+    if matches!(kind, Kind::Other | Kind::Deassert) {
+        return apic.send_as_it_is(low, number);
+    }
+    let targets = icr::targets(low, number);
+    for (to, id) in cpu.shared.apics.iter().enumerate() {
+        if targets.reach(id.load(Ordering::Relaxed), apic.id()) {
+            match kind {
+                Kind::StartUp(page) => V::start_up(cpu, to, page),
+                _ => V::init(cpu, to),
+            }
+        }
+    }
+}
+
+/// The store at which the guest is.
+fn instruction<V: Vcpu>(cpu: &Cpu<V>) -> Option<Store> {
+    let code = cpu.vcpu.code();
+    let load = |at| calls::load_words::<1>(&cpu.shared.rules, at).map(|[word]| word);
+    let pointers = |at| calls::load_words::<4>(&cpu.shared.rules, at).unwrap_or([0; 4]);
+    let paging = cpu.vcpu.paging(pointers);
+    let mut bytes: Vec<u8, MOST_BYTES> = Vec::new();
+    let mut at = 0;
+    for i in 0..MOST_BYTES as u64 {
+        let linear = code.linear.wrapping_add(i);
+        // What lies behind the instruction need not be there.
+        at = if i == 0 || linear.is_multiple_of(FRAME_BYTES) {
+            let Ok(at) = paging.walk(linear, false, |at, _| load(at)) else { break };
+            at
+        } else {
+            at + 1
+        };
+        let Some(word) = load(at & !7) else { break };
+        // As many as there is room for.
+        let _ = bytes.push(word.to_le_bytes()[(at & 7) as usize]);
+    }
+    store::decode(&bytes, code.size)
+}
