@@ -7,6 +7,7 @@ use loadphys_abi::counters::Counters;
 use loadphys_abi::discovery::{self, FEATURES_LEAF, Features, SIGNATURE_LEAF};
 use loadphys_abi::{Call, Kept, Status};
 use raw_cpuid::cpuid;
+use spin::Once;
 
 /// Whether this CPU is under the stub.
 pub fn stub_is_below() -> bool {
@@ -25,21 +26,35 @@ pub fn alias() -> u64 {
     features().alias_base().expect("an alias")
 }
 
-/// Calls.
+/// Calls, with the instruction that this CPU has for it. (Of a CPU that has the other one, a call is #UD.)
 pub fn call(call: Call, first: u64, second: u64, third: u64) -> (Option<Status>, u64) {
-    let (status, answer);
-    // SAFETY: the calls made here touch frames of this guest's that nothing else uses.
-    unsafe {
-        asm!(
-            "vmcall",
-            inlateout("rax") call.number() => status,
-            in("rdi") first,
-            in("rsi") second,
-            inlateout("rdx") third => answer,
-            options(nostack),
-        );
+    let (mut status, mut answer) = (call.number(), third);
+    macro_rules! call {
+        ($instruction:literal) => {
+            // SAFETY: the calls made here touch frames of this guest's that nothing else uses.
+            unsafe {
+                asm!(
+                    $instruction,
+                    inlateout("rax") status,
+                    in("rdi") first,
+                    in("rsi") second,
+                    inlateout("rdx") answer,
+                    options(nostack),
+                );
+            }
+        };
+    }
+    match is_amds() {
+        true => call!("vmmcall"),
+        false => call!("vmcall"),
     }
     (Status::from_number(status), answer)
+}
+
+/// Asked once: CPUID exits.
+pub fn is_amds() -> bool {
+    static IS_AMDS: Once<bool> = Once::new();
+    *IS_AMDS.call_once(|| cpuid!(0).ebx == u32::from_le_bytes(*b"Auth"))
 }
 
 /// Makes a frame a table of level 1, or none any more.

@@ -4,6 +4,7 @@ use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use loadphys_boot::power;
+use loadphys_plan::exit_code;
 
 use crate::{say, team};
 
@@ -31,9 +32,11 @@ pub fn record(good: bool) {
     say!("{{\"record\":\"end\",\"ok\":{good},\"reason\":\"{reason}\"}}");
 }
 
-/// Says how it went, and ends the machine.
+/// Says how it went, and ends the machine, be it QEMU or Bochs.
 pub fn end(good: bool) -> ! {
     record(good);
+    let code = if good { exit_code::OK } else { exit_code::FAILED };
+    power::isa_debug_exit(code.into());
     power::bochs_shutdown();
     power::halt()
 }
