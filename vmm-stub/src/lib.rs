@@ -2,9 +2,10 @@
 //! physical memory.
 //!
 //! What decides is pure and runs on a host too: which controls to choose ([`vmx::controls`]), what the nested
-//! tables map ([`nested::layout`]), what the guest reads by CPUID ([`cpuid`]). What acts is built for the machine
-//! only, beginning with `boot`. What is done for the guest is written once, over what VT-x ([`vmx`]) and SVM ([`svm`]) each do in
-//! their own way: the traits `boot::back_end::BackEnd` and `vcpu::Vcpu`.
+//! tables map ([`nested::layout`]), what the guest reads by CPUID ([`cpuid`]). CPUs recorded in files try it
+//! (`fixtures`, on hosts only). What acts is built for the machine only, beginning with `boot`. What is done for the
+//! guest is written once, over what VT-x ([`vmx`]) and SVM ([`svm`]) each do in their own way: the traits
+//! `boot::back_end::BackEnd` and `vcpu::Vcpu`.
 //!
 //! # From the loader to the guest
 //! 1. The loader (GRUB by multiboot2, QEMU by PVH) leaves the stub at 96 MiB and the guest's ELF file as first
@@ -70,6 +71,9 @@ pub mod tree;
 pub mod views;
 pub mod vmx;
 pub mod xcr0;
+
+#[cfg(not(target_os = "none"))]
+pub mod fixtures;
 
 #[cfg(target_os = "none")]
 mod apic_page;

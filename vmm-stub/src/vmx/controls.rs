@@ -205,6 +205,6 @@ fn value(cpu: &Capabilities, offer: Offer, there: Optional) -> u32 {
 }
 
 #[cfg(test)]
-mod fixtures;
+mod outcomes;
 #[cfg(test)]
 mod tests;

@@ -1,16 +1,34 @@
-use super::fixtures::{ALL, BOCHS_HASWELL, BOCHS_SKYLAKE_X, LIKE_NESTED_KVM, Msrs};
 use super::{
     Control, Controls, INSTRUCTIONS, INVEPT_ALL, INVEPT_SINGLE, Invept, NEEDED, NEEDED_ABILITIES,
     NEEDED_OFF, NMIS, Offer, SEVERAL, VIEWS, VM_FUNCTIONS, negotiate, on,
 };
 use crate::cpuid;
+use crate::fixtures::{Fixture, find};
 use crate::vmx::capability::Capabilities;
 
-fn capabilities(msrs: Msrs) -> Capabilities {
+const SKYLAKE_X: &str = "bochs-skylake-x";
+const HASWELL: &str = "bochs-haswell";
+const KVM: &str = "kvm-nested";
+/// CPUs that offer all that matters here, instructions aside.
+const FULL: [&str; 4] = [SKYLAKE_X, HASWELL, "bochs-tiger-lake", KVM];
+
+fn msrs(name: &str) -> Vec<(u32, u64)> {
+    Fixture::parse(find(name).unwrap()).unwrap().msrs().collect()
+}
+
+fn read(msrs: &[(u32, u64)]) -> Capabilities {
     Capabilities::read(|number| {
         let found = msrs.iter().find(|(msr, _)| *msr == number);
         found.unwrap_or_else(|| panic!("{number:#x} is not there and must not be read")).1
     })
+}
+
+fn capabilities(name: &str) -> Capabilities {
+    read(&msrs(name))
+}
+
+fn msr(msrs: &mut [(u32, u64)], number: u32) -> &mut u64 {
+    &mut msrs.iter_mut().find(|(msr, _)| *msr == number).unwrap().1
 }
 
 fn field(cpu: &mut Capabilities, offer: Offer) -> &mut u64 {
@@ -49,8 +67,8 @@ fn words(cpu: &Capabilities, controls: &Controls) -> [(u32, u64); 5] {
 
 #[test]
 fn recorded_cpus_get_what_they_allow() {
-    for msrs in ALL {
-        let cpu = capabilities(msrs);
+    for name in FULL {
+        let cpu = capabilities(name);
         let controls = negotiate(&cpu, true).unwrap();
         for (value, msr) in words(&cpu, &controls) {
             assert_eq!(value & msr as u32, msr as u32, "a bit that must be 1");
@@ -62,7 +80,7 @@ fn recorded_cpus_get_what_they_allow() {
 
 #[test]
 fn skylake_lacks_user_wait_only() {
-    let controls = negotiate(&capabilities(BOCHS_SKYLAKE_X), false).unwrap();
+    let controls = negotiate(&capabilities(SKYLAKE_X), false).unwrap();
     let secondary = 1 << 1 | 1 << 3 | 1 << 5 | 1 << 7 | 1 << 12 | 1 << 13 | 1 << 20;
     assert_eq!(controls.secondary, secondary);
     assert_eq!(controls.pin, 0x16 | 1 << 3 | 1 << 5);
@@ -72,15 +90,15 @@ fn skylake_lacks_user_wait_only() {
 
 #[test]
 fn haswell_lacks_xsaves_too() {
-    let controls = negotiate(&capabilities(BOCHS_HASWELL), false).unwrap();
+    let controls = negotiate(&capabilities(HASWELL), false).unwrap();
     assert_eq!(controls.hidden, [cpuid::XSAVES, cpuid::WAITPKG]);
     assert!(!controls.xsaves);
 }
 
 #[test]
 fn each_needed_control_is_named_when_it_is_missing() {
-    for msrs in ALL {
-        let cpu = capabilities(msrs);
+    for name in FULL {
+        let cpu = capabilities(name);
         for control in NEEDED.into_iter().chain(NEEDED_ABILITIES) {
             let missing = negotiate(&without(&cpu, control), true).unwrap_err();
             assert_eq!((missing.control, missing.on), (control, true));
@@ -94,7 +112,7 @@ fn each_needed_control_is_named_when_it_is_missing() {
 
 #[test]
 fn each_control_that_cannot_be_off_is_named() {
-    let cpu = capabilities(LIKE_NESTED_KVM);
+    let cpu = capabilities(KVM);
     for control in NEEDED_OFF {
         let mut stuck = cpu;
         *field(&mut stuck, control.0) |= 1 << control.1;
@@ -106,26 +124,25 @@ fn each_control_that_cannot_be_off_is_named() {
 
 #[test]
 fn an_old_cpu_without_true_msrs_cannot_leave_cr3_alone() {
-    let mut old = LIKE_NESTED_KVM.to_vec();
-    old[0].1 &= !(1 << 55);
-    let cpu = capabilities(old.leak());
+    let mut old = msrs(KVM);
+    *msr(&mut old, 0x480) &= !(1 << 55);
+    let cpu = read(&old);
     let line = negotiate(&cpu, true).unwrap_err().to_string();
     assert!(line.contains("IA32_VMX_PROCBASED_CTLS bit 15, 'CR3-load exiting'"), "{line}");
 }
 
 #[test]
 fn a_cpu_without_secondary_controls_is_not_asked_for_them() {
-    let mut old = LIKE_NESTED_KVM.to_vec();
+    let mut old = msrs(KVM);
     old.retain(|(msr, _)| ![0x48b, 0x48c].contains(msr));
-    let primary = old.iter_mut().find(|(msr, _)| *msr == 0x48e).unwrap();
-    primary.1 &= !(1 << 63);
-    let missing = negotiate(&capabilities(old.leak()), false).unwrap_err();
+    *msr(&mut old, 0x48e) &= !(1 << 63);
+    let missing = negotiate(&read(&old), false).unwrap_err();
     assert_eq!(missing.control.2, "activate secondary controls");
 }
 
 #[test]
 fn what_is_optional_is_switched_off_with_a_reason() {
-    let cpu = capabilities(BOCHS_SKYLAKE_X);
+    let cpu = capabilities(SKYLAKE_X);
     let before = negotiate(&cpu, true).unwrap();
     for bit in [5, 3, 12, 20, 117, 121, 132, 141] {
         let (offer, bit) =
@@ -144,7 +161,7 @@ fn what_is_optional_is_switched_off_with_a_reason() {
 
 #[test]
 fn all_that_is_optional_may_be_absent_at_once() {
-    let mut cpu = capabilities(BOCHS_SKYLAKE_X);
+    let mut cpu = capabilities(SKYLAKE_X);
     cpu.ept_vpid = 1 << 6 | 1 << 14 | 1 << 16 | 1 << 20 | 1 << 26;
     cpu.secondary = (1 << 1 | 1 << 7) << 32;
     (cpu.misc, cpu.vm_functions) = (0, 0);
@@ -163,8 +180,8 @@ fn without_views(cpu: &Capabilities) -> Capabilities {
 
 #[test]
 fn several_cpus_need_each_of_their_controls() {
-    for msrs in ALL {
-        let cpu = without_views(&capabilities(msrs));
+    for name in FULL {
+        let cpu = without_views(&capabilities(name));
         let (one, several) = (negotiate(&cpu, false).unwrap(), negotiate(&cpu, true).unwrap());
         assert!(several.several && !one.several && several.nmis() && !one.nmis());
         let added = NMIS.iter().fold(0, |bits, (_, bit, _)| bits | 1 << bit);
@@ -179,8 +196,8 @@ fn several_cpus_need_each_of_their_controls() {
 
 #[test]
 fn views_need_each_of_their_controls() {
-    for msrs in ALL {
-        let cpu = capabilities(msrs);
+    for name in FULL {
+        let cpu = capabilities(name);
         let with = negotiate(&cpu, false).unwrap();
         let plain = negotiate(&without_views(&cpu), false).unwrap();
         assert!(with.views && with.nmis() && !plain.views);
@@ -197,16 +214,15 @@ fn views_need_each_of_their_controls() {
 
 #[test]
 fn a_cpu_without_vm_functions_is_not_asked_what_they_can_do() {
-    let mut old = BOCHS_SKYLAKE_X.to_vec();
+    let mut old = msrs(SKYLAKE_X);
     old.retain(|(msr, _)| *msr != 0x491);
-    let secondary = old.iter_mut().find(|(msr, _)| *msr == 0x48b).unwrap();
-    secondary.1 &= !(1 << (13 + 32));
-    assert!(!negotiate(&capabilities(old.leak()), true).unwrap().views);
+    *msr(&mut old, 0x48b) &= !(1 << (13 + 32));
+    assert!(!negotiate(&read(&old), true).unwrap().views);
 }
 
 #[test]
 fn a_flush_reaches_every_view_at_once_where_it_can() {
-    let cpu = capabilities(BOCHS_SKYLAKE_X);
+    let cpu = capabilities(SKYLAKE_X);
     let invept = |cpu: &Capabilities| negotiate(cpu, true).unwrap().invept;
     assert_eq!(invept(&cpu), Invept::AllContexts);
     assert_eq!(invept(&without(&cpu, INVEPT_SINGLE)), Invept::AllContexts);
