@@ -7,6 +7,7 @@ use clap::Args;
 
 use crate::boot::{self, Job};
 use crate::build::{BARE_METAL, Programs};
+use crate::fixtures;
 use crate::interrupt;
 use crate::machines::{MachineName, Path, kvm};
 use crate::tools::{self, Need};
@@ -15,8 +16,15 @@ use crate::tools::{self, Need};
 ///
 /// Whatever looks usable is tried with a short boot, for which guest and stub are built. Nothing is
 /// installed. Exit code: 0 if every path can run on some machine.
+///
+/// With --cpu it says instead what would run on a CPU that is recorded, by what the CPU offers; exit code 0 if a
+/// path with a stub would.
 #[derive(Args)]
 pub struct Arguments {
+    /// A recorded CPU, or a file like those in vmm-stub/fixtures; 'list' lists what is recorded
+    #[arg(long, value_name = "CPU", conflicts_with = "no_boot")]
+    cpu: Option<String>,
+
     /// Leave out the boots
     #[arg(long)]
     no_boot: bool,
@@ -28,6 +36,9 @@ const PROBE_LIMIT: Duration = Duration::from_secs(60);
 impl Arguments {
     /// Does it.
     pub fn run(self) -> Result<()> {
+        if let Some(cpu) = &self.cpu {
+            return fixtures::tell(cpu);
+        }
         tools();
         let programs = if self.no_boot { None } else { Some(Programs::build(&Path::ALL)?) };
         let mut unusable = Vec::new();
