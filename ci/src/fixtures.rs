@@ -3,7 +3,9 @@
 use std::fs;
 
 use anyhow::{Result, bail};
-use loadphys_stub::fixtures::{ALL, Extension, Fixture, find};
+use loadphys_stub::fixtures::{ALL, Extension, Fixture, Unrecorded, VM_CR, find};
+use loadphys_stub::svm::offer::{self, Offer};
+use loadphys_stub::vmx::capability::Capabilities;
 use loadphys_stub::vmx::controls::{self, Controls, VIEWS};
 
 use crate::outcome::bad_input;
@@ -53,19 +55,34 @@ struct Verdict {
     runs: bool,
 }
 
-fn verdict(fixture: &Fixture<'_>) -> Result<Verdict> {
-    match fixture.extension() {
-        Extension::Vmx => vmx(fixture),
-        Extension::Svm => Ok(Verdict { lines: vec!["svm: not built yet".into()], runs: false }),
-    }
+fn verdict(fixture: &Fixture<'_>) -> Result<Verdict, Unrecorded> {
+    let lines = match fixture.extension() {
+        Extension::Vmx => vmx(&fixture.capabilities()?),
+        Extension::Svm => svm(&fixture.offer()?, fixture.msr(VM_CR).is_some()),
+    };
+    let runs = lines.is_ok();
+    Ok(Verdict { lines: lines.unwrap_or_else(|missing| vec![missing]), runs })
 }
 
-fn vmx(fixture: &Fixture<'_>) -> Result<Verdict> {
-    let capabilities = fixture.capabilities().map_err(|error| anyhow::anyhow!("{error}"))?;
-    Ok(match controls::negotiate(&capabilities, true) {
-        Ok(controls) => Verdict { lines: vmx_lines(&controls), runs: true },
-        Err(missing) => Verdict { lines: vec![format!("vmx: no: {missing}")], runs: false },
-    })
+fn vmx(capabilities: &Capabilities) -> Result<Vec<String>, String> {
+    let controls = controls::negotiate(capabilities, true);
+    controls.map(|controls| vmx_lines(&controls)).map_err(|missing| format!("vmx: no: {missing}"))
+}
+
+fn svm(offer: &Offer, knows_vm_cr: bool) -> Result<Vec<String>, String> {
+    let setup = offer::negotiate(offer).map_err(|missing| format!("svm: no: {missing}"))?;
+    let proviso =
+        if knows_vm_cr { "" } else { ", if VM_CR, which is not recorded, does not switch SVM off" };
+    let mut lines = vec![format!("svm: runs{proviso}")];
+    lines.extend(methods("no, SVM has no VMFUNC"));
+    lines.extend(setup.absent.iter().map(ToString::to_string));
+    Ok(lines)
+}
+
+/// The methods that need a stub, and whether they are there.
+fn methods(views: &str) -> [String; 4] {
+    let there = [("hypercall", "yes"), ("alias", "yes"), ("gate", views), ("root-view", views)];
+    there.map(|(method, whether)| format!("{method}: {whether}"))
 }
 
 fn vmx_lines(controls: &Controls) -> Vec<String> {
@@ -76,9 +93,8 @@ fn vmx_lines(controls: &Controls) -> Vec<String> {
         _ => "yes, by VMFUNC".into(),
     };
     let mut lines = vec![format!("vmx: runs, {cpus}")];
-    lines.extend(["hypercall: yes".into(), "alias: yes".into()]);
-    lines.extend(["gate", "root-view"].map(|method| format!("{method}: {views}")));
-    lines.extend(controls.absent.iter().map(|absent| absent.to_string()));
+    lines.extend(methods(&views));
+    lines.extend(controls.absent.iter().map(ToString::to_string));
     lines
 }
 
@@ -125,6 +141,24 @@ mod tests {
     }
 
     #[test]
+    fn on_amd_there_are_no_views() {
+        let (runs, lines) = told("amd-fx-8150");
+        let views = ["gate: no, SVM has no VMFUNC", "root-view: no, SVM has no VMFUNC"];
+        assert!(runs);
+        assert_eq!(lines[..3], ["svm: runs", "hypercall: yes", "alias: yes"]);
+        assert_eq!(lines[3..], views);
+        let (runs, lines) = told("qemu-tcg");
+        assert!(runs && lines.len() == 7, "{lines:?}");
+        assert!(lines[5].starts_with("no 'next RIP saved' (CPUID leaf 0x8000000a, EDX bit 3): "));
+        assert!(told("amd-ryzen-z1").1[0].starts_with("svm: runs, if VM_CR"));
+        let (runs, lines) = told("amd-athlon64-x2-4200");
+        assert!(
+            !runs && lines.len() == 1 && lines[0].starts_with("svm: no: the CPU's SVM bit 0"),
+            "{lines:?}"
+        );
+    }
+
+    #[test]
     fn names_files_and_mistakes() {
         let lines = list();
         assert_eq!(lines.len(), ALL.len());
@@ -144,7 +178,7 @@ mod tests {
         std::fs::write(&file, "# A\n# source: b\n0x480 0x0\n").unwrap();
         let (bad, line) = problem(name);
         assert!(
-            bad && line.ends_with("MSR 0x482 is not recorded, and by the others it counts"),
+            bad && line.ends_with("MSR 0x482 is not recorded, and by the rest it counts"),
             "{line}"
         );
         std::fs::write(&file, text("kvm-nested").unwrap()).unwrap();

@@ -8,6 +8,7 @@ use core::cell::Cell;
 use core::fmt;
 
 use crate::cpuid::Answer;
+use crate::svm::offer::Offer;
 use crate::vmx::capability::{Capabilities, msr};
 
 mod line;
@@ -17,8 +18,12 @@ pub use line::Malformed;
 use line::{Line, lines};
 pub use list::{ALL, find};
 
-/// The leaf that a CPU with SVM has.
-pub const SVM_LEAF: u32 = 0x8000_000a;
+/// The leaf that says whether there is SVM, and the one that says what of it.
+const FEATURES_LEAF: u32 = 0x8000_0001;
+const SVM_LEAF: u32 = 0x8000_000a;
+
+/// The MSR that may switch SVM off.
+pub const VM_CR: u32 = 0xc001_0114;
 
 /// Whose extension it is that a CPU has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,13 +42,22 @@ pub struct Fixture<'a> {
     text: &'a str,
 }
 
-/// An MSR that counts on this CPU, given the others, and is not recorded.
+/// What counts on this CPU, given the rest, and is not recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unrecorded(pub u32);
+pub enum Unrecorded {
+    /// An MSR.
+    Msr(u32),
+    /// A leaf of CPUID.
+    Leaf(u32),
+}
 
 impl fmt::Display for Unrecorded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "MSR {:#x} is not recorded, and by the others it counts", self.0)
+        match self {
+            Self::Msr(number) => write!(f, "MSR {number:#x}")?,
+            Self::Leaf(number) => write!(f, "cpuid {number:#x}")?,
+        }
+        f.write_str(" is not recorded, and by the rest it counts")
     }
 }
 
@@ -108,7 +122,18 @@ impl<'a> Fixture<'a> {
                 0
             })
         });
-        missing.get().map_or(Ok(capabilities), |number| Err(Unrecorded(number)))
+        missing.get().map_or(Ok(capabilities), |number| Err(Unrecorded::Msr(number)))
+    }
+
+    /// What it offers of SVM. Where VM_CR is not recorded, SVM counts as not switched off.
+    ///
+    /// # Errors
+    /// [`Unrecorded`].
+    pub fn offer(&self) -> Result<Offer, Unrecorded> {
+        let leaf = |number| self.leaf(number).ok_or(Unrecorded::Leaf(number));
+        let [_, _, features, _] = leaf(FEATURES_LEAF)?;
+        let [_, asids, _, abilities] = leaf(SVM_LEAF)?;
+        Ok(Offer { features, asids, abilities, vm_cr: self.msr(VM_CR).unwrap_or(0) })
     }
 }
 

@@ -8,6 +8,9 @@ pub mod nmi;
 pub mod offer;
 pub mod vmcb;
 
+#[cfg(test)]
+mod outcomes;
+
 #[cfg(target_os = "none")]
 pub(crate) mod boot;
 #[cfg(target_os = "none")]
