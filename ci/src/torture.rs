@@ -15,10 +15,11 @@ use anyhow::{Result, anyhow};
 use crate::boot::{self, Report};
 use crate::build::Programs;
 use crate::machines::choose::choose;
+use crate::machines::kvm::Trial;
 use crate::machines::{MachineName, Path};
 use crate::progress::Progress;
 use crate::tools;
-use turns::Turn;
+use turns::{MOST_CPUS, Turn};
 
 pub use turns::TURNS;
 
@@ -65,7 +66,7 @@ fn torture(
     end: Instant,
     stop: &AtomicBool,
 ) -> Result<(Tally, Option<String>)> {
-    let choice = choose(path, asked.machine, programs)?;
+    let choice = choose(path, asked.machine, Trial { programs, cpus: MOST_CPUS })?;
     tools::ensure(tools::Need::of(choice.machine))?;
     let progress = Progress::start(format!("torture {path} on {}", choice.machine), 0);
     let mut tally = Tally::default();

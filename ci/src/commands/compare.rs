@@ -18,6 +18,7 @@ use crate::build::{Programs, sha256};
 use crate::compare::{self, Asked, Document, Measured, Request};
 use crate::disks::Bus;
 use crate::machines::choose::{check, choose, emulator};
+use crate::machines::kvm::Trial;
 use crate::machines::{MachineName, Path};
 use crate::outcome::bad_input;
 use crate::peers::Peer;
@@ -239,7 +240,7 @@ fn jobs(
     limit: Option<Duration>,
 ) -> Result<Vec<(Path, Job)>> {
     let job = |(path, rules): (Path, Rules)| {
-        let choice = choose(path, asked, programs)?;
+        let choice = choose(path, asked, Trial { programs, cpus: request.cpus })?;
         eprintln!("{path}: {} ({})", choice.machine, choice.reason);
         tools::ensure(tools::Need::of(choice.machine))?;
         let plan = request.plan(path, choice.machine, rules);

@@ -13,6 +13,7 @@ use crate::boot::{self, Job, Report, USUAL_MEMORY_MIB};
 use crate::build::Programs;
 use crate::evacuation;
 use crate::machines::choose::{check, choose};
+use crate::machines::kvm::Trial;
 use crate::machines::{MachineName, Path};
 use crate::tools;
 
@@ -70,7 +71,7 @@ impl Arguments {
         let programs = Programs::build(&paths)?;
         let mut reports = Vec::new();
         for path in paths {
-            let choice = choose(path, asked, &programs)?;
+            let choice = choose(path, asked, Trial { programs: &programs, cpus: plan.cpus })?;
             eprintln!("{path}: {} ({})", choice.machine, choice.reason);
             tools::ensure(tools::Need::of(choice.machine))?;
             let line = Plan { exit: choice.machine.exit(), ..plan.clone() }.to_string();

@@ -14,6 +14,7 @@ use super::swap::SwapOptions;
 use crate::boot::{self, Job, Report, USUAL_MEMORY_MIB};
 use crate::build::Programs;
 use crate::machines::choose::{check, choose};
+use crate::machines::kvm::Trial;
 use crate::machines::{MachineName, Path};
 use crate::outcome::bad_input;
 use crate::tools;
@@ -102,7 +103,8 @@ impl Arguments {
     fn job(&self, path: Path, asked: Option<MachineName>) -> Result<Job> {
         let seconds = number("--time-limit", &self.time_limit, 1, 1 << 20)?;
         let mut programs = Programs::build(&[path])?;
-        let choice = choose(path, asked, &programs)?;
+        let cpus = self.plan().map_or(1, |plan| plan.cpus);
+        let choice = choose(path, asked, Trial { programs: &programs, cpus })?;
         let machine = choice.machine;
         eprintln!("{path}: {machine} ({})", choice.reason);
         if self.gdb && machine == MachineName::Bochs {

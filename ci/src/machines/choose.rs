@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 
-use super::{MachineName, Path, kvm};
-use crate::build::Programs;
+use super::kvm::{self, Trial};
+use super::{MachineName, Path};
 use crate::outcome::bad_input;
 use crate::tools::{self, Need};
 
@@ -30,9 +30,9 @@ pub fn check(path: Path, asked: Option<MachineName>) -> Result<()> {
     }
 }
 
-/// The machine that was asked for, or the best for the path. `programs` are needed for the probe
-/// boot that has to vouch for KVM.
-pub fn choose(path: Path, asked: Option<MachineName>, programs: &Programs) -> Result<Choice> {
+/// The machine that was asked for, or the best for the path. A trial has to vouch for KVM: it is of the programs that
+/// will be booted, on as many CPUs.
+pub fn choose(path: Path, asked: Option<MachineName>, trial: Trial<'_>) -> Result<Choice> {
     check(path, asked)?;
     // The probe boot needs QEMU: where it is missing, that must not count against KVM.
     if matches!(asked, None | Some(MachineName::QemuKvm)) && kvm::usable(path, None).is_ok() {
@@ -40,15 +40,15 @@ pub fn choose(path: Path, asked: Option<MachineName>, programs: &Programs) -> Re
     }
     match asked {
         Some(MachineName::QemuKvm) => {
-            vouch(path, Some(programs)).map(|()| by_request(MachineName::QemuKvm))
+            vouch(path, Some(trial)).map(|()| by_request(MachineName::QemuKvm))
         }
         Some(machine) => Ok(by_request(machine)),
-        None => Ok(best(path, kvm::usable(path, Some(programs)))),
+        None => Ok(best(path, kvm::usable(path, Some(trial)))),
     }
 }
 
-fn vouch(path: Path, programs: Option<&Programs>) -> Result<()> {
-    kvm::usable(path, programs).map_err(|reason| {
+fn vouch(path: Path, trial: Option<Trial<'_>>) -> Result<()> {
+    kvm::usable(path, trial).map_err(|reason| {
         bad_input(format!("machine 'qemu-kvm' cannot run path '{path}': {reason}"))
     })
 }

@@ -3,6 +3,8 @@
 use std::fs::{self, OpenOptions};
 use std::time::Duration;
 
+use loadphys_plan::command_line::{Plan, PlanName};
+
 use super::{MachineName, Path};
 use crate::boot::{self, Job};
 use crate::build::Programs;
@@ -10,15 +12,24 @@ use crate::build::Programs;
 /// How long a probe boot may take.
 const PROBE_LIMIT: Duration = Duration::from_secs(20);
 
+/// What a probe boot is of.
+#[derive(Clone, Copy, Debug)]
+pub struct Trial<'a> {
+    /// What is booted.
+    pub programs: &'a Programs,
+    /// On how many CPUs: KVM may run a guest's guest on one and not on several.
+    pub cpus: u32,
+}
+
 /// Nothing, or why KVM cannot be used for this path. What the host says of itself is asked first; a
-/// probe boot has the last word, if there are programs to boot.
-pub fn usable(path: Path, programs: Option<&Programs>) -> Result<(), String> {
+/// probe boot has the last word, if there is something to try.
+pub fn usable(path: Path, trial: Option<Trial<'_>>) -> Result<(), String> {
     cpu(path)?;
     device()?;
     if let Some(module) = module(path) {
         nested(module)?;
     }
-    programs.map_or(Ok(()), |programs| probe(path, programs))
+    trial.map_or(Ok(()), |trial| probe(path, trial))
 }
 
 /// Without hardware virtualization KVM is missing, or a stand-in that lacks instructions.
@@ -58,8 +69,10 @@ fn nested(module: &str) -> Result<(), String> {
     }
 }
 
-fn probe(path: Path, programs: &Programs) -> Result<(), String> {
-    let job = Job::probe(path, MachineName::QemuKvm, programs, PROBE_LIMIT);
+fn probe(path: Path, Trial { programs, cpus }: Trial<'_>) -> Result<(), String> {
+    let machine = MachineName::QemuKvm;
+    let plan = Plan { plan: PlanName::Probe, exit: machine.exit(), cpus, ..Plan::default() };
+    let job = Job::of_guest(path, machine, programs, plan.to_string(), PROBE_LIMIT);
     let report = boot::boot(&job, |_, _| ()).map_err(|error| format!("{error:#}"))?;
-    report.verdict().map_err(|reason| format!("a probe boot failed: {reason}"))
+    report.verdict().map_err(|reason| format!("a probe boot on {cpus} CPUs failed: {reason}"))
 }

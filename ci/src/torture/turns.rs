@@ -39,6 +39,9 @@ const FAULTS: u32 = 400;
 /// A boot that takes longer hangs.
 const LIMIT: Duration = Duration::from_secs(900);
 
+/// CPUs that a boot has at most.
+pub const MOST_CPUS: u32 = 4;
+
 /// Kinds that a path has.
 pub const TURNS: usize = 7;
 
@@ -50,8 +53,8 @@ impl Turn {
         [
             (1, Swap::Ram, false),
             (2, Swap::Ram, true),
-            (4, disk, can_fail),
-            (4, Swap::Ram, true),
+            (MOST_CPUS, disk, can_fail),
+            (MOST_CPUS, Swap::Ram, true),
             (1, disk, can_fail),
             (2, disk, false),
             (1, Swap::Ram, true),
