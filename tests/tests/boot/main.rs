@@ -19,6 +19,7 @@ mod hostile_guest;
 mod idle;
 mod linux;
 mod programs;
+mod recorded;
 mod torture;
 
 use libtest_mimic::{Arguments, Trial};
@@ -33,6 +34,7 @@ fn main() {
         hostile::cases(),
         disks::cases(),
         linux::cases(),
+        recorded::cases(),
     ];
     let mut trials: Vec<Trial> = cases.into_iter().flatten().map(case::Case::trial).collect();
     trials.extend(hostile_guest::trials());
