@@ -3,11 +3,13 @@
 use std::fs;
 
 use anyhow::{Result, bail};
+use loadphys_plan::command_line::MethodName;
 use loadphys_stub::fixtures::{ALL, Extension, Fixture, Unrecorded, VM_CR, find};
 use loadphys_stub::svm::offer::{self, Offer};
 use loadphys_stub::vmx::capability::Capabilities;
 use loadphys_stub::vmx::controls::{self, Controls, VIEWS};
 
+use crate::machines::Path;
 use crate::outcome::bad_input;
 
 /// The word that lists them.
@@ -49,6 +51,9 @@ fn text(name: &str) -> Result<String> {
     })
 }
 
+/// How far a path goes.
+const ON_ALL: &str = "on one CPU and on several";
+
 /// What would run, in words.
 struct Verdict {
     lines: Vec<String>,
@@ -73,8 +78,10 @@ fn svm(offer: &Offer, knows_vm_cr: bool) -> Result<Vec<String>, String> {
     let setup = offer::negotiate(offer).map_err(|missing| format!("svm: no: {missing}"))?;
     let proviso =
         if knows_vm_cr { "" } else { ", if VM_CR, which is not recorded, does not switch SVM off" };
-    let mut lines = vec![format!("svm: runs{proviso}")];
-    lines.extend(methods("no, SVM has no VMFUNC"));
+    let views =
+        Path::Svm.lacks_method(MethodName::Gate).map_or("yes".into(), |why| format!("no: {why}"));
+    let mut lines = vec![format!("svm: runs, {ON_ALL}{proviso}")];
+    lines.extend(methods(&views));
     lines.extend(setup.absent.iter().map(ToString::to_string));
     Ok(lines)
 }
@@ -86,7 +93,7 @@ fn methods(views: &str) -> [String; 4] {
 }
 
 fn vmx_lines(controls: &Controls) -> Vec<String> {
-    let cpus = if controls.several { "on one CPU and on several" } else { "on one CPU only" };
+    let cpus = if controls.several { ON_ALL } else { "on one CPU only" };
     let of_views = controls.absent.iter().find(|absent| VIEWS.contains(&absent.control));
     let views = match of_views {
         Some(absent) if !controls.views => format!("no, for want of '{}'", absent.control.2),
@@ -143,14 +150,20 @@ mod tests {
     #[test]
     fn on_amd_there_are_no_views() {
         let (runs, lines) = told("amd-fx-8150");
-        let views = ["gate: no, SVM has no VMFUNC", "root-view: no, SVM has no VMFUNC"];
-        assert!(runs);
-        assert_eq!(lines[..3], ["svm: runs", "hypercall: yes", "alias: yes"]);
-        assert_eq!(lines[3..], views);
+        assert!(runs && lines.len() == 5, "{lines:?}");
+        assert_eq!(
+            lines[..3],
+            ["svm: runs, on one CPU and on several", "hypercall: yes", "alias: yes"]
+        );
+        assert!(lines[3].starts_with("gate: no: AMD's CPUs have no VMFUNC"), "{lines:?}");
+        assert!(lines[4].starts_with("root-view: no: AMD's CPUs have no VMFUNC"), "{lines:?}");
         let (runs, lines) = told("qemu-tcg");
         assert!(runs && lines.len() == 7, "{lines:?}");
         assert!(lines[5].starts_with("no 'next RIP saved' (CPUID leaf 0x8000000a, EDX bit 3): "));
-        assert!(told("amd-ryzen-z1").1[0].starts_with("svm: runs, if VM_CR"));
+        assert!(
+            told("amd-ryzen-z1").1[0]
+                .ends_with("several, if VM_CR, which is not recorded, does not switch SVM off")
+        );
         let (runs, lines) = told("amd-athlon64-x2-4200");
         assert!(
             !runs && lines.len() == 1 && lines[0].starts_with("svm: no: the CPU's SVM bit 0"),
