@@ -4,6 +4,7 @@
 pub mod capability;
 pub mod controls;
 pub mod cr0;
+pub mod task_switch;
 
 #[cfg(target_os = "none")]
 pub(crate) mod boot;
@@ -25,6 +26,8 @@ pub(crate) mod msrs;
 pub(crate) mod start_up;
 #[cfg(target_os = "none")]
 pub(crate) mod support;
+#[cfg(target_os = "none")]
+pub(crate) mod task;
 #[cfg(target_os = "none")]
 pub(crate) mod touch;
 #[cfg(target_os = "none")]

@@ -20,7 +20,7 @@ pub fn on_nested_fault(registers: &mut Registers, cpu: &mut Cpu) {
     }
     report::stray_access(cpu, wanted(error), address);
     match event::general_protection_in(cpu.vcpu.vmcb.control.in_delivery) {
-        Outcome::GeneralProtection => cpu.vcpu.raise(Exception::GeneralProtection),
+        Outcome::Itself => cpu.vcpu.raise(Exception::GeneralProtection),
         Outcome::DoubleFault => cpu.vcpu.raise_with_error(DOUBLE_FAULT),
         Outcome::Shutdown => report::triple_fault(cpu),
     }

@@ -4,8 +4,8 @@ use x86::vmx::vmcs::ro;
 
 use crate::cpu::Life;
 use crate::event::{
-    self, DOUBLE_FAULT, EXCEPTION, GENERAL_PROTECTION, INVALID_OPCODE, KIND, NMI, Outcome, VALID,
-    VECTOR, WITH_ERROR,
+    self, DEBUG, DOUBLE_FAULT, EXCEPTION, GENERAL_PROTECTION, INVALID_OPCODE, KIND, NMI, Outcome,
+    SOFTWARE_INTERRUPT, VALID, VECTOR, WITH_ERROR,
 };
 use crate::exceptions;
 use crate::flush::Caches;
@@ -46,7 +46,7 @@ pub fn invalid_opcode(vmcs: &mut Vmcs) {
 
 /// Raises #GP(0) at the instruction that exited.
 pub fn general_protection(vmcs: &mut Vmcs) {
-    raise_with_error(vmcs, GENERAL_PROTECTION);
+    raise_with_error(vmcs, GENERAL_PROTECTION, 0);
 }
 
 /// Whether the exit came while an event was being delivered.
@@ -94,21 +94,61 @@ pub fn on_event(cpu: &mut Cpu) {
     }
 }
 
-/// Raises #GP(0) at an access that may itself have been part of delivering an event: then it becomes what the CPU
-/// would make of two faults.
+/// Raises #GP(0) at an access that may itself have been part of delivering an event.
 pub fn general_protection_at_access(cpu: &mut Cpu) {
-    match event::general_protection_in(cpu.vcpu.vmcs.field(ro::IDT_VECTORING_INFO)) {
-        Outcome::GeneralProtection => general_protection(&mut cpu.vcpu.vmcs),
-        Outcome::DoubleFault => raise_with_error(&mut cpu.vcpu.vmcs, DOUBLE_FAULT),
+    raise_in_delivery(GENERAL_PROTECTION, 0, cpu);
+}
+
+/// Raises an exception; if an event was being delivered, what the CPU makes of the two.
+pub fn raise_in_delivery(vector: u64, error: u32, cpu: &mut Cpu) {
+    match event::exception_in(vector, cpu.vcpu.vmcs.field(ro::IDT_VECTORING_INFO)) {
+        Outcome::Itself => raise_with_error(&mut cpu.vcpu.vmcs, vector, error),
+        Outcome::DoubleFault => raise_with_error(&mut cpu.vcpu.vmcs, DOUBLE_FAULT, 0),
         Outcome::Shutdown => report::triple_fault(cpu),
     }
 }
 
-/// Raises an exception with error code 0.
-fn raise_with_error(vmcs: &mut Vmcs, vector: u64) {
+/// Raises an exception with an error code.
+fn raise_with_error(vmcs: &mut Vmcs, vector: u64, error: u32) {
     let protected = vmcs.get(GuestField::CR0) & 1 != 0;
-    vmcs.set(GuestField::EVENT_ERROR, 0);
+    vmcs.set(GuestField::EVENT_ERROR, u64::from(error));
     vmcs.set(GuestField::EVENT, event::with_error(vector, protected));
+}
+
+/// Raises #DB, for which the registers say why.
+pub fn debug(vmcs: &mut Vmcs) {
+    vmcs.set(GuestField::EVENT, VALID | EXCEPTION | DEBUG);
+}
+
+/// An event that was being delivered when the exit came.
+#[derive(Clone, Copy, Debug)]
+pub struct Delivered {
+    /// Its error code.
+    pub error: Option<u32>,
+    /// It is an NMI.
+    pub nmi: bool,
+    /// An instruction makes it: INT n, INT1, INT3, INTO (types 4 to 6 of section "Information for VM Exits That Occur During
+    /// Event Delivery").
+    pub by_instruction: bool,
+}
+
+/// That event.
+pub fn delivered(vmcs: &Vmcs) -> Option<Delivered> {
+    let event = vmcs.field(ro::IDT_VECTORING_INFO);
+    let error = || vmcs.field(ro::IDT_VECTORING_ERR_CODE) as u32;
+    (event & VALID != 0).then(|| Delivered {
+        error: (event & WITH_ERROR != 0).then(error),
+        nmi: event & KIND == NMI,
+        by_instruction: event & KIND >= SOFTWARE_INTERRUPT,
+    })
+}
+
+/// What blocks events in a task that was entered: an NMI blocks others, IRET ends that.
+pub fn task_entered(vmcs: &mut Vmcs, by_iret: bool) {
+    let nmi = delivered(vmcs).is_some_and(|event| event.nmi);
+    let over = BY_STI_OR_MOV_SS | if by_iret { BY_NMI } else { 0 };
+    let blocking = vmcs.get(GuestField::INTERRUPTIBILITY) & !over;
+    vmcs.set(GuestField::INTERRUPTIBILITY, blocking | if nmi { BY_NMI } else { 0 });
 }
 
 /// NMIs came while the stub ran.

@@ -2,10 +2,11 @@
 
 use x86::vmx::vmcs::ro;
 
+use crate::guest_walk::can_be_loaded;
 use crate::registers::Registers;
 use crate::vcpu::{Exception, Vcpu};
 use crate::vmx::vmcs::GuestField;
-use crate::vmx::{Cpu, cr0, events, start_up, view};
+use crate::vmx::{Cpu, cr0, events, start_up, task, view};
 use crate::{calls, emulate, report};
 
 /// Basic exit reasons.
@@ -66,9 +67,8 @@ fn dispatch(reason: u64, registers: &mut Registers, cpu: &mut Cpu) {
         // Delivered by `on_exit`.
         reason::NMI_WINDOW => cpu.vcpu.vmcs.nmi_window(false),
         reason::WRMSR => emulate::wrmsr(registers, cpu),
-        reason::RDMSR | reason::TASK_SWITCH => {
-            cpu.vcpu.raise(Exception::GeneralProtection);
-        }
+        reason::TASK_SWITCH => task::switch(registers, cpu),
+        reason::RDMSR => cpu.vcpu.raise(Exception::GeneralProtection),
         reason::VMCLEAR..=reason::VMXON | reason::INVEPT | reason::INVVPID | reason::GETSEC => {
             cpu.vcpu.raise(Exception::InvalidOpcode);
         }
@@ -142,13 +142,11 @@ fn apply(change: &cr0::Change, cpu: &mut Cpu) {
 
 /// Loads the four PDPTEs of PAE paging, from memory of the guest only; says whether they can be used.
 fn load_pdptes(cpu: &mut Cpu) -> bool {
-    const RESERVED: u64 = 0xfff0_0000_0000_01e6;
     let at = cpu.vcpu.vmcs.get(GuestField::CR3) & 0xffff_ffe0;
     let Some(entries) = calls::load_words::<4>(&cpu.shared.rules, at) else {
         return false;
     };
-    let bad = |entry: &u64| entry & 1 != 0 && entry & RESERVED != 0;
-    if entries.iter().any(bad) {
+    if !can_be_loaded(&entries) {
         return false;
     }
     for (i, entry) in (0..).zip(entries) {

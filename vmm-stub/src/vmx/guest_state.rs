@@ -72,7 +72,21 @@ pub fn reset_debug_registers() {
     }
 }
 
-fn write_segments(vmcs: &mut Vmcs, segments: [Segment; 8]) {
+/// Reads ES, CS, SS, DS, FS, GS, LDTR and TR.
+pub fn segments(vmcs: &Vmcs) -> [Segment; 8] {
+    core::array::from_fn(|i| {
+        let field = |of: GuestField| vmcs.get(of.plus(i as u32));
+        Segment {
+            selector: field(GuestField::ES_SELECTOR),
+            base: field(GuestField::ES_BASE),
+            limit: field(GuestField::ES_LIMIT),
+            rights: field(GuestField::ES_RIGHTS),
+        }
+    })
+}
+
+/// Writes them.
+pub fn write_segments(vmcs: &mut Vmcs, segments: [Segment; 8]) {
     for (i, segment) in (0..).zip(segments) {
         vmcs.set(GuestField::ES_SELECTOR.plus(i), segment.selector);
         vmcs.set(GuestField::ES_LIMIT.plus(i), segment.limit);
