@@ -4,9 +4,9 @@
 //! changes the guest's NE exits, and then all of it is the stub's to do (section "Changes to Instruction
 //! Behavior in VMX Non-Root Operation"; volume 2, "MOV - Move to/from Control Registers").
 //!
-//! CD and NW stay as the CPU has them: a VM entry does not load them (section "Loading Guest Control Registers, Debug
-//! Registers, and MSRs"). Of a write that exits, a change of CD or NW is lost, and the
-//! guest, which reads the CPU's own bits, can see that.
+//! CD and NW are the CPU's own: neither an entry nor an exit changes them (sections "Loading Guest Control Registers, Debug
+//! Registers, and MSRs" and "Loading Host Control Registers, Debug Registers, MSRs"). Where such a write changes them the stub
+//! does so too, and goes on with the caches as the guest has them.
 
 /// Protection.
 pub const PE: u64 = 1 << 0;
@@ -15,8 +15,10 @@ pub const ET: u64 = 1 << 4;
 /// Native x87 errors.
 pub const NE: u64 = 1 << 5;
 const WP: u64 = 1 << 16;
-const NW: u64 = 1 << 29;
-const CD: u64 = 1 << 30;
+/// Not write-through.
+pub const NW: u64 = 1 << 29;
+/// Caches are off.
+pub const CD: u64 = 1 << 30;
 /// Paging.
 pub const PG: u64 = 1 << 31;
 

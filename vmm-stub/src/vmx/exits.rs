@@ -6,7 +6,7 @@ use crate::guest_walk::can_be_loaded;
 use crate::registers::Registers;
 use crate::vcpu::{Exception, Vcpu};
 use crate::vmx::vmcs::GuestField;
-use crate::vmx::{Cpu, cr0, events, start_up, task, view};
+use crate::vmx::{Cpu, cr0, events, start_up, support, task, view};
 use crate::{calls, emulate, report};
 
 /// Basic exit reasons.
@@ -127,6 +127,7 @@ fn write_cr0(value: u64, cpu: &mut Cpu) {
 fn apply(change: &cr0::Change, cpu: &mut Cpu) {
     const IA32E_GUEST: u64 = 1 << 9;
     const LMA: u64 = 1 << 10;
+    support::set_caching(change.cr0);
     let vmcs = &mut cpu.vcpu.vmcs;
     vmcs.set(GuestField::CR0, change.cr0);
     vmcs.set(GuestField::CR0_SHADOW, change.shadow);

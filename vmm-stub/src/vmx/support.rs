@@ -9,6 +9,7 @@ use x86_64::registers::model_specific::Msr;
 
 use crate::machine::{Machine, msr};
 use crate::vmx::capability::Capabilities;
+use crate::vmx::cr0;
 use crate::vmx::instructions::{self, Failure};
 
 /// IA32_FEATURE_CONTROL: bit 0 locks it, bit 2 allows VMXON outside SMX.
@@ -86,5 +87,16 @@ pub unsafe fn vmxon(
         Cr0::write_raw(cr0 & capabilities.cr0_fixed1);
         Cr4::write_raw(cr4 & capabilities.cr4_fixed1);
         instructions::vmxon(frame)
+    }
+}
+
+/// Makes CR0.CD and CR0.NW of this CPU those of a value, which the guest goes on with.
+pub fn set_caching(cr0: u64) {
+    const CACHING: u64 = cr0::CD | cr0::NW;
+    let now = Cr0::read_raw();
+    if (now ^ cr0) & CACHING != 0 {
+        // SAFETY: caches on or off change no memory that anyone can see; the two bits agree, or the guest's write would have
+        // been refused.
+        unsafe { Cr0::write_raw(now & !CACHING | cr0 & CACHING) };
     }
 }
