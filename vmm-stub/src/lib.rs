@@ -36,7 +36,9 @@
 //!   then outside of the stub. Under SVM a device that sends an INIT by an interrupt message resets a CPU out of it.
 //! - With several CPUs the stub interrupts them by NMIs when a table is released ([`stale`]). An NMI of the guest's that
 //!   reaches a CPU in the same moment becomes one with the stub's, and is lost.
-//! - Under VT-x memory types are those of the MTRRs when the stub started; a guest that changes MTRRs later changes nothing.
+//! - Under VT-x memory types are those of the MTRRs when the stub started; a guest that changes MTRRs later changes nothing,
+//!   though it reads what it has written.
+//! - Where nested tables have no pages of 1 GiB, addresses above memory and above 512 GiB lead nowhere: an access is a #GP.
 //! - Side channels are not closed.
 //!
 //! # The command line

@@ -50,17 +50,16 @@ pub struct Layout<'a> {
     pub mtrrs: &'a Mtrrs,
 }
 
-/// Where the 1:1 map ends: with 1 GiB pages, with the CPU's addresses; without, tables for all that would be
-/// too many, and it ends with memory or at 4 GiB.
+/// Addresses that are mapped without 1 GiB pages, by 2 MiB of tables. CPUs that lack those pages have few more.
+const WITHOUT_GIB_PAGES: u32 = 39;
+
+/// Where the 1:1 map ends: with 1 GiB pages, with the CPU's addresses; without, tables for all that could be too many, and it
+/// may end before them, but never before memory does.
 pub const fn end(width: u32, gib_pages: bool, top: u64) -> u64 {
-    let all = 1 << if width < FOUR_LEVELS { width } else { FOUR_LEVELS };
-    let gib = 1 << 30;
-    let little = top.next_multiple_of(gib);
-    match (gib_pages, little > 4 * gib) {
-        (true, _) => all,
-        (false, true) => little,
-        (false, false) => 4 * gib,
-    }
+    let most = if gib_pages { FOUR_LEVELS } else { WITHOUT_GIB_PAGES };
+    let end = 1 << if width < most { width } else { most };
+    let memory = top.next_multiple_of(1 << 30);
+    if memory > end { memory } else { end }
 }
 
 impl Shape for Layout<'_> {

@@ -18,7 +18,7 @@ const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 /// Where the tables pretend to lie: in the stub.
 const TABLES_AT: u64 = 96 * MIB + 0x10_0000;
-const ALIAS_TABLES_AT: u64 = 96 * MIB + 0x20_0000;
+const ALIAS_TABLES_AT: u64 = 96 * MIB + 0x80_0000;
 
 /// Write-back below `low`, uncacheable from there to 4 GiB, write-back above; the fixed ranges as PCs have them.
 fn mtrrs(low: u64) -> Mtrrs {
@@ -197,8 +197,9 @@ fn the_alias_goes_where_nothing_else_is() {
 fn the_map_ends_with_the_cpus_addresses_or_with_memory() {
     assert_eq!(end(40, true, GIB), 1 << 40);
     assert_eq!(end(52, true, GIB), 1 << 48);
-    assert_eq!(end(40, false, GIB), 4 * GIB);
-    assert_eq!(end(40, false, 5 * GIB + 1), 6 * GIB);
+    assert_eq!(end(36, false, 5 * GIB), 64 * GIB);
+    assert_eq!(end(40, false, GIB), 512 * GIB);
+    assert_eq!(end(40, false, 600 * GIB + 1), 601 * GIB);
 }
 
 #[test]
