@@ -40,10 +40,17 @@ pub const fn operand(registers: &Registers) -> u64 {
     registers.rdx << 32 | registers.rax & 0xffff_ffff
 }
 
-/// Of the MSRs whose writes exit on both two can be written, each in one way.
+/// MSRs that load microcode, Intel's and AMD's. The machine keeps what its firmware has loaded: a write does nothing, as kernels
+/// know it of hypervisors, and they see that by the revision.
+const MICROCODE_UPDATES: [u32; 2] = [0x79, 0xc001_0020];
+
+/// Of the other MSRs whose writes exit on both two can be written, each in one way.
 pub fn wrmsr<V: Vcpu>(registers: &Registers, cpu: &mut Cpu<V>) {
     let value = operand(registers);
     let number = registers.rcx as u32;
+    if MICROCODE_UPDATES.contains(&number) {
+        return cpu.vcpu.next_instruction();
+    }
     let allowed = match number {
         apic_base::NUMBER => apic_base::allows(msr(number), value, cpuid!(1).ecx),
         misc_enable::NUMBER => misc_enable::allows(msr(number), value),

@@ -15,8 +15,8 @@ const DENIED: [(u32, u32); 2] = [
 /// The interrupt-command register of the local APIC in x2APIC mode.
 const COMMAND: u32 = 0x830;
 
-/// MSRs whose writes exit: where SMM is and what it maps, and PATCH_LOADER, never written; IA32_APIC_BASE and IA32_MISC_ENABLE
-/// as far as [`apic_base`] and [`misc_enable`] allow; EFER ([`efer`]);
+/// MSRs whose writes exit: where SMM is and what it maps, never written; PATCH_LOADER, which does nothing; IA32_APIC_BASE and
+/// IA32_MISC_ENABLE as far as [`apic_base`] and [`misc_enable`] allow; EFER ([`efer`]);
 /// commands to other CPUs ([`crate::apic_page`]).
 const WRITES_EXIT: [u32; 8] = [
     COMMAND,

@@ -11,7 +11,7 @@ const DENIED: [(u32, u32); 5] = [
     (0x600, 0x600), // IA32_DS_AREA: as IA32_PEBS_ENABLE
 ];
 
-/// MSRs whose writes exit: IA32_BIOS_UPDT_TRIG, never written; IA32_APIC_BASE and IA32_MISC_ENABLE, as far as [`apic_base`]
+/// MSRs whose writes exit: IA32_BIOS_UPDT_TRIG, which does nothing; IA32_APIC_BASE and IA32_MISC_ENABLE, as far as [`apic_base`]
 /// and [`misc_enable`] allow.
 const WRITES_EXIT: [u32; 3] = [0x79, apic_base::NUMBER, misc_enable::NUMBER];
 

@@ -67,7 +67,8 @@ impl Local {
             (APIC_BASE, msr(APIC_BASE) ^ 1 << 11),
         ];
         let (number, value) = self.random.of(tries);
-        self.msr(WRMSR, number, value, Some(false));
+        // No microcode is loaded, and nothing is said of it.
+        self.msr(WRMSR, number, value, Some(number == BIOS_UPDATE));
     }
 
     fn any_msr(&mut self) -> u64 {
