@@ -71,6 +71,11 @@ pub fn hostile_guest() -> Result<PathBuf> {
     test_guest("loadphys-hostile")
 }
 
+/// Builds the guest of the tests that looks at the machine it runs on.
+pub fn machine_guest() -> Result<PathBuf> {
+    test_guest("loadphys-machine")
+}
+
 fn test_guest(program: &str) -> Result<PathBuf> {
     tools::rust_target(BARE_METAL)?;
     let mut cargo = cargo_build("loadphys-test-guests", &[]);

@@ -103,17 +103,20 @@ extern "C" fn other() -> ! {
 /// Loads the IDT on this CPU.
 pub fn load() {
     static IDT: spin::Once<Gates> = spin::Once::new();
-    let idt = IDT.call_once(|| {
-        core::array::from_fn(|vector| match vector {
-            NMI => gate(nmi as *const () as u64, 0),
-            6 => gate(invalid_opcode as *const () as u64, 0),
-            13 => gate(general_protection as *const () as u64, 0),
-            14 => gate(page_fault as *const () as u64, 0),
-            _ => gate(other as *const () as u64, 0),
-        })
-    });
+    let idt = IDT.call_once(gates);
     // SAFETY: the handlers above end as they should.
     unsafe { load_gates(idt) };
+}
+
+/// What [`load`] loads.
+pub fn gates() -> Gates {
+    core::array::from_fn(|vector| match vector {
+        NMI => gate(nmi as *const () as u64, 0),
+        6 => gate(invalid_opcode as *const () as u64, 0),
+        13 => gate(general_protection as *const () as u64, 0),
+        14 => gate(page_fault as *const () as u64, 0),
+        _ => gate(other as *const () as u64, 0),
+    })
 }
 
 /// An IDT for exceptions.

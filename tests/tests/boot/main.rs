@@ -18,6 +18,7 @@ mod hostile;
 mod hostile_guest;
 mod idle;
 mod linux;
+mod machine;
 mod programs;
 mod recorded;
 mod torture;
@@ -38,5 +39,6 @@ fn main() {
     ];
     let mut trials: Vec<Trial> = cases.into_iter().flatten().map(case::Case::trial).collect();
     trials.extend(hostile_guest::trials());
+    trials.extend(machine::trials());
     libtest_mimic::run(&arguments, trials).exit();
 }

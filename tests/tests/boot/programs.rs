@@ -36,6 +36,12 @@ pub fn cpus() -> Result<PathBuf> {
     build::cpus_guest()
 }
 
+/// The guest that looks at the machine it runs on.
+pub fn machine() -> Result<PathBuf> {
+    let _one_at_a_time = BUILDING.lock();
+    build::machine_guest()
+}
+
 /// The guest that does everything wrong on purpose, and the stub.
 pub fn hostile() -> Result<&'static Hostile> {
     static HOSTILE: LazyLock<Result<Hostile, String>> = LazyLock::new(|| {
