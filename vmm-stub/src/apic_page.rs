@@ -9,7 +9,7 @@ use core::sync::atomic::Ordering;
 use heapless::Vec;
 use loadphys_abi::FRAME_BYTES;
 
-use crate::cpu::Cpu;
+use crate::cpu::{Cpu, NOBODY};
 use crate::icr::{self, Kind};
 use crate::local_apic::LocalApic;
 use crate::registers::Registers;
@@ -17,7 +17,10 @@ use crate::store::{Source, Store};
 use crate::vcpu::Vcpu;
 use crate::{calls, store};
 
-/// Where the command's lower half is.
+/// Registers lie so far apart, each at its start.
+const REGISTER_STEP: u64 = 16;
+/// Where the CPU's number is, and the command's lower half.
+const ID: u64 = 0x20;
 const COMMAND: u64 = 0x300;
 
 /// The longest instruction.
@@ -28,6 +31,9 @@ pub fn store<V: Vcpu>(registers: &mut Registers, cpu: &mut Cpu<V>, offset: u64) 
     let (Some(store), Some(apic)) = (instruction(cpu), LocalApic::of_this_cpu()) else {
         return false;
     };
+    if !offset.is_multiple_of(REGISTER_STEP) {
+        return false;
+    }
     let value = match store.source {
         Source::Immediate(value) => value,
         Source::Register(number) => {
@@ -38,6 +44,8 @@ pub fn store<V: Vcpu>(registers: &mut Registers, cpu: &mut Cpu<V>, offset: u64) 
         registers.set_numbered(number.into(), apic.read(offset).into());
     }
     match offset {
+        // By their numbers the stub finds the CPUs.
+        ID => {}
         COMMAND => command(value, apic.command_target(), apic, cpu),
         _ => apic.write(offset, value),
     }
@@ -48,12 +56,15 @@ pub fn store<V: Vcpu>(registers: &mut Registers, cpu: &mut Cpu<V>, offset: u64) 
 /// Carries out a command of the guest's on this CPU to the CPU with this number.
 pub fn command<V: Vcpu>(low: u32, number: u32, apic: LocalApic, cpu: &mut Cpu<V>) {
     let kind = icr::kind(low);
-    if matches!(kind, Kind::Other | Kind::Deassert) {
-        return apic.send_as_it_is(low, number);
+    match kind {
+        Kind::Other => return apic.send_as_it_is(low, number),
+        Kind::Deassert => return,
+        Kind::Init | Kind::StartUp(_) => {}
     }
     let targets = icr::targets(low, number);
     for (to, id) in cpu.shared.apics.iter().enumerate() {
-        if targets.reach(id.load(Ordering::Relaxed), apic.id()) {
+        let id = id.load(Ordering::Relaxed);
+        if id != NOBODY && targets.reach(id, apic.id()) {
             match kind {
                 Kind::StartUp(page) => V::start_up(cpu, to, page),
                 _ => V::init(cpu, to),

@@ -17,6 +17,9 @@ use crate::stale::Team;
 use crate::tree::Tree;
 use crate::views::Views;
 
+/// Stands where a CPU is not the guest's.
+pub const NOBODY: u32 = u32::MAX;
+
 /// What does not depend on the CPU.
 #[derive(Debug)]
 pub struct Shared {
@@ -28,7 +31,7 @@ pub struct Shared {
     pub alias: Option<Mutex<Alias<'static>>>,
     /// Who must forget what was hidden.
     pub team: Team<'static>,
-    /// The numbers of the team's local APICs.
+    /// The numbers of the team's local APICs, or [`NOBODY`].
     pub apics: &'static [AtomicU32],
     /// The page of the local APIC's registers, if the guest may not store there ([`crate::apic_page`]).
     pub apic_page: Option<u64>,

@@ -28,6 +28,10 @@ pub const RDTSCP: Bit = bit(0x8000_0001, 0, EDX, 27);
 pub const INVPCID: Bit = bit(7, 0, EBX, 10);
 /// XSAVES, XRSTORS and IA32_XSS.
 pub const XSAVES: Bit = bit(0xd, 1, 0, 3);
+/// Machine-check banks in MSRs from 0xc000_2000.
+pub const SCALABLE_MCA: Bit = bit(0x8000_0007, 0, EBX, 3);
+/// INVLPGB and TLBSYNC.
+pub const INVLPGB: Bit = bit(0x8000_0008, 0, EBX, 3);
 /// UMONITOR, UMWAIT, TPAUSE.
 pub const WAITPKG: Bit = bit(7, 0, ECX, 5);
 

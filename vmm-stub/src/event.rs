@@ -25,7 +25,7 @@ pub const DOUBLE_FAULT: u64 = 8;
 /// #GP.
 pub const GENERAL_PROTECTION: u64 = 13;
 /// #PF.
-const PAGE_FAULT: u64 = 14;
+pub const PAGE_FAULT: u64 = 14;
 
 /// What an exception comes to that is raised at an access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,6 +10,9 @@ const ASSERT: u32 = 1 << 14;
 const LEVEL_TRIGGERED: u32 = 1 << 15;
 const SHORTHAND: u32 = 0b11 << 18;
 
+/// The number that stands for all CPUs. (Where numbers have 8 bits it is 0xff.)
+pub const EVERYBODY: u32 = u32::MAX;
+
 /// What a command is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -38,6 +41,15 @@ pub enum Targets {
     Others,
 }
 
+/// Whether x2APIC mode takes this lower half: no reserved bit, no reserved delivery mode.
+pub const fn is_good(low: u32) -> bool {
+    const RESERVED: u32 = 0xfff3_3000;
+    const LOWEST_PRIORITY: u32 = 0b001 << 8;
+    const REMOTE_READ: u32 = 0b011 << 8;
+    const EXTERNAL: u32 = 0b111 << 8;
+    low & RESERVED == 0 && !matches!(low & DELIVERY, LOWEST_PRIORITY | REMOTE_READ | EXTERNAL)
+}
+
 /// What the lower half says.
 pub const fn kind(low: u32) -> Kind {
     match low & DELIVERY {
@@ -60,11 +72,11 @@ pub const fn targets(low: u32, number: u32) -> Targets {
 }
 
 impl Targets {
-    /// Whether it reaches the CPU with this number, the sender's being `own`. Numbers of 8 bits in memory, of 32 bits otherwise;
-    /// one that is all ones is everybody. By sets nobody is reset or started: the stub does not know them.
+    /// Whether it reaches the CPU with this number, the sender's being `own`. [`EVERYBODY`] is a number. By sets nobody is reset or
+    /// started: the stub does not know them.
     pub const fn reach(self, number: u32, own: u32) -> bool {
         match self {
-            Self::Number(0xff | u32::MAX) | Self::All => true,
+            Self::Number(EVERYBODY) | Self::All => true,
             Self::Number(to) => to == number,
             Self::Logical => false,
             Self::Own => number == own,
@@ -90,10 +102,18 @@ mod tests {
     }
 
     #[test]
+    fn what_the_register_refuses_is_refused() {
+        assert!([0xc500, 0x0699, 0x40fb, 0xc_4400].iter().all(|low| super::is_good(*low)));
+        for low in [1 << 12, 1 << 13, 1 << 16, 1 << 31, 0b111 << 8, 0b011 << 8] {
+            assert!(!super::is_good(low), "{low:#x}");
+        }
+    }
+
+    #[test]
     fn it_reaches_those_who_are_named() {
         let reached = |low, number| [0, 1, 2].map(|cpu| targets(low, number).reach(cpu, 1));
         assert_eq!(reached(0x4500, 2), [false, false, true]);
-        assert_eq!(reached(0x4500, 0xff), [true; 3]);
+        assert_eq!(reached(0x4500, u32::MAX), [true; 3]);
         assert_eq!(reached(0x4_4500, 2), [false, true, false]);
         assert_eq!(reached(0x8_4500, 2), [true; 3]);
         assert_eq!(reached(0xc_4500, 2), [true, false, true]);

@@ -33,7 +33,10 @@
 //! # What it still can do
 //! - Devices write to memory as their drivers tell them, the stub's included: no IOMMU is set up.
 //! - A CPU that ACPI does not list, or that did not answer the stub, is not under the stub; should the guest make it run,
-//!   then outside of the stub. Under SVM a device that sends an INIT by an interrupt message resets a CPU out of it.
+//!   then outside of the stub. Under SVM an INIT that a device sends ends the machine; on
+//!   CPUs without VM_CR.R_INIT, as QEMU's, it resets a CPU out of the stub.
+//! - The chipset's own registers say where memory is; those that are MSRs are kept from the guest, those in PCI configuration
+//!   space are not.
 //! - With several CPUs the stub interrupts them by NMIs when a table is released ([`stale`]). An NMI of the guest's that
 //!   reaches a CPU in the same moment becomes one with the stub's, and is lost.
 //! - Under VT-x memory types are those of the MTRRs when the stub started; a guest that changes MTRRs later changes nothing,

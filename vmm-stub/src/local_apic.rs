@@ -7,6 +7,7 @@ use core::hint::spin_loop;
 use x86_64::registers::model_specific::Msr;
 
 use crate::apic_base::{self, ENABLED, X2APIC};
+use crate::icr::EVERYBODY;
 use crate::machine::msr;
 
 /// Offsets of registers, in bytes; in x2APIC mode register `r` is MSR 0x800 + r / 16.
@@ -91,7 +92,10 @@ impl LocalApic {
 
     /// To whom the guest's next command goes, where it is not part of it.
     pub fn command_target(self) -> u32 {
-        self.read(COMMAND_HIGH) >> 24
+        match self.read(COMMAND_HIGH) >> 24 {
+            0xff => EVERYBODY,
+            number => number,
+        }
     }
 
     /// Sends a command of the guest's.

@@ -19,7 +19,7 @@ use super::others;
 use super::problem::Problem;
 use super::rules;
 use crate::counts::Counts;
-use crate::cpu::{Cpu, Shared};
+use crate::cpu::{Cpu, NOBODY, Shared};
 use crate::cpuid::Bit;
 use crate::descriptors::Descriptors;
 use crate::flush::Caches;
@@ -39,7 +39,7 @@ static SHARED: Once<Shared> = Once::new();
 /// What [`Shared`] refers to, for as many CPUs as there can be.
 static MEMBERS: [Member; MOST_CPUS] = [const { Member::idle() }; MOST_CPUS];
 static ORDERS: [Order; MOST_CPUS] = [const { Order::waiting() }; MOST_CPUS];
-static APICS: [AtomicU32; MOST_CPUS] = [const { AtomicU32::new(0) }; MOST_CPUS];
+static APICS: [AtomicU32; MOST_CPUS] = [const { AtomicU32::new(NOBODY) }; MOST_CPUS];
 
 /// What the boot has found and set up.
 pub struct Boot<B: BackEnd> {

@@ -9,6 +9,7 @@ use spin::Once;
 use crate::boot::back_end::{Abilities, BackEnd};
 use crate::boot::problem::Problem;
 use crate::cpu::{Life, Shared};
+use crate::cpuid;
 use crate::descriptors::Descriptors;
 use crate::machine::{Machine, msr};
 use crate::nested::format::Format;
@@ -44,6 +45,9 @@ const EXITING: [intercept::Intercept; 14] = [
     intercept::SKINIT,
     intercept::XSETBV,
 ];
+
+/// What the guest is not given: MSRs beyond those that the map knows, and a broadcast of flushes that needs a control.
+const HIDDEN: [cpuid::Bit; 2] = [cpuid::SCALABLE_MCA, cpuid::INVLPGB];
 
 /// What was chosen, for all CPUs.
 static SETUP: Once<Setup> = Once::new();
@@ -94,9 +98,9 @@ impl BackEnd for Svm {
             gib_pages: crate::machine::ask().gib_pages,
             views: false,
             no_typed: Some(
-                "on AMD's CPUs the walk of a guest's tables counts as writing to them, so they cannot be read-only",
+                "on AMD's CPUs the walk of a guest's tables counts as writing to them, so they cannot be read-only (but with 'read-only guest page tables', which the stub does not use)",
             ),
-            hidden: heapless::Vec::new(),
+            hidden: HIDDEN.into_iter().collect(),
         }
     }
 

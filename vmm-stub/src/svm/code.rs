@@ -1,7 +1,13 @@
 //! Exit codes (APM volume 2, appendix C "SVM Intercept Exit Codes").
 
+/// The first exception.
+pub const EXCEPTION: u64 = 0x40;
 /// #DB.
 pub const DEBUG: u64 = 0x41;
+/// The last exception.
+pub const LAST_EXCEPTION: u64 = 0x5f;
+/// A physical interrupt.
+pub const INTERRUPT: u64 = 0x60;
 /// A physical NMI.
 pub const NMI: u64 = 0x61;
 /// A physical INIT.

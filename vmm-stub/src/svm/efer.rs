@@ -12,17 +12,39 @@ const LME: u64 = 1 << 8;
 pub const LMA: u64 = 1 << 10;
 /// What every CPU with SVM has: SYSCALL, long mode, no-execute.
 const ALWAYS: u64 = 1 << 0 | LME | LMA | 1 << 11;
-/// Fast FXSAVE (CPUID leaf 0x8000_0001, EDX bit 25), the translation cache extension (ECX bit 17).
-const FFXSR: u64 = 1 << 14;
-const TCE: u64 = 1 << 15;
-
 const PG: u64 = 1 << 31;
 
-/// Which bits a CPU takes, given ECX and EDX of leaf 0x8000_0001.
-pub const fn supported(ecx: u32, edx: u32) -> u64 {
-    let fast = if edx & 1 << 25 != 0 { FFXSR } else { 0 };
-    let extension = if ecx & 1 << 17 != 0 { TCE } else { 0 };
-    ALWAYS | fast | extension
+/// What CPUID says of EFER's other bits: fast FXSAVE, the translation cache extension, MCOMMIT, interruptible WBINVD, the upper
+/// address ignore, automatic IBRS.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Features {
+    /// ECX and EDX of leaf 0x8000_0001.
+    pub extended: [u32; 2],
+    /// EBX of leaf 0x8000_0008.
+    pub capacity: u32,
+    /// EAX of leaf 0x8000_0021; 0 if there is none.
+    pub more: u32,
+}
+
+/// Which bits a CPU takes.
+pub const fn supported(features: Features) -> u64 {
+    let Features { extended: [ecx, edx], capacity, more } = features;
+    let bits = [
+        (edx, 25, 14), // FFXSR
+        (ecx, 17, 15), // TCE
+        (capacity, 8, 17),
+        (capacity, 13, 18),
+        (more, 7, 20),
+        (more, 8, 21),
+    ];
+    let mut all = ALWAYS;
+    let mut i = 0;
+    while i < bits.len() {
+        let (register, bit, place) = bits[i];
+        all |= ((register >> bit & 1) as u64) << place;
+        i += 1;
+    }
+    all
 }
 
 /// What a write makes of it, for the CPU; `None` if the write is refused. Active long mode is for paging to switch.
@@ -41,7 +63,7 @@ pub const fn read(now: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{ALWAYS, LMA, LME, PG, SVME, TCE, read, supported, write};
+    use super::{ALWAYS, Features, LMA, LME, PG, SVME, read, supported, write};
 
     #[test]
     fn svme_stays_on_and_is_not_seen() {
@@ -60,8 +82,13 @@ mod tests {
 
     #[test]
     fn bits_are_those_of_the_cpu() {
-        assert_eq!(supported(1 << 17, 0), ALWAYS | TCE);
-        assert_eq!(write(TCE, SVME, 0, supported(0, 0)), None);
-        assert_eq!(supported(0, 1 << 25), ALWAYS | 1 << 14);
+        const TCE: u64 = 1 << 15;
+        let with = |features| supported(features) & !ALWAYS;
+        assert_eq!(with(Features::default()), 0);
+        assert_eq!(with(Features { extended: [1 << 17, 0], ..Features::default() }), TCE);
+        assert_eq!(with(Features { extended: [0, 1 << 25], ..Features::default() }), 1 << 14);
+        assert_eq!(with(Features { capacity: 1 << 8, ..Features::default() }), 1 << 17);
+        assert_eq!(with(Features { more: 3 << 7, ..Features::default() }), 3 << 20);
+        assert_eq!(write(TCE, SVME, 0, ALWAYS), None);
     }
 }

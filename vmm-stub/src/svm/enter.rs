@@ -4,7 +4,7 @@
 //! volume 2, section 15.17 "Global Interrupt Flag"). On the stack of [`run`]:
 //!
 //! ```text
-//! | ... | Registers (128 bytes) | &mut Cpu | guest's VMCB | stub's VMCB | unused | rbx rbp r12-r15 | return address |
+//! | ... | Registers (128 bytes) | &mut Cpu | guest's VMCB | stub's VMCB | return address |
 //!       ^ RSP
 //! ```
 #![expect(unsafe_code, reason = "assembly that enters the guest")]
@@ -40,7 +40,6 @@ global_asm!(
     ".globl svm_run",
     "svm_run:",
     "clgi",
-    "sub rsp, 8",
     "push rcx",
     "push rdx",
     "push rsi",

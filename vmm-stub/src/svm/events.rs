@@ -4,7 +4,7 @@
 use core::arch::asm;
 
 use crate::cpu::Life;
-use crate::event::{DEBUG, EXCEPTION, NMI, VALID};
+use crate::event::{DEBUG, DOUBLE_FAULT, EXCEPTION, NMI, PAGE_FAULT, VALID, WITH_ERROR};
 use crate::flush::Caches;
 use crate::svm::nmi::{Blocking, Due, due};
 use crate::svm::step;
@@ -39,17 +39,52 @@ pub const fn on_iret(cpu: &mut Cpu) {
     cpu.vcpu.blocking = Blocking::AtIret(cpu.vcpu.vmcb.save.rip);
 }
 
-/// #DB, which exits while the stub single-steps only.
-pub fn on_debug(cpu: &mut Cpu) {
-    if step::end(&mut cpu.vcpu) {
+/// #DB, which exits while the stub single-steps only: behind the instruction.
+pub const fn on_debug(cpu: &mut Cpu) {
+    let was_iret = matches!(cpu.vcpu.blocking, Blocking::AtIret(_));
+    if step::end(&mut cpu.vcpu, was_iret) {
         cpu.vcpu.vmcb.control.event = VALID | EXCEPTION | DEBUG;
+    }
+}
+
+/// An interrupt came before the end of the step, or woke the guest from the HLT that it was. It is the guest's, who takes it by
+/// the next entry, and the NMI comes first.
+pub const fn on_interrupt(cpu: &mut Cpu) {
+    step::end(&mut cpu.vcpu, false);
+    if let Blocking::AtIret(_) = cpu.vcpu.blocking {
+        cpu.vcpu.blocking = Blocking::Open;
+    }
+}
+
+/// The instruction of a step raised an exception: it is delivered, and the NMI right behind it.
+pub const fn on_exception(vector: u64, cpu: &mut Cpu) {
+    step::end(&mut cpu.vcpu, false);
+    let control = &mut cpu.vcpu.vmcb.control;
+    let [error, address] = control.exit_info;
+    let with_error = matches!(vector, DOUBLE_FAULT | 10..=PAGE_FAULT | 17 | 21 | 29 | 30);
+    control.event = VALID | EXCEPTION | vector;
+    if with_error {
+        control.event |= WITH_ERROR | error << 32;
+    }
+    if vector == PAGE_FAULT {
+        cpu.vcpu.vmcb.save.cr2 = address;
+    }
+}
+
+/// An event whose delivery was cut short by the exit is delivered by the next entry, unless another one is.
+pub const fn go_on_delivering(cpu: &mut Cpu) {
+    let control = &mut cpu.vcpu.vmcb.control;
+    if control.in_delivery & VALID != 0 && control.event & VALID == 0 {
+        control.event = control.in_delivery;
     }
 }
 
 /// Delivers the NMI that is held, or sees to it that there is an exit when it can be.
 pub fn deliver_nmi(cpu: &mut Cpu) {
     let control = &cpu.vcpu.vmcb.control;
-    let (shadow, event) = (control.shadow & 1 != 0, control.event & VALID != 0);
+    let event = control.event & VALID != 0;
+    // In 64-bit mode a stack is whole without SS.
+    let shadow = control.shadow & 1 != 0 && !cpu.vcpu.is_64_bit();
     match due(cpu.vcpu.blocking, cpu.vcpu.vmcb.save.rip, shadow, event) {
         Due::Now => {
             cpu.nmi_held = false;

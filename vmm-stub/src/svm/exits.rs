@@ -1,12 +1,10 @@
 //! What is done at each exit.
 
-use raw_cpuid::cpuid;
-
 use crate::local_apic::{COMMAND_MSR, LocalApic};
 use crate::registers::Registers;
-use crate::svm::{Cpu, code, efer, events, fault, start_up};
+use crate::svm::{Cpu, code, efer, events, fault, start_up, support};
 use crate::vcpu::{Exception, Vcpu};
-use crate::{apic_page, calls, emulate, exit_slots, report};
+use crate::{apic_page, calls, emulate, exit_slots, icr, report};
 
 /// Called by the assembly of [`crate::svm::enter`] after every exit.
 pub extern "C" fn on_exit(registers: &mut Registers, cpu: &mut Cpu) {
@@ -31,16 +29,25 @@ pub extern "C" fn on_exit(registers: &mut Registers, cpu: &mut Cpu) {
 fn dispatch(code: u64, registers: &mut Registers, cpu: &mut Cpu) {
     match code {
         code::CPUID => emulate::cpuid(registers, cpu),
+        // These exit before the ring is looked at.
+        code::XSETBV | code::INVD if cpu.vcpu.vmcb.save.cpl != 0 => {
+            cpu.vcpu.raise(Exception::GeneralProtection);
+        }
         code::XSETBV => emulate::xsetbv(registers, cpu),
         code::INVD => emulate::invd(cpu),
         code::MSR => on_msr(registers, cpu),
         code::NESTED_PAGE_FAULT => fault::on_nested_fault(registers, cpu),
         code::NMI => {
+            events::go_on_delivering(cpu);
             events::on_nmi(cpu);
             start_up::obey(registers, cpu);
         }
         code::IRET => events::on_iret(cpu),
         code::DEBUG => events::on_debug(cpu),
+        code::INTERRUPT => events::on_interrupt(cpu),
+        code::EXCEPTION..=code::LAST_EXCEPTION => {
+            events::on_exception(code - code::EXCEPTION, cpu);
+        }
         code::INVLPGA | code::VMRUN | code::VMLOAD..=code::SKINIT => {
             cpu.vcpu.raise(Exception::InvalidOpcode);
         }
@@ -73,6 +80,9 @@ fn on_command(registers: &Registers, cpu: &mut Cpu) {
     let Some(apic @ LocalApic::Registers) = LocalApic::of_this_cpu() else {
         return cpu.vcpu.raise(Exception::GeneralProtection);
     };
+    if !icr::is_good(command as u32) {
+        return cpu.vcpu.raise(Exception::GeneralProtection);
+    }
     apic_page::command(command as u32, (command >> 32) as u32, apic, cpu);
     cpu.vcpu.next_instruction();
 }
@@ -84,8 +94,7 @@ fn read_efer(registers: &mut Registers, cpu: &mut Cpu) {
 }
 
 fn write_efer(registers: &Registers, cpu: &mut Cpu) {
-    let features = cpuid!(0x8000_0001);
-    let supported = efer::supported(features.ecx, features.edx);
+    let supported = efer::supported(support::efer_features());
     let save = &mut cpu.vcpu.vmcb.save;
     match efer::write(emulate::operand(registers), save.efer, save.cr0, supported) {
         Some(value) => {

@@ -4,16 +4,21 @@
 use loadphys_abi::FRAME_BYTES;
 
 use crate::apic_page;
-use crate::event::{self, DOUBLE_FAULT, Outcome};
+use crate::event::{self, DOUBLE_FAULT, Outcome, VALID};
 use crate::registers::Registers;
 use crate::report::{self, Access};
 use crate::svm::Cpu;
 use crate::vcpu::{Exception, Vcpu};
 
+/// It was the address itself that the nested tables do not show, not a table of the guest's.
+const AT_THE_END: u64 = 1 << 32;
+
 pub fn on_nested_fault(registers: &mut Registers, cpu: &mut Cpu) {
     let [error, address] = cpu.vcpu.vmcb.control.exit_info;
     let offset = cpu.shared.apic_page.and_then(|page| address.checked_sub(page));
-    if let (Access::Write, Some(offset @ 0..FRAME_BYTES)) = (wanted(error), offset)
+    let by_instruction = error & AT_THE_END != 0 && cpu.vcpu.vmcb.control.in_delivery & VALID == 0;
+    if let (Access::Write, true, Some(offset @ 0..FRAME_BYTES)) =
+        (wanted(error), by_instruction, offset)
         && apic_page::store(registers, cpu, offset)
     {
         return;

@@ -1,7 +1,7 @@
 //! The MSR permissions map: the guest has the machine's MSRs, except a few (APM volume 2, section 15.11 "MSR Intercepts").
 
+use crate::apic_base;
 use crate::svm::efer;
-use crate::{apic_base, misc_enable};
 
 /// Its size.
 pub const BYTES: usize = 2 * 4096;
@@ -15,18 +15,23 @@ const DENIED: [(u32, u32); 2] = [
 /// The interrupt-command register of the local APIC in x2APIC mode.
 const COMMAND: u32 = 0x830;
 
-/// MSRs whose writes exit: where SMM is and what it maps, never written; PATCH_LOADER, which does nothing; IA32_APIC_BASE and
-/// IA32_MISC_ENABLE as far as [`apic_base`] and [`misc_enable`] allow; EFER ([`efer`]);
-/// commands to other CPUs ([`crate::apic_page`]).
-const WRITES_EXIT: [u32; 8] = [
-    COMMAND,
-    apic_base::NUMBER,
-    misc_enable::NUMBER,
-    efer::NUMBER,
-    0xc001_0020,
-    0xc001_0111,
-    0xc001_0112,
-    0xc001_0113,
+/// MSRs whose writes exit. Some are done, in part: IA32_APIC_BASE as far as [`apic_base`] allows, EFER ([`efer`]), commands to
+/// other CPUs ([`crate::apic_page`]), and of a microcode update nothing. The others are refused: they say what is memory, behind
+/// all tables, where SMM is, and what CPUID says.
+const WRITES_EXIT: [(u32, u32); 13] = [
+    (COMMAND, COMMAND),
+    (apic_base::NUMBER, apic_base::NUMBER),
+    (efer::NUMBER, efer::NUMBER),
+    (0xc001_0010, 0xc001_0010), // SYSCFG
+    (0xc001_0016, 0xc001_0019), // IORRBase, IORRMask
+    (0xc001_001a, 0xc001_001a), // TOP_MEM
+    (0xc001_001d, 0xc001_001d), // TOP_MEM2
+    (0xc001_0020, 0xc001_0020), // PATCH_LOADER
+    (0xc001_0058, 0xc001_0058), // MMIO_CFG_BASE_ADDR
+    (0xc001_0111, 0xc001_0111), // SMM_BASE
+    (0xc001_0112, 0xc001_0113), // SMM_ADDR, SMM_MASK
+    (0xc001_0132, 0xc001_0133), // RMP_BASE, RMP_END
+    (0xc001_1000, 0xc001_1005), // what CPUID says
 ];
 
 /// MSRs whose reads exit.
@@ -45,7 +50,9 @@ pub fn fill(map: &mut [u8]) {
     for (first, last) in DENIED {
         (first..=last).for_each(|msr| set(map, msr, READ | WRITE));
     }
-    WRITES_EXIT.iter().for_each(|msr| set(map, *msr, WRITE));
+    for (first, last) in WRITES_EXIT {
+        (first..=last).for_each(|msr| set(map, msr, WRITE));
+    }
     READS_EXIT.iter().for_each(|msr| set(map, *msr, READ));
 }
 
@@ -71,6 +78,7 @@ mod tests {
         assert_eq!(bits(0x800 + 0x80 / 4, 0), 0b11, "EFER");
         assert_eq!(bits(0x1000 + 0x117 / 4, 3), 0b11, "VM_HSAVE_PA");
         assert_eq!(bits(0x1000 + 0x20 / 4, 0), 0b10, "PATCH_LOADER");
-        assert_eq!(map.iter().map(|byte| byte.count_ones()).sum::<u32>(), 2 * 8 + 8 + 1);
+        assert_eq!(bits(0x1000 + 0x1a / 4, 2), 0b10, "TOP_MEM");
+        assert_eq!(map.iter().map(|byte| byte.count_ones()).sum::<u32>(), 2 * 8 + 23 + 1);
     }
 }

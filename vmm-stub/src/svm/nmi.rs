@@ -25,13 +25,13 @@ pub enum Due {
     AfterEvent,
 }
 
-/// When an NMI is due for a guest at this address: if it cannot be interrupted there (`shadow`, which MOV SS leaves for one
-/// instruction), or an event is delivered first.
+/// When an NMI is due for a guest at this address: whether it cannot be interrupted there (`shadow`, which MOV SS leaves for one
+/// instruction, before the stack is whole), and whether an event is delivered first.
 pub const fn due(blocking: Blocking, rip: u64, shadow: bool, event: bool) -> Due {
     match blocking {
         Blocking::UntilIret => Due::AtIret,
-        Blocking::AtIret(iret) if iret == rip => Due::AfterStep,
         _ if event => Due::AfterEvent,
+        Blocking::AtIret(iret) if iret == rip => Due::AfterStep,
         _ if shadow => Due::AfterStep,
         _ => Due::Now,
     }
@@ -46,6 +46,7 @@ mod tests {
         assert_eq!(due(Blocking::UntilIret, 5, false, false), Due::AtIret);
         assert_eq!(due(Blocking::AtIret(5), 5, false, false), Due::AfterStep);
         assert_eq!(due(Blocking::AtIret(5), 9, false, false), Due::Now);
+        assert_eq!(due(Blocking::AtIret(5), 5, false, true), Due::AfterEvent);
     }
 
     #[test]

@@ -13,14 +13,14 @@ pub struct Offer {
     pub asids: u32,
     /// The same leaf, EDX: abilities.
     pub abilities: u32,
-    /// MSR VM_CR (0xc001_0114); 0 without SVM.
+    /// MSR VM_CR (0xc001_0114), of which [`SVM_DISABLED`] counts; 0 without SVM.
     pub vm_cr: u64,
 }
 
 /// SVM.
 const SVM: u32 = 1 << 2;
 /// VM_CR.SVMDIS: EFER.SVME cannot be set.
-const SVM_DISABLED: u64 = 1 << 4;
+pub const SVM_DISABLED: u64 = 1 << 4;
 
 /// Bits of the abilities (APM volume 3, appendix E, function 8000_000Ah).
 const NESTED_PAGING: u32 = 0;

@@ -81,7 +81,7 @@ pub fn wait(cpu: &mut Cpu) -> Registers {
 /// All that INIT resets, and where a SIPI starts. Nothing of before is left to be delivered, or in the TLB.
 fn become_reset(cpu: &mut Cpu, page: u8) {
     cpu.nmi_held = false;
-    step::end(&mut cpu.vcpu);
+    step::end(&mut cpu.vcpu, false);
     cpu.vcpu.blocking = Blocking::Open;
     cpu.vcpu.vmcb.intercept(intercept::IRET, false);
     guest_state::write_reset(&mut cpu.vcpu.vmcb.save, page);

@@ -1,5 +1,5 @@
-//! One instruction of the guest, and then an exit: by the trap flag. No interrupt comes in between, so that none finds the flag
-//! set; NMIs exit anyway.
+//! One instruction of the guest, and then an exit: by the trap flag. Whatever comes instead of the instruction's end exits too, an
+//! interrupt or an exception, so that no frame is pushed with the flag in it.
 
 use crate::svm::vcpu::Svm;
 use crate::svm::vmcb::intercept;
@@ -10,14 +10,14 @@ const TRAP_FLAG: u64 = 1 << 8;
 const SINGLE_STEP: u64 = 1 << 14;
 /// DR6: a breakpoint, an access to debug registers.
 const OTHERS: u64 = 0b10_0000_0000_1111;
-/// Interrupts are held back by RFLAGS.IF of the stub, which is 0, not by the guest's (APM volume 2, section 15.21.1
-/// "V_INTR_MASKING Bit in VMCB").
-const MASKING: u64 = 1 << 24;
+/// Exceptions that do not exit: NMI is none, and INT3 and INTO end well.
+const NOT_EXITING: u32 = 1 << 2 | 1 << 3 | 1 << 4;
 
-/// A step that has begun, and whether the guest steps by itself.
+/// A step that has begun: whether the guest steps by itself, and what its DR6 was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
     own: bool,
+    dr6: u64,
 }
 
 /// Begins one, if none has begun.
@@ -25,20 +25,28 @@ pub const fn begin(vcpu: &mut Svm) {
     if vcpu.step.is_some() {
         return;
     }
-    vcpu.step = Some(Step { own: vcpu.vmcb.save.rflags & TRAP_FLAG != 0 });
-    vcpu.vmcb.save.rflags |= TRAP_FLAG;
-    vcpu.vmcb.control.interrupts |= MASKING;
-    vcpu.vmcb.intercept(intercept::DEBUG, true);
+    let save = &mut vcpu.vmcb.save;
+    vcpu.step = Some(Step { own: save.rflags & TRAP_FLAG != 0, dr6: save.dr6 });
+    save.rflags |= TRAP_FLAG;
+    watch(vcpu, true);
 }
 
-/// Ends it; says whether the guest is due a #DB.
-pub const fn end(vcpu: &mut Svm) -> bool {
-    let Some(Step { own }) = vcpu.step.take() else { return true };
-    vcpu.vmcb.control.interrupts &= !MASKING;
-    vcpu.vmcb.intercept(intercept::DEBUG, false);
+const fn watch(vcpu: &mut Svm, on: bool) {
+    vcpu.vmcb.intercept(intercept::INTERRUPT, on);
+    vcpu.vmcb.control.intercepts[0] = if on { !NOT_EXITING } else { 0 };
+}
+
+/// Ends it, wherever the guest is; `flags_are_new` if the instruction was one that loads RFLAGS. Says whether the guest is due a
+/// #DB of its own.
+pub const fn end(vcpu: &mut Svm, flags_are_new: bool) -> bool {
+    let Some(Step { own, dr6 }) = vcpu.step.take() else { return false };
+    watch(vcpu, false);
+    let save = &mut vcpu.vmcb.save;
     if !own {
-        vcpu.vmcb.save.rflags &= !TRAP_FLAG;
-        vcpu.vmcb.save.dr6 &= !SINGLE_STEP;
+        save.dr6 = save.dr6 & !SINGLE_STEP | dr6 & SINGLE_STEP;
+        if !flags_are_new {
+            save.rflags &= !TRAP_FLAG;
+        }
     }
-    own || vcpu.vmcb.save.dr6 & OTHERS != 0
+    own || save.dr6 & OTHERS & !dr6 != 0
 }

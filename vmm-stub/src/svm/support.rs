@@ -6,11 +6,16 @@ use x86_64::registers::control::{Cr0, Cr0Flags, Cr4, Cr4Flags};
 use x86_64::registers::model_specific::{Efer, EferFlags, Msr};
 
 use crate::machine::{Machine, msr};
-use crate::svm::offer::{Missing, Offer, negotiate};
+use crate::svm::efer::Features;
+use crate::svm::offer::{Missing, Offer, SVM_DISABLED, negotiate};
 
 /// VM_CR, and the physical address of the frame where VMRUN puts the state of the stub.
 const VM_CR: u32 = 0xc001_0114;
 const VM_HSAVE_PA: u32 = 0xc001_0117;
+
+/// VM_CR.R_INIT: an INIT that reaches the stub is an exception, and resets no CPU out of it (APM volume 2, section 15.30.1 "VM_CR
+/// MSR"). QEMU 7.2 has no such bit.
+const REDIRECT_INIT: u64 = 1 << 1;
 
 const SVM_LEAF: u32 = 0x8000_000a;
 
@@ -27,7 +32,19 @@ pub fn offer() -> Offer {
         features: if offered { cpuid!(0x8000_0001).ecx } else { 0 },
         asids: abilities.ebx,
         abilities: abilities.edx,
-        vm_cr: if offered { msr(VM_CR) } else { 0 },
+        vm_cr: if offered { msr(VM_CR) & SVM_DISABLED } else { 0 },
+    }
+}
+
+/// What this CPU says of EFER.
+pub fn efer_features() -> Features {
+    const MORE: u32 = 0x8000_0021;
+    let extended = cpuid!(0x8000_0001);
+    let has_more = cpuid!(0x8000_0000).eax >= MORE;
+    Features {
+        extended: [extended.ecx, extended.edx],
+        capacity: cpuid!(0x8000_0008).ebx,
+        more: if has_more { cpuid!(MORE).eax } else { 0 },
     }
 }
 
@@ -53,5 +70,6 @@ pub unsafe fn switch_on(frame: u64, machine: Machine) {
         Cr4::update(|flags| flags.insert(xsave));
         Efer::update(|flags| flags.insert(EferFlags::SECURE_VIRTUAL_MACHINE_ENABLE));
         Msr::new(VM_HSAVE_PA).write(frame);
+        Msr::new(VM_CR).write(msr(VM_CR) | REDIRECT_INIT);
     }
 }

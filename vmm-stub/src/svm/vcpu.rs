@@ -39,8 +39,9 @@ impl Svm {
         self.vmcb.control.flush = if self.setup.flush_by_asid { THIS_ASID } else { ALL };
     }
 
-    /// An entry was made.
+    /// An entry was made: it has flushed, and delivered or lost the event, of which the exit tells then.
     pub const fn entered(&mut self) {
+        self.vmcb.control.event = 0;
         self.vmcb.control.flush = NOTHING;
     }
 
@@ -55,7 +56,7 @@ impl Svm {
     }
 
     /// Whether the guest is in 64-bit mode: EFER.LMA and CS.L. Outside it RIP has 32 bits.
-    const fn long_code(&self) -> bool {
+    pub const fn is_64_bit(&self) -> bool {
         const LONG: u16 = 1 << 9;
         self.save().segments[segment::CS].attributes & LONG != 0 && self.save().efer & LMA != 0
     }
@@ -69,8 +70,8 @@ impl Svm {
     }
 
     const fn behind(&self, bytes: u64) -> u64 {
-        let next = self.save().rip + bytes;
-        if self.long_code() { next } else { next & 0xffff_ffff }
+        let next = self.save().rip.wrapping_add(bytes);
+        if self.is_64_bit() { next } else { next & 0xffff_ffff }
     }
 
     /// As if the instruction before this address had been executed.
@@ -80,7 +81,7 @@ impl Svm {
         self.vmcb.save.rip = rip;
         self.vmcb.control.shadow = 0;
         let steps = self.vmcb.save.rflags & TRAP_FLAG != 0;
-        if steps && (self.step.is_none() || step::end(self)) {
+        if steps && (self.step.is_none() || step::end(self, false)) {
             self.vmcb.save.dr6 |= SINGLE_STEP;
             self.vmcb.control.event = VALID | EXCEPTION | DEBUG;
         }
@@ -90,7 +91,7 @@ impl Svm {
 impl Vcpu for Svm {
     #[inline]
     fn is_privileged(&self) -> bool {
-        self.save().cpl == 0 && self.long_code()
+        self.save().cpl == 0 && self.is_64_bit()
     }
 
     fn cr4(&self) -> u64 {
@@ -134,12 +135,12 @@ impl Vcpu for Svm {
         // D/B, in the attributes.
         const BIG: u16 = 1 << 10;
         let (rip, segment) = (self.save().rip, self.save().segments[segment::CS]);
-        if self.long_code() {
+        if self.is_64_bit() {
             return Code { linear: rip, size: CodeSize::Bits64 };
         }
         let big = segment.attributes & BIG != 0;
         let size = if big { CodeSize::Bits32 } else { CodeSize::Bits16 };
-        Code { linear: (segment.base + rip) & 0xffff_ffff, size }
+        Code { linear: segment.base.wrapping_add(rip) & 0xffff_ffff, size }
     }
 
     fn paging(&self, pointers: impl FnOnce(u64) -> [u64; 4]) -> Paging {

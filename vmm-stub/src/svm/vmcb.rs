@@ -63,8 +63,8 @@ pub mod intercept {
     /// One of them.
     pub type Intercept = (usize, u32);
 
-    /// #DB.
-    pub const DEBUG: Intercept = (0, 1);
+    /// Physical interrupts.
+    pub const INTERRUPT: Intercept = (1, 0);
     /// Physical NMIs.
     pub const NMI: Intercept = (1, 1);
     /// Physical INITs.

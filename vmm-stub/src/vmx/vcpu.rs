@@ -94,7 +94,7 @@ impl Vcpu for Vmx {
         }
         let big = self.vmcs.get(GuestField::CS_RIGHTS) & BIG != 0;
         let size = if big { CodeSize::Bits32 } else { CodeSize::Bits16 };
-        Code { linear: (self.vmcs.get(GuestField::CS_BASE) + rip) & 0xffff_ffff, size }
+        Code { linear: self.vmcs.get(GuestField::CS_BASE).wrapping_add(rip) & 0xffff_ffff, size }
     }
 
     /// The four pointers of PAE paging are in the VMCS.
@@ -142,7 +142,7 @@ fn invept(kind: Invept, pointer: u64) {
 fn next_instruction(vmcs: &mut Vmcs, bytes: u64) {
     const TRAP_FLAG: u64 = 1 << 8;
     const SINGLE_STEP: u64 = 1 << 14;
-    let rip = vmcs.get(GuestField::RIP) + bytes;
+    let rip = vmcs.get(GuestField::RIP).wrapping_add(bytes);
     vmcs.set(GuestField::RIP, if long_code(vmcs) { rip } else { rip & 0xffff_ffff });
     let blocking = vmcs.get(GuestField::INTERRUPTIBILITY);
     let over = events::BY_STI_OR_MOV_SS | events::BY_SMI;
