@@ -18,6 +18,7 @@ mod request;
 mod stages;
 mod table;
 mod targets;
+mod two_walks;
 mod under_stub;
 mod unmeasured;
 mod wrong;
@@ -34,6 +35,7 @@ pub use properties::properties;
 pub use request::{Asked, Request};
 pub use table::{table, verdict};
 pub use targets::targets_told;
+pub use two_walks::two_walks_told;
 pub use unmeasured::unmeasured_told;
 pub use wrong::wrong;
 

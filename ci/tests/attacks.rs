@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use loadphys_plan::command_line::{AttackName, List, MethodName, Rules, Swap};
+use loadphys_plan::command_line::{AttackName, List, MethodName, NestedPage, Rules, Swap};
 use loadphys_plan::records::Record;
 use serde_json::{Value, json};
 use xtask::boot::{Ending, Report};
@@ -20,7 +20,14 @@ fn boot(path: Path, mut records: Vec<Record>) -> Measured {
     let (ending, elapsed) = (Ending::ByItself(Some(33)), Duration::ZERO);
     let machine = if path == Path::Bare { MachineName::QemuTcg } else { MachineName::Bochs };
     let report = Report { lines, records, ending, elapsed };
-    Measured { path, rules: Rules::Tables, machine, memory_mib: 256, report }
+    Measured {
+        path,
+        rules: Rules::Tables,
+        nested_page: NestedPage::Auto,
+        machine,
+        memory_mib: 256,
+        report,
+    }
 }
 
 /// All attacks on a method with these rules: each has this outcome, but those that are named.
@@ -80,6 +87,7 @@ fn gather(path: Path, boots: &[Measured]) -> Document {
         spaces: 0,
         swap: Swap::Ram,
         rules: vec![Rules::Tables],
+        nested_page: NestedPage::Auto,
     };
     compare::gather(&request, boots, "0".into())
 }

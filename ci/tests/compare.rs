@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use loadphys_plan::command_line::{List, MethodName, Plan, Rules, Swap};
+use loadphys_plan::command_line::{List, MethodName, NestedPage, Plan, Rules, Swap};
 use loadphys_plan::records::{Record, Row};
 use serde_json::{Value, json};
 use xtask::boot::{Ending, Report};
@@ -26,6 +26,7 @@ fn request(methods: Asked) -> Request {
         spaces: 0,
         swap: Swap::Ram,
         rules: vec![Rules::Tables],
+        nested_page: NestedPage::Auto,
     }
 }
 
@@ -78,7 +79,14 @@ fn boot(path: Path, machine: MachineName, mut records: Vec<Record>) -> Measured 
     let lines = records.iter().map(|_| "{}".to_owned()).collect();
     let (ending, elapsed) = (Ending::ByItself(Some(33)), Duration::ZERO);
     let report = Report { lines, records, ending, elapsed };
-    Measured { path, rules: Rules::Tables, machine, memory_mib: 256, report }
+    Measured {
+        path,
+        rules: Rules::Tables,
+        nested_page: NestedPage::Auto,
+        machine,
+        memory_mib: 256,
+        report,
+    }
 }
 
 fn method_of(record: &Record) -> Option<String> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use loadphys_plan::command_line::{List, Rules, Swap};
+use loadphys_plan::command_line::{List, NestedPage, Rules, Swap};
 use loadphys_plan::records::{Peer as PeerRecord, Record, Row};
 use serde_json::{Value, json};
 use xtask::boot::{Ending, Report};
@@ -34,6 +34,7 @@ fn request(sharers: &[u32]) -> Request {
         spaces: 0,
         swap: Swap::Ram,
         rules: vec![Rules::Tables],
+        nested_page: NestedPage::Auto,
     }
 }
 
@@ -60,6 +61,7 @@ fn report(records: Vec<Record>) -> Report {
 fn gather(rows: Vec<Record>, sharers: &[u32], peers: Vec<PeerRecord>) -> Document {
     let (machine, memory_mib) = (MachineName::QemuTcg, 256);
     let boot = Measured {
+        nested_page: NestedPage::Auto,
         path: Path::Bare,
         rules: Rules::Tables,
         machine,
@@ -219,6 +221,7 @@ fn a_peer_has_rows_in_every_file_and_nothing_where_it_is_unknown() {
 #[test]
 fn without_a_peer_nothing_speaks_of_it() {
     let boot = Measured {
+        nested_page: NestedPage::Auto,
         rules: Rules::Tables,
         path: Path::Bare,
         machine: MachineName::QemuTcg,

@@ -23,6 +23,7 @@ use crate::descriptors::Descriptors;
 use crate::ending::{self, fatal};
 use crate::image::STACK;
 use crate::local_apic::LocalApic;
+use crate::nested::sizes::{Sizes, sizes};
 use crate::say::{self, say};
 use crate::svm::vcpu::Svm;
 use crate::vmx::vcpu::Vmx;
@@ -80,7 +81,10 @@ fn boot_by<B: BackEnd>(handoff: &Handoff, line: &str) -> Result<Infallible, Prob
     let firmware = unsafe { Firmware::read(handoff.rsdp) }?;
     let chosen = B::choose(firmware.cpus())?;
     let file = guest::find(handoff)?;
-    let wanted = wanted::<B>(rules, &B::abilities(&chosen), firmware.cpus())?;
+    let abilities = B::abilities(&chosen);
+    let sizes = sizes(command_line::nested_page(line), abilities.gib_pages);
+    let sizes = sizes.ok_or(Problem::NoGibPages)?;
+    let wanted = wanted::<B>(rules, sizes, &abilities, firmware.cpus())?;
     let mut memory = memory::set_up(handoff, &file, machine, wanted)?;
     let place = memory.pool.take_one::<Descriptors>().ok_or(cpus::NO_FRAME)?;
     let descriptors = descriptors::load(place, descriptors::boot_tops());
@@ -91,11 +95,13 @@ fn boot_by<B: BackEnd>(handoff: &Handoff, line: &str) -> Result<Infallible, Prob
 /// With typed rules every edit is a call, and views to edit tables in would be of no use.
 fn wanted<B: BackEnd>(
     rules: RuleSet,
+    sizes: Sizes,
     abilities: &Abilities,
     cpus: usize,
 ) -> Result<Wanted, Problem> {
     let typed = rules != RuleSet::Tables;
-    let Abilities { gib_pages, views, no_typed, .. } = *abilities;
+    let Abilities { views, no_typed, .. } = *abilities;
+    let Sizes { gib_pages, smallest } = sizes;
     match no_typed.filter(|_| typed) {
         Some(why) => return Err(Problem::NoRules(why)),
         None if typed && views => say!("typed rules: no gate, no views of other roots"),
@@ -107,6 +113,7 @@ fn wanted<B: BackEnd>(
         cpu_bytes: size_of::<Cpu<B>>(),
         apic_page: apic_page::<B>(cpus),
         gib_pages,
+        smallest: smallest || typed,
         views: views && !typed,
         typed,
         cpus,

@@ -2,7 +2,7 @@
 
 use loadphys_abi::discovery::RuleSet;
 use loadphys_boot::handoff::Handoff;
-use loadphys_plan::command_line::{Exit, Rules};
+use loadphys_plan::command_line::{Exit, NestedPage, Rules};
 
 /// The `exit=` of a line. A word that cannot be used is the guest's to complain about.
 pub fn exit(line: &str) -> Option<Exit> {
@@ -21,6 +21,13 @@ pub fn rules(line: &str) -> RuleSet {
     }
 }
 
+/// The `nested-page=` of a line. A word that cannot be used is the guest's to complain about.
+pub fn nested_page(line: &str) -> NestedPage {
+    let mut words = line.split_ascii_whitespace();
+    let page = words.find_map(|word| word.strip_prefix("nested-page=")?.parse().ok());
+    page.unwrap_or(NestedPage::Auto)
+}
+
 /// The guest's command line: what was passed with its module, or else the whole of the stub's own.
 pub fn guests(handoff: &Handoff) -> &str {
     match handoff.modules.first() {
@@ -31,15 +38,22 @@ pub fn guests(handoff: &Handoff) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::{exit, rules};
+    use super::{exit, nested_page, rules};
     use loadphys_abi::discovery::RuleSet;
-    use loadphys_plan::command_line::Exit;
+    use loadphys_plan::command_line::{Exit, NestedPage};
 
     #[test]
     fn the_exit_is_found_among_other_words() {
         assert_eq!(exit("plan=probe exit=bochs x"), Some(Exit::Bochs));
         assert_eq!(exit("plan=probe exit=never"), None);
         assert_eq!(exit(""), None);
+    }
+
+    #[test]
+    fn nested_pages_are_the_largest_unless_others_are_named() {
+        assert_eq!(nested_page("plan=probe nested-page=4k"), NestedPage::FourKib);
+        assert_eq!(nested_page("plan=probe nested-page=3k"), NestedPage::Auto);
+        assert_eq!(nested_page(""), NestedPage::Auto);
     }
 
     #[test]

@@ -45,8 +45,8 @@
 //! - Side channels are not closed.
 //!
 //! # The command line
-//! It is the guest's. The stub takes one word of it, `exit=`, with the type and the exit codes of [`loadphys_plan`], so
-//! that both end the machine in the same way.
+//! It is the guest's. The stub takes words of it, with the types of [`loadphys_plan`]: `exit=`, so that both end the machine in the
+//! same way; `rules=`; and `nested-page=`, which limits the pages of the nested tables.
 #![cfg_attr(not(test), no_std)]
 
 pub mod apic_base;

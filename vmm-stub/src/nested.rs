@@ -8,5 +8,6 @@ pub mod format;
 pub mod layout;
 pub mod npt;
 pub mod root_view;
+pub mod sizes;
 #[cfg(test)]
 mod walker;

@@ -11,7 +11,9 @@ use loadphys_plan::work::{MOST_BATCH, MOST_CPUS, MOST_SHARERS, MOST_SPACES};
 
 mod refusals;
 
-use super::options::{list, memory, methods, number, numbers, refused};
+use super::options::{
+    list, memory, methods, nested_page, nested_page_needs_stub, number, numbers, refused,
+};
 use super::swap::SwapOptions;
 use crate::boot::{Job, USUAL_MEMORY_MIB};
 use crate::build::{Programs, sha256};
@@ -64,6 +66,12 @@ pub struct Arguments {
     /// nothing to do). With typed-preset: entries have both set from the start.
     #[arg(long, value_name = "LIST", default_value = "tables")]
     rules: String,
+    /// The largest pages of the stub's nested tables: auto (as the CPU has them), 4k, 2m or 1g
+    ///
+    /// On hardware a TLB miss under the stub walks two kinds of tables, 24 references at most instead of 4; large nested pages save some of
+    /// them. An emulator counts instructions, which are the same whatever the size.
+    #[arg(long, value_name = "SIZE")]
+    nested_page: Option<String>,
     /// How many spaces share each page, at most 4096 [default: 1,2,4,8]
     #[arg(long, value_name = "LIST")]
     sharers: Option<String>,
@@ -128,6 +136,7 @@ impl Arguments {
         let peer = self.peer.as_deref().map(Peer::named).transpose()?;
         refusals::impossible(&request)?;
         refusals::rules_out_of_place(&request)?;
+        nested_page_needs_stub(self.nested_page.as_deref(), &request.paths)?;
         let memory_mib = memory(&self.memory, &request.paths)?;
         peer.map_or(Ok(()), |peer| peer.check_memory(memory_mib))?;
         let limit = self.limit()?;
@@ -174,6 +183,7 @@ impl Arguments {
             spaces: number("--spaces", &self.spaces, 0, MOST_SPACES.into())? as u32,
             swap: self.swap.kind()?.unwrap_or(Swap::Ram),
             rules: list(&self.rules, |word| word.parse().map_err(refused))?,
+            nested_page: nested_page(self.nested_page.as_deref())?,
         })
     }
 
@@ -313,6 +323,7 @@ fn show(document: &Document) {
     }
     swap_told(document).iter().for_each(|line| println!("{line}"));
     switches_told(document).iter().for_each(|line| println!("{line}"));
+    compare::two_walks_told(document).iter().for_each(|line| println!("{line}"));
     compare::flips_told(&document.flips).iter().for_each(|line| println!("flip: {line}"));
     if !document.targets.is_empty() {
         println!("{}", compare::targets_told(&document.targets));

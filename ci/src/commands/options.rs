@@ -1,7 +1,7 @@
 //! Options that several commands have, read by hand so that a mistake is one clear line.
 
 use anyhow::Result;
-use loadphys_plan::command_line::{List, MOST, MethodName, Mistake};
+use loadphys_plan::command_line::{List, MOST, MethodName, Mistake, NestedPage};
 
 use crate::machines::Path;
 use crate::outcome::bad_input;
@@ -61,6 +61,21 @@ pub fn memory(text: &str, paths: &[Path]) -> Result<u32> {
     }
 }
 
+/// Reads the largest pages of nested tables.
+pub fn nested_page(text: Option<&str>) -> Result<NestedPage> {
+    text.map_or(Ok(NestedPage::Auto), |text| text.parse().map_err(refused))
+}
+
+/// Refuses that where no path has nested tables.
+pub fn nested_page_needs_stub(text: Option<&str>, paths: &[Path]) -> Result<()> {
+    match text {
+        Some(text) if !paths.iter().any(|path| path.has_stub()) => Err(bad_input(format!(
+            "--nested-page {text} needs path vmx or svm: the stub has nested tables"
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// A TiB, which no emulator here gives a machine.
 const MOST_MEMORY_MIB: u64 = 1 << 20;
 
@@ -71,9 +86,22 @@ pub fn refused(mistake: Mistake) -> anyhow::Error {
 
 #[cfg(test)]
 mod tests {
-    use loadphys_plan::command_line::MethodName;
+    use loadphys_plan::command_line::{MethodName, NestedPage};
 
-    use super::methods;
+    use super::{methods, nested_page, nested_page_needs_stub};
+    use crate::machines::Path;
+
+    #[test]
+    fn nested_pages_have_a_size_and_a_stub() {
+        assert_eq!(nested_page(Some("2m")).expect("a size"), NestedPage::TwoMib);
+        let refused = nested_page(Some("4m")).expect_err("no size").to_string();
+        assert_eq!(refused, "unknown nested-page '4m': there is auto 4k 2m 1g");
+        assert!(nested_page_needs_stub(Some("2m"), &[Path::Bare, Path::Svm]).is_ok());
+        let refused = nested_page_needs_stub(Some("2m"), &[Path::Bare]).expect_err("no stub");
+        let wanted = "--nested-page 2m needs path vmx or svm: the stub has nested tables";
+        assert_eq!(refused.to_string(), wanted);
+        assert!(nested_page_needs_stub(None, &[Path::Bare]).is_ok());
+    }
 
     #[test]
     fn all_methods_stand_alone() {

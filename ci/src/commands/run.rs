@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 use loadphys_plan::command_line::Plan;
 
-use super::options::{memory, number, refused};
+use super::options::{memory, nested_page, nested_page_needs_stub, number, refused};
 use super::swap::SwapOptions;
 use crate::boot::{self, Job, Report, USUAL_MEMORY_MIB};
 use crate::build::Programs;
@@ -49,6 +49,9 @@ pub struct Arguments {
     /// Memory of the machine; at least 16 on bare, 128 on vmx
     #[arg(long, value_name = "MIB", default_value_t = USUAL_MEMORY_MIB.to_string())]
     memory: String,
+    /// The largest pages of the stub's nested tables: auto (as the CPU has them), 4k, 2m or 1g
+    #[arg(long, value_name = "SIZE")]
+    nested_page: Option<String>,
     #[command(flatten)]
     swap: SwapOptions,
     /// Wait for a debugger on TCP port 1234 before the first instruction (QEMU)
@@ -90,14 +93,22 @@ impl Arguments {
         }
         if self.guest.is_some() {
             self.swap.refuse("--guest")?;
+            if self.nested_page.is_some() {
+                return Err(bad_input("--nested-page is for our guest, not for --guest"));
+            }
         }
+        nested_page_needs_stub(self.nested_page.as_deref(), &[path])?;
         memory(&self.memory, &[path]).map(drop)
     }
 
     fn plan(&self) -> Result<Plan> {
         let plan: Plan = self.append.parse().map_err(refused)?;
         let swap = self.swap.kind()?.unwrap_or(plan.swap);
-        Ok(Plan { swap, ..plan })
+        let nested_page = match &self.nested_page {
+            Some(text) => nested_page(Some(text))?,
+            None => plan.nested_page,
+        };
+        Ok(Plan { swap, nested_page, ..plan })
     }
 
     fn job(&self, path: Path, asked: Option<MachineName>) -> Result<Job> {

@@ -3,7 +3,7 @@
 use std::thread;
 
 use anyhow::{Result, anyhow};
-use loadphys_plan::command_line::{Plan, Rules};
+use loadphys_plan::command_line::{NestedPage, Plan, Rules};
 use loadphys_plan::records::{NO_RULES, Record, Row};
 
 use super::Request;
@@ -18,6 +18,8 @@ pub struct Measured {
     pub path: Path,
     /// What the stub checked, if there was one.
     pub rules: Rules,
+    /// The largest pages of the stub's nested tables.
+    pub nested_page: NestedPage,
     /// What ran below that.
     pub machine: MachineName,
     /// Memory of the machine.
@@ -69,8 +71,8 @@ impl Measured {
     /// What the boot of this job said.
     pub fn of(path: Path, job: &Job, report: Report) -> Self {
         let plan = job.line.parse::<Plan>();
-        let rules = plan.map_or(Rules::Tables, |plan| plan.rules);
-        Self { path, rules, machine: job.machine, memory_mib: job.memory_mib, report }
+        let Plan { rules, nested_page, .. } = plan.unwrap_or_default();
+        Self { path, rules, nested_page, machine: job.machine, memory_mib: job.memory_mib, report }
     }
 
     /// The rules as records name them.

@@ -68,6 +68,7 @@ fn columns(measured: &MeasuredRow) -> Vec<(String, String)> {
         columns.extend(of_stage(stage, ticks));
     }
     columns.extend(events(measured));
+    columns.push(column("nested_page", measured.nested_page.unwrap_or_default()));
     columns
 }
 

@@ -116,6 +116,8 @@ pub struct MeasuredRow {
     /// What the guest recorded.
     #[serde(flatten)]
     pub row: Row,
+    /// The largest pages of the stub's nested tables; none where there is no stub.
+    pub nested_page: Option<&'static str>,
     /// Mean ticks, divided by those of `recursive` with as many sharers and as large a batch.
     pub ratio: Option<f64>,
     /// Where that `recursive` was measured: machine and path.

@@ -79,7 +79,7 @@ impl Document {
         let machine = boot.machine.name();
         match record {
             Record::Machine(found) => self.add_machine(boot.machine, boot.memory_mib, found),
-            Record::Row(row) => self.add_row(machine, row.clone()),
+            Record::Row(row) => self.add_row(boot, row.clone()),
             Record::Property(property) => self.add_property(boot, property),
             Record::Skipped(skipped) => {
                 self.skipped.push(SkippedRow { machine, skipped: skipped.clone() });
@@ -105,12 +105,13 @@ impl Document {
         }
     }
 
-    fn add_row(&mut self, machine: &'static str, row: Row) {
+    fn add_row(&mut self, boot: &Measured, row: Row) {
         self.verified += row.verified;
         self.lost += row.lost;
         self.rows.push(MeasuredRow {
-            machine,
+            machine: boot.machine.name(),
             row,
+            nested_page: boot.path.has_stub().then_some(boot.nested_page.name()),
             ratio: None,
             ratio_to: None,
             ratio_to_linux: None,

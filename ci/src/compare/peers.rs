@@ -69,7 +69,7 @@ impl From<Flat> for Value {
     fn from(Flat(row): Flat) -> Self {
         let unknown = Self::Null;
         json!({
-            "peer": row.peer, "release": row.release, "rules": NO_RULES, "sharers": row.sharers, "batch": row.batch, "cpus": 1,
+            "peer": row.peer, "release": row.release, "rules": NO_RULES, "nested_page": null, "sharers": row.sharers, "batch": row.batch, "cpus": 1,
             "spaces": row.sharers, "swap": "ram", "pages": row.pages, "written": row.written,
             "ticks": {"total": row.ticks, "find": unknown, "edit": unknown, "flush": unknown, "write": unknown, "release": unknown},
             "events": {"vm_exits": 0.0, "vmfuncs": 0.0, "root_writes": unknown, "invlpgs": unknown, "ipis": 0.0,

@@ -11,6 +11,7 @@ use super::pictures::Picture;
 use super::properties::{HEADINGS, cells};
 use super::table::{NAMES, headings, lines, verdict};
 use super::targets::{self, cells as target_cells};
+use super::two_walks::two_walks_told;
 use super::unmeasured::unmeasured_told;
 
 /// The page.
@@ -87,6 +88,7 @@ fn rows(document: &Document) -> Markup {
             }
         }
         p { (verdict(document)) "." }
+        @for line in two_walks_told(document) { p { (line) "." } }
         (targets(document))
     }
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use loadphys_plan::command_line::{List, MethodName, Methods, Plan, PlanName, Rules, Swap};
+use loadphys_plan::command_line::{
+    List, MethodName, Methods, NestedPage, Plan, PlanName, Rules, Swap,
+};
 use loadphys_plan::work;
 
 use crate::machines::{MachineName, Path};
@@ -41,6 +43,8 @@ pub struct Request {
     pub swap: Swap,
     /// What the stub checks, one boot each.
     pub rules: Vec<Rules>,
+    /// The largest pages of the stub's nested tables.
+    pub nested_page: NestedPage,
 }
 
 /// How long a boot may take however little it has to do.
@@ -85,6 +89,7 @@ impl Request {
             spaces: self.spaces,
             swap: self.swap,
             rules,
+            nested_page: self.nested_page,
             exit: machine.exit(),
             ..Plan::default()
         }

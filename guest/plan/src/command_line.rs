@@ -23,6 +23,7 @@
 //! | `spaces` | a number from 0 to 4096; 0 is as many as there are sharers | `0` |
 //! | `range` | `auto`, or a [`MemoryRange`] such as `0x100000-0x200000` | `auto` |
 //! | `rules` | the [`Rules`] of the stub below | `tables` |
+//! | `nested-page` | the [`NestedPage`] of the stub below | `auto` |
 //!
 //! Whatever is not understood is an error, never passed over: a row measured under other
 //! circumstances than those asked for is worse than none.
@@ -35,6 +36,6 @@ mod range;
 
 pub use list::{List, MOST};
 pub use mistake::{Mistake, Problem};
-pub use names::{AttackName, Check, Exit, MethodName, Methods, PlanName, Rules, Swap};
+pub use names::{AttackName, Check, Exit, MethodName, Methods, NestedPage, PlanName, Rules, Swap};
 pub use plan::Plan;
 pub use range::MemoryRange;

@@ -1,8 +1,8 @@
 //! The command line is read as it is written, and nothing is passed over.
 
 use loadphys_plan::command_line::{
-    Exit, List, MOST, MemoryRange, MethodName, Methods, Mistake, Plan, PlanName, Problem, Rules,
-    Swap,
+    Exit, List, MOST, MemoryRange, MethodName, Methods, Mistake, NestedPage, Plan, PlanName,
+    Problem, Rules, Swap,
 };
 use loadphys_plan::work::{MOST_BATCH, MOST_CPUS, MOST_SHARERS, MOST_SPACES};
 use proptest::option;
@@ -110,12 +110,12 @@ prop_compose! {
         (swap, cpus, spaces) in (select(Swap::ALL), 1..=MOST_CPUS, 0..=MOST_SPACES),
         (swap_timeout, faults) in (1..=u32::MAX, any::<u32>()),
         range in option::of((0_u64..1 << 39, 1_u64..1 << 39)),
-        rules in select(Rules::ALL),
+        (rules, nested_page) in (select(Rules::ALL), select(NestedPage::ALL)),
     ) -> Plan {
         let range = range.map(|(start, more)| MemoryRange { start: start << 12, end: (start + more) << 12 });
         Plan {
             plan, methods, sharers, batch, pages, rounds, seed, check, conformance, exit,
-            swap_pages, swap, swap_timeout, faults, cpus, spaces, range, rules,
+            swap_pages, swap, swap_timeout, faults, cpus, spaces, range, rules, nested_page,
         }
     }
 }

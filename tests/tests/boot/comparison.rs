@@ -1,7 +1,7 @@
 //! Boots that compare methods.
 
 use anyhow::{Result, ensure};
-use loadphys_plan::command_line::{List, MethodName, Plan, Rules, Swap};
+use loadphys_plan::command_line::{List, MethodName, NestedPage, Plan, Rules, Swap};
 use xtask::boot::Report;
 use xtask::compare::{self, Asked, Document, Measured, Request};
 use xtask::machines::choose::emulator;
@@ -28,6 +28,7 @@ pub fn usual(path: Path) -> Request {
         cpus: 1,
         spaces: 0,
         rules: vec![Rules::Tables],
+        nested_page: NestedPage::Auto,
     }
 }
 
@@ -93,6 +94,7 @@ pub fn nothing_wrong(
     report: &Report,
 ) -> Result<()> {
     let boot = Measured {
+        nested_page: NestedPage::Auto,
         path,
         rules: rules_of(request, path),
         machine,

@@ -1,7 +1,7 @@
 //! Linux beside the guest: does our program on it measure what it says?
 
 use anyhow::{Result, ensure};
-use loadphys_plan::command_line::{List, Rules, Swap};
+use loadphys_plan::command_line::{List, NestedPage, Rules, Swap};
 use loadphys_plan::records::{Peer as PeerRecord, Record};
 use xtask::boot::{Job, Report};
 use xtask::compare::{self, Asked, MeasuredPeer, Request};
@@ -30,6 +30,7 @@ fn request() -> Request {
         spaces: 0,
         swap: Swap::Ram,
         rules: vec![Rules::Tables],
+        nested_page: NestedPage::Auto,
     }
 }
 

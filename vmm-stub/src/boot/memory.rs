@@ -93,9 +93,11 @@ pub struct Wanted {
     pub apic_page: Option<u64>,
     /// They may hold 1 GiB pages.
     pub gib_pages: bool,
+    /// Memory is mapped by single frames.
+    pub smallest: bool,
     /// There are to be views besides the usual one.
     pub views: bool,
-    /// The rules are typed: single frames become read-only.
+    /// The rules are typed: frames have types, and single ones become read-only.
     pub typed: bool,
     /// How many CPUs there are.
     pub cpus: usize,
@@ -145,12 +147,12 @@ pub fn set_up(
     fill(Taken { pool, root, stacks }, nested, needs)
 }
 
-/// What is mapped by single frames: with typed rules all memory, with views the part of the guest's image in which the gate may
+/// What is mapped by single frames: all memory if that is wanted, with views the part of the guest's image in which the gate may
 /// be, which is all of that if it is not very large.
 const fn fine(place: &Range<u64>, top: u64, wanted: Wanted) -> Range<u64> {
     const MOST: u64 = 64 << 20;
     match wanted {
-        Wanted { typed: true, .. } => return 0..top,
+        Wanted { smallest: true, .. } => return 0..top,
         Wanted { views: false, .. } => return 0..0,
         Wanted { views: true, .. } => {}
     }

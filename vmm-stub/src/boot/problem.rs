@@ -26,6 +26,8 @@ pub enum Problem {
     NoRules(&'static str),
     /// No SVM that will do.
     Svm(Missing),
+    /// Nested tables cannot have the pages of 1 GiB that were asked for.
+    NoGibPages,
     /// VT-x without something that is needed.
     Control(controls::Missing),
     /// ACPI's list of CPUs cannot be read.
@@ -58,6 +60,7 @@ impl fmt::Display for Problem {
             ),
             Self::NoRules(why) => write!(f, "the rules that were asked for cannot be had: {why}"),
             Self::Svm(missing) => write!(f, "{missing}"),
+            Self::NoGibPages => f.write_str("nested-page=1g: this CPU's nested tables have no 1 GiB pages; there is auto, 4k, 2m"),
             Self::NoVmx(error) => write!(f, "{error}"),
             Self::Control(missing) => write!(f, "{missing}"),
             Self::Madt(why) => write!(f, "ACPI's list of CPUs cannot be read: {why}"),

@@ -85,7 +85,7 @@ pub fn large_batch(request: &Request) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use loadphys_plan::command_line::{List, MethodName, Rules, Swap};
+    use loadphys_plan::command_line::{List, MethodName, NestedPage, Rules, Swap};
 
     use super::{impossible, large_batch, many_pages, many_spaces, rules_out_of_place};
     use crate::compare::{Asked, Request};
@@ -105,6 +105,7 @@ mod tests {
             spaces: 0,
             swap: Swap::Ram,
             rules: vec![Rules::Tables],
+            nested_page: NestedPage::Auto,
         }
     }
 

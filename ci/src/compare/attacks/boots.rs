@@ -30,8 +30,8 @@ fn attacking(job: &Job) -> Job {
 /// those that were asked for.
 pub(in crate::compare) fn with_plan(job: &Job, plan: impl FnOnce(Plan) -> Plan) -> Job {
     let asked: Plan = job.line.parse().expect("a job has a plan's line");
-    let Plan { methods, seed, exit, rules, cpus, .. } = asked;
-    let plan = plan(Plan { methods, seed, exit, rules, cpus, ..Plan::default() });
+    let Plan { methods, seed, exit, rules, nested_page, cpus, .. } = asked;
+    let plan = plan(Plan { methods, seed, exit, rules, nested_page, cpus, ..Plan::default() });
     let (line, cpus) = (plan.to_string(), plan.cpus);
     let with_line = |module: &Module| Module { line: line.clone(), ..module.clone() };
     let module = job.module.as_ref().map(with_line);

@@ -121,6 +121,20 @@ names! {
 }
 
 names! {
+    /// The largest pages of the stub's nested tables.
+    NestedPage, "nested-page" {
+        /// As large as the CPU has them.
+        Auto = "auto",
+        /// 4 KiB.
+        FourKib = "4k",
+        /// 2 MiB.
+        TwoMib = "2m",
+        /// 1 GiB; the stub refuses it where the CPU has none.
+        OneGib = "1g",
+    }
+}
+
+names! {
     /// An attack on tables.
     AttackName, "attack" {
         /// The kernel stores to an address that leads to a table of a space that is not loaded, right after the method was used.

@@ -5,7 +5,7 @@ use core::str::FromStr;
 
 use super::list::List;
 use super::mistake::{Mistake, Problem};
-use super::names::{Check, Exit, Methods, PlanName, Rules, Swap};
+use super::names::{Check, Exit, Methods, NestedPage, PlanName, Rules, Swap};
 use super::range::MemoryRange;
 use crate::work::{MOST_BATCH, MOST_CPUS, MOST_SHARERS, MOST_SPACES};
 
@@ -48,6 +48,8 @@ pub struct Plan {
     pub range: Option<MemoryRange>,
     /// What the stub below checks; to the guest it is known by discovery.
     pub rules: Rules,
+    /// The largest pages of the nested tables of the stub below; the guest cannot tell.
+    pub nested_page: NestedPage,
 }
 
 impl Default for Plan {
@@ -71,12 +73,13 @@ impl Default for Plan {
             spaces: 0,
             range: None,
             rules: Rules::Tables,
+            nested_page: NestedPage::Auto,
         }
     }
 }
 
 /// The keys, in the canonical order.
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 19] = [
     "plan",
     "methods",
     "sharers",
@@ -95,10 +98,11 @@ const KEYS: [&str; 18] = [
     "spaces",
     "range",
     "rules",
+    "nested-page",
 ];
 /// [`KEYS`] as they are told to people.
-const KEYS_LISTED: &str = "plan methods sharers batch pages rounds seed check conformance exit swap-pages swap swap-timeout faults cpus spaces range rules, \
-    each as key=value";
+const KEYS_LISTED: &str = "plan methods sharers batch pages rounds seed check conformance exit swap-pages swap swap-timeout faults cpus spaces range rules \
+    nested-page, each as key=value";
 
 impl FromStr for Plan {
     type Err = Mistake;
@@ -145,6 +149,7 @@ impl Plan {
             "cpus" => self.cpus = within(key, value, MOST_CPUS, "a number from 1 to 64")?,
             "spaces" => self.spaces = spaces(value)?,
             "rules" => self.rules = value.parse()?,
+            "nested-page" => self.nested_page = value.parse()?,
             "range" => self.range = MemoryRange::parse(value)?,
             _ => unreachable!("'{key}' is one of KEYS"),
         }
@@ -208,6 +213,6 @@ impl fmt::Display for Plan {
             Some(range) => write!(f, " range={range}"),
             None => f.write_str(" range=auto"),
         }?;
-        write!(f, " rules={}", self.rules)
+        write!(f, " rules={} nested-page={}", self.rules, self.nested_page)
     }
 }
