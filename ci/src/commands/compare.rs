@@ -46,20 +46,20 @@ use crate::{tools, workspace};
 /// a missing tool; 130 after an interrupt.
 #[derive(Args)]
 pub struct Arguments {
-    /// What runs below the guest: a list of bare, vmx [default: both, where the machine has the swap]
+    /// What runs below the guest: a list of bare, vmx, svm [default: all, where the machine has the swap]
     #[arg(long, value_name = "LIST")]
     path: Option<String>,
     /// What runs below that: auto, qemu-kvm, qemu-tcg or bochs
     #[arg(long, default_value = "auto")]
     machine: String,
     /// Methods: a list, or all that a path has [default: recursive on bare; alias, hypercall and
-    /// recursive on vmx]
+    /// recursive on vmx and svm]
     ///
     /// There is direct-map, temp-map, paging-off, space-switch, space-switch-pcid, recursive, mirror,
-    /// root-array, in-context; and on vmx hypercall, alias, gate and root-view.
+    /// root-array, in-context; on vmx and svm hypercall and alias; on vmx gate and root-view, which switch views by VMFUNC.
     #[arg(long, value_name = "LIST")]
     methods: Option<String>,
-    /// What the stub checks of what is stored by calls: a list of tables, typed, typed-preset; vmx boots for each
+    /// What the stub checks of what is stored by calls: a list of tables, typed, typed-preset; vmx boots for each, svm has tables alone
     ///
     /// With tables: that it goes to an entry of a registered table. With typed: what the entry says too; tables are read-only for the
     /// guest, so alias edits by calls, and the stub sets Accessed and Dirty (Bochs writes them past read-only nested pages, so there it has
@@ -84,7 +84,7 @@ pub struct Arguments {
     /// CPUs of the machine, at most 64; all run programs and evict
     #[arg(long, value_name = "N", default_value = "1")]
     cpus: String,
-    /// Memory of the machine; at least 16 on bare, 128 on vmx
+    /// Memory of the machine; at least 16 on bare, 128 on vmx and svm
     #[arg(long, value_name = "MIB", default_value_t = USUAL_MEMORY_MIB.to_string())]
     memory: String,
     /// Spaces that exist while a row is measured, at most 4096, and as many as 64 KiB each make half of the memory;
@@ -322,6 +322,7 @@ fn show(document: &Document) {
         println!("to Linux: mean against Linux's with as many sharers, whatever the batch");
     }
     swap_told(document).iter().for_each(|line| println!("{line}"));
+    apic_told(document).iter().for_each(|line| println!("{line}"));
     switches_told(document).iter().for_each(|line| println!("{line}"));
     compare::two_walks_told(document).iter().for_each(|line| println!("{line}"));
     compare::flips_told(&document.flips).iter().for_each(|line| println!("flip: {line}"));
@@ -341,6 +342,17 @@ fn swap_told(document: &Document) -> Option<String> {
     let swap = document.rows.first().map(|row| row.row.swap.clone())?;
     (swap != Swap::Ram.name()).then(|| {
         format!("swap: {swap}; stage write counts while the kernel waits for the disk; on QEMU it differs from run to run")
+    })
+}
+
+/// Where exits are not the method's alone.
+fn apic_told(document: &Document) -> Option<String> {
+    let traps = |path: &str, cpus| Path::named(path).is_ok_and(|path| path.traps_apic(cpus));
+    let any = document.rows.iter().any(|it| traps(&it.row.path, it.row.cpus));
+    any.then(|| {
+        "svm: with several CPUs each store to the local APIC's registers exits (reason 48), since AMD's CPUs tell a hypervisor of no SIPI: the \
+         timer and interrupts to other CPUs cost exits there, whatever the method"
+            .into()
     })
 }
 

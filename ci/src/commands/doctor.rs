@@ -51,7 +51,6 @@ impl Arguments {
                 None => unusable.push(path.name()),
             }
         }
-        println!("svm: not built yet");
         if !unusable.is_empty() {
             bail!("no machine here runs {}", unusable.join(", "));
         }
@@ -105,7 +104,8 @@ fn usable(path: Path, machine: MachineName, programs: Option<&Programs>) -> Resu
 /// What `gate` and `root-view` can count on, which switch views by VMFUNC.
 fn views(path: Path, machine: MachineName) -> Option<&'static str> {
     match (path, machine) {
-        (Path::Bare | Path::Svm, _) => None,
+        (Path::Bare, _) => None,
+        (Path::Svm, _) => Some("AMD's CPUs have no VMFUNC: no gate and no root-view"),
         (Path::Vmx, MachineName::QemuKvm) => Some(
             "KVM emulates VMFUNC for a guest's guest: gate and root-view cost an exit each switch",
         ),

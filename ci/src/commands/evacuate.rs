@@ -33,7 +33,7 @@ use crate::tools;
 /// arguments or a missing tool.
 #[derive(Args)]
 pub struct Arguments {
-    /// What runs below the guest: a list of bare, vmx
+    /// What runs below the guest: a list of bare, vmx, svm
     #[arg(long, value_name = "LIST", default_value = "bare")]
     path: String,
     /// What runs below that: auto, qemu-kvm, qemu-tcg or bochs
@@ -51,7 +51,7 @@ pub struct Arguments {
     /// Pages that they share
     #[arg(long, value_name = "N", default_value = "256")]
     pages: String,
-    /// Memory of the machine; at least 16 on bare, 128 on vmx
+    /// Memory of the machine; at least 16 on bare, 128 on vmx and svm
     #[arg(long, value_name = "MIB", default_value_t = USUAL_MEMORY_MIB.to_string())]
     memory: String,
     /// End a boot by force after so many seconds

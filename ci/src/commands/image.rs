@@ -65,10 +65,10 @@ pub fn entries(programs: &Programs, line: &str) -> [Entry; 2] {
     let guest = (programs.guest.clone(), line.to_owned());
     let bare =
         Entry { title: "loadphys guest on bare metal".into(), kernel: guest.clone(), module: None };
-    let vmx = Entry {
-        title: "loadphys guest under the VT-x hypervisor".into(),
+    let under_stub = Entry {
+        title: "loadphys guest under the hypervisor (VT-x or SVM)".into(),
         kernel: (programs.stub().to_owned(), line.to_owned()),
         module: Some(guest),
     };
-    [bare, vmx]
+    [bare, under_stub]
 }

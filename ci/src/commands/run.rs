@@ -26,7 +26,7 @@ use crate::tools;
 /// power-off or QEMU's debug exit; it is not if the stub gave up on it or the time limit came first.
 #[derive(Args)]
 pub struct Arguments {
-    /// What runs below the guest: bare or vmx
+    /// What runs below the guest: bare, vmx or svm
     #[arg(long, default_value = "bare")]
     path: String,
     /// What runs below that: auto, qemu-kvm, qemu-tcg or bochs
@@ -46,7 +46,7 @@ pub struct Arguments {
     /// are JSON lines among those of the log.
     #[arg(long, value_name = "WORDS", default_value = "")]
     append: String,
-    /// Memory of the machine; at least 16 on bare, 128 on vmx
+    /// Memory of the machine; at least 16 on bare, 128 on vmx and svm
     #[arg(long, value_name = "MIB", default_value_t = USUAL_MEMORY_MIB.to_string())]
     memory: String,
     /// The largest pages of the stub's nested tables: auto (as the CPU has them), 4k, 2m or 1g

@@ -8,7 +8,7 @@ use crate::checks::{self, Tally};
 use crate::machines::MachineName;
 use crate::tools::{self, Need};
 
-/// Run every check and test: format, lints, docs, host tests, Miri, boots on bare and vmx.
+/// Run every check and test: format, lints, docs, host tests, Miri, boots on bare, vmx and svm.
 ///
 /// Ends with a line "N passed, N failed". Exit code: 0 if nothing failed.
 #[derive(Args)]

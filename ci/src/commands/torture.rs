@@ -28,8 +28,8 @@ pub struct Arguments {
     /// For how long; boots that have begun are finished
     #[arg(long, value_name = "N", default_value = "60")]
     seconds: String,
-    /// What runs below the guest: a list of bare, vmx
-    #[arg(long, value_name = "LIST", default_value = "bare,vmx")]
+    /// What runs below the guest: a list of bare, vmx, svm
+    #[arg(long, value_name = "LIST", default_value = "bare,vmx,svm")]
     path: String,
     /// What runs below that: auto, qemu-kvm, qemu-tcg or bochs
     #[arg(long, default_value = "auto")]

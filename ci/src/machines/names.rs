@@ -26,11 +26,8 @@ const NO_READ_ONLY_TABLES: &str = "AMD's walker reads guest tables as if it wrot
     15.25.5), so read-only tables cannot be walked";
 
 impl Path {
-    /// Every path that is taken without being asked for by name.
-    pub const ALL: [Self; 2] = [Self::Bare, Self::Vmx];
-
-    /// Every path that has a name.
-    const NAMED: [Self; 3] = [Self::Bare, Self::Vmx, Self::Svm];
+    /// Every path.
+    pub const ALL: [Self; 3] = [Self::Bare, Self::Vmx, Self::Svm];
 
     /// Its name.
     pub const fn name(self) -> &'static str {
@@ -44,6 +41,11 @@ impl Path {
     /// Whether the stub runs below the guest.
     pub const fn has_stub(self) -> bool {
         !matches!(self, Self::Bare)
+    }
+
+    /// Whether each store to the local APIC's registers exits: on AMD, where there are several CPUs, the stub has to see how they are started.
+    pub const fn traps_apic(self, cpus: u32) -> bool {
+        matches!(self, Self::Svm) && cpus > 1
     }
 
     /// The least memory that a machine must have: the stub lies at 96 MiB.
@@ -84,7 +86,7 @@ impl Path {
 
     /// The path of this name.
     pub fn named(name: &str) -> Result<Self> {
-        let path = Self::NAMED.into_iter().find(|path| path.name() == name);
+        let path = Self::ALL.into_iter().find(|path| path.name() == name);
         path.ok_or_else(|| bad_input(format!("unknown path '{name}': there is bare, vmx, svm")))
     }
 }

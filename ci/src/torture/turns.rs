@@ -134,12 +134,13 @@ mod tests {
 
     use super::{Turn, flaws};
     use crate::disks::{Bus, Flaw};
+    use crate::machines::choose::emulator;
     use crate::machines::{MachineName, Path};
 
     #[test]
     fn every_number_of_cpus_meets_every_device_that_the_machine_has() {
-        for (path, machine) in [(Path::Bare, MachineName::QemuTcg), (Path::Vmx, MachineName::Bochs)]
-        {
+        for path in Path::ALL {
+            let machine = emulator(path);
             let turns = Turn::all(path, machine);
             let met: BTreeSet<_> =
                 turns.iter().map(|turn| (turn.cpus, turn.swap == Swap::Ram)).collect();

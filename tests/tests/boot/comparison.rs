@@ -32,6 +32,11 @@ pub fn usual(path: Path) -> Request {
     }
 }
 
+/// Nested tables without large pages.
+pub fn small_nested_pages(path: Path) -> Request {
+    Request { nested_page: NestedPage::FourKib, ..usual(path) }
+}
+
 /// The usual methods on two CPUs.
 pub fn several_usual(path: Path) -> Request {
     Request { cpus: 2, ..usual(path) }
@@ -94,7 +99,7 @@ pub fn nothing_wrong(
     report: &Report,
 ) -> Result<()> {
     let boot = Measured {
-        nested_page: NestedPage::Auto,
+        nested_page: request.nested_page,
         path,
         rules: rules_of(request, path),
         machine,

@@ -29,13 +29,15 @@ const ONE_PROGRAM_S: u32 = 2;
 
 /// All of them.
 pub fn cases() -> Vec<Case> {
-    let (bare, vmx) = (Path::Bare, Path::Vmx);
+    let (bare, vmx, svm) = (Path::Bare, Path::Vmx, Path::Svm);
     let (qemu, bochs) = (MachineName::QemuTcg, MachineName::Bochs);
     let mut cases = vec![
         comparison("bare/swap-virtio", bare, qemu, Swap::Virtio),
         comparison("bare/swap-ata", bare, qemu, Swap::Ata),
         comparison("bare/swap-ata-bochs", bare, bochs, Swap::Ata),
         comparison("vmx/swap-ata", vmx, bochs, Swap::Ata),
+        comparison("svm/swap-virtio", svm, qemu, Swap::Virtio),
+        comparison("svm/swap-ata", svm, qemu, Swap::Ata),
     ];
     for swap in [Swap::Virtio, Swap::Ata] {
         let unsigned = "has no loadphys swap signature; `cargo xtask swap-image` makes";

@@ -22,7 +22,7 @@ const EVACUATING_ON_VMX: [MethodName; 4] =
 pub fn evacuate(path: Path, cpus: u32) -> Case {
     let named = || List::new(EVACUATING_ON_VMX).expect("different methods");
     let job = move || {
-        let methods = if path == Path::Bare { Methods::All } else { Methods::Named(named()) };
+        let methods = if path == Path::Vmx { Methods::Named(named()) } else { Methods::All };
         let sharers = List::new([3]).expect("one number");
         let plan =
             Plan { plan: PlanName::Evacuate, methods, sharers, pages: 96, cpus, ..Plan::default() };

@@ -11,10 +11,12 @@ use xtask::machines::{MachineName, Path};
 
 use crate::case::{Case, Expected, LIMIT, of_plan};
 use crate::comparison::{
-    all, comparison, comparison_on, many_spaces, several, several_typed, several_usual, typed,
-    typed_preset, usual,
+    all, comparison, comparison_on, many_spaces, several, several_typed, several_usual,
+    small_nested_pages, typed, typed_preset, usual,
 };
-use crate::conformance::{FAR_UP_ON_VMX, conforms, conforms_far_up, everything};
+use crate::conformance::{
+    FAR_UP_ON_VMX, conforms, conforms_blindly, conforms_blindly_far_up, conforms_far_up, everything,
+};
 use crate::counted::{count, exactly, nothing_lost};
 use crate::courses::{as_predicted, courses};
 use crate::evacuation::evacuate;
@@ -32,21 +34,28 @@ pub fn cases() -> Vec<Case> {
             is(report, "bare", "multiboot2")
         }),
         probe("vmx/probe", Path::Vmx, MachineName::Bochs, |report| is(report, "vmx", "pvh")),
+        probe("svm/probe", Path::Svm, MachineName::QemuTcg, |report| is(report, "svm", "pvh")),
         Case::of_plan(Path::Vmx, PlanName::BadCalls, Expected::good(bad_calls)),
+        Case::of_plan(Path::Svm, PlanName::BadCalls, Expected::good(bad_calls)),
         everything(Path::Bare, &[], USUAL_MEMORY_MIB, conforms),
         everything(Path::Vmx, &[], USUAL_MEMORY_MIB, conforms),
+        everything(Path::Svm, &[], USUAL_MEMORY_MIB, conforms_blindly),
         everything(Path::Bare, &[], 5120, conforms_far_up),
+        everything(Path::Svm, &[], 5120, conforms_blindly_far_up),
         everything(Path::Vmx, &FAR_UP_ON_VMX, 4224, conforms_far_up),
         comparison(Path::Bare, "2-cpus", several::<2>),
         comparison(Path::Vmx, "2-cpus", several_usual),
+        comparison(Path::Svm, "2-cpus", several::<2>),
         comparison(Path::Bare, "4-cpus", several::<4>),
         comparison_on(MachineName::Bochs, Path::Bare, "4-cpus-bochs", several::<4>),
         Case::new("bare/pressure-4-cpus-bochs", pressure_on_several, Expected::good(pressure)),
         idle(Path::Vmx),
+        idle(Path::Svm),
         comparison(Path::Vmx, "typed", typed),
         comparison(Path::Vmx, "typed-preset", typed_preset),
         comparison(Path::Vmx, "typed-2-cpus", several_typed),
         comparison(Path::Bare, "600-spaces", many_spaces),
+        comparison(Path::Svm, "nested-4k", small_nested_pages),
         Case::new("bare/courses", courses, Expected::good(as_predicted)),
         Case::new("bare/power-off", power_off, Expected::good(powered_off)),
         Case::new("vmx/image", image, Expected::good(|report| is(report, "vmx", "pvh"))),

@@ -10,10 +10,12 @@ use xtask::machines::choose::emulator;
 use crate::case::{Case, Expected, of_plan};
 use crate::counted::nothing_lost;
 
-/// On two CPUs, which halt, compute, interrupt each other and are interrupted.
+/// On two CPUs, which halt, compute, interrupt each other and are interrupted; on one where the stub sees each store to the local APIC of
+/// several.
 pub fn idle(path: Path) -> Case {
+    let cpus = if path.traps_apic(2) { 1 } else { 2 };
     let job = move || {
-        let plan = Plan { plan: PlanName::Idle, cpus: 2, ..Plan::default() };
+        let plan = Plan { plan: PlanName::Idle, cpus, ..Plan::default() };
         of_plan(path, emulator(path), plan)
     };
     Case::new(format!("{path}/idle"), job, Expected::good(left_alone))
@@ -21,9 +23,9 @@ pub fn idle(path: Path) -> Case {
 
 fn left_alone(report: &Report) -> Result<()> {
     let idle = activity(report, "idle")?;
-    // Each CPU takes a slice of a 4,000th of a second after the other.
-    let slices = idle.microseconds / 250 * u64::from(idle.cpus);
-    ensure!(idle.interrupts > slices / 2, "{} of {slices} slices", idle.interrupts);
+    // Slices are a 4,000th of a second; while all CPUs halt, QEMU's time goes on with the host's, and a busy host is late to end one.
+    let few = idle.microseconds / 250 / 10 * u64::from(idle.cpus);
+    ensure!(idle.interrupts > few, "{} slices, not more than {few}", idle.interrupts);
     let busy = activity(report, "busy")?;
     ensure!(busy.evicted > 0 && busy.interrupts > 0, "it was not busy: {busy:?}");
     for it in [idle, busy] {

@@ -24,7 +24,7 @@ struct Case {
 /// Makes all the calls.
 pub fn run(scene: &mut Scene) -> Result<(), Failure> {
     if scene.features.stub.is_none() {
-        return Err(Failure::new(format_args!("no stub below: bad-calls needs the path vmx")));
+        return Err(Failure::new(format_args!("no stub below: bad-calls needs path vmx or svm")));
     }
     let frame = scene.kernel.core().memory.frames.take_for_kernel();
     let frame = frame.ok_or_else(|| Failure::new(format_args!("no frame is free")))?;
