@@ -265,10 +265,18 @@ pub fn targets_told(targets: &[Target]) -> Table {
     table
 }
 
+/// What rounds to zero from below has no sign.
+fn unsigned_zero(figure: String) -> String {
+    match figure.strip_prefix('-') {
+        Some(size) if size.chars().all(|it| matches!(it, '0' | '.')) => size.to_owned(),
+        _ => figure,
+    }
+}
+
 /// A line of the table.
 pub(super) fn cells(target: &Target) -> [String; 9] {
     let places = if target.what == What::UnderStub { 2 } else { 0 };
-    let whole = |figure: f64| format!("{figure:.places$}");
+    let whole = |figure: f64| unsigned_zero(format!("{figure:.places$}"));
     [
         target.what.told().into(),
         target.machine.into(),
@@ -280,4 +288,15 @@ pub(super) fn cells(target: &Target) -> [String; 9] {
         target.linux.map_or("-".into(), whole),
         target.ratio_to_linux.map_or("-".into(), table::small_ratio),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unsigned_zero;
+
+    #[test]
+    fn zero_has_no_sign() {
+        let told = ["-0.00", "0.00", "-0.01", "-0", "-223"].map(|it| unsigned_zero(it.into()));
+        assert_eq!(told, ["0.00", "0.00", "-0.01", "0", "-223"]);
+    }
 }
