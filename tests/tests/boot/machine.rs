@@ -160,9 +160,12 @@ fn power_off(on: On, cpu: Option<&'static str>) -> Result<()> {
     let plan = Plan { plan: PlanName::Probe, exit: Exit::Acpi, ..Plan::default() };
     let programs = programs(Path::Vmx)?;
     let job = on(&programs.guest, Some(programs.stub()), &plan.to_string());
-    let report = boot::boot(&Job { cpu, ..job }, |_, _| ())?;
+    let job = Job { cpu, ..job };
+    let report = boot::boot(&job, |_, _| ())?;
     report.verdict().map_err(|reason| anyhow!(reason))?;
-    let by_itself = matches!(report.ending, Ending::ByItself(Some(_)));
-    ensure!(by_itself, "it ended with {:?}", report.ending);
-    Ok(())
+    match (job.machine, report.ending) {
+        // Bochs ends with 1 however it does.
+        (MachineName::Bochs, Ending::ByItself(_)) => Ok(()),
+        _ => powered_off(&report),
+    }
 }
