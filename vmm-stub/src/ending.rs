@@ -34,6 +34,16 @@ pub(crate) fn fail(why: fmt::Arguments<'_>) -> ! {
     power::halt()
 }
 
+/// Says why, and resets the machine. Where that cannot be done it ends as failed.
+pub(crate) fn reset(why: fmt::Arguments<'_>) -> ! {
+    /// Turns of a loop that a reset may take.
+    const PATIENCE: u32 = 10_000_000;
+    say!("{why}");
+    power::reset();
+    (0..PATIENCE).for_each(|_| core::hint::spin_loop());
+    fatal!("the machine does not let itself be reset")
+}
+
 /// What a panic of the stub comes to.
 pub fn panicked(info: &PanicInfo<'_>) -> ! {
     match info.location() {

@@ -2,7 +2,7 @@
 
 use crate::counts;
 use crate::cpu::Cpu;
-use crate::ending::fatal;
+use crate::ending::{self, fatal};
 use crate::say::say;
 use crate::vcpu::Vcpu;
 
@@ -13,9 +13,9 @@ pub fn triple_fault<V: Vcpu>(cpu: &Cpu<V>) -> ! {
     fatal!("triple fault of the guest: {} exits={exits} calls={calls}", cpu.vcpu.state())
 }
 
-/// An INIT reached the boot CPU: on bare metal the machine would start anew.
+/// An INIT reached the boot CPU: on bare metal its firmware would begin again, so the machine does.
 pub fn reset<V: Vcpu>(cpu: &Cpu<V>) -> ! {
-    fatal!("the guest asked for a reset by INIT: {}", cpu.vcpu.state())
+    ending::reset(format_args!("the guest asked for a reset by INIT: {}", cpu.vcpu.state()))
 }
 
 /// An exit that the stub did not ask for or cannot answer; `detail` is what the CPU says besides the reason.

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use libtest_mimic::{Failed, Trial};
 use loadphys_plan::command_line::{Exit, Plan, PlanName};
 use xtask::boot::{self, Ending, Job, Module, Report};
+use xtask::build::Programs;
 use xtask::disks::{Bus, Contents, Disk};
 use xtask::machines::{MachineName, Path};
 
@@ -50,7 +51,11 @@ pub fn trials() -> Vec<Trial> {
         trial("vmx/machine", || compare(on_bochs, None, &BY_VMX)),
         trial("vmx/machine-no-1-gib-pages", || compare(on_bochs, Some(NO_GIB_PAGES), &BY_VMX)),
         trial("svm/machine", || compare(on_qemu, Some(SVM), &BY_SVM)),
-        trial("svm/keyboard-reset", keyboard_reset),
+        trial("svm/keyboard-reset", || {
+            reset(on_qemu, "reset=keyboard", "the keyboard controller", &[false, true])
+        }),
+        trial("svm/init-reset", || reset(on_qemu, "reset=init", "an init", &[false, true])),
+        trial("vmx/init-reset", || reset(on_bochs, "reset=init", "an init", &[true])),
         trial("vmx/power-off", || power_off(on_bochs, None)),
         trial("svm/power-off", || power_off(on_qemu, Some(SVM))),
     ]
@@ -145,12 +150,15 @@ fn powered_off(report: &Report) -> Result<()> {
     Ok(())
 }
 
-/// A reset by the keyboard controller ends QEMU with the stub as without. (Bochs's firmware does not come through one.)
-fn keyboard_reset() -> Result<()> {
+/// A reset in another way, with the stub and without. (Bochs's firmware comes through none that resets the CPU alone; the stub
+/// makes one of the machine of it.)
+fn reset(on: On, line: &str, by: &str, with_stub: &[bool]) -> Result<()> {
     let guest = programs::machine()?;
-    for stub in [None, Some(programs(Path::Vmx)?.stub())] {
-        let job = on_qemu(&guest, stub, "reset=keyboard");
-        saw(&Job { cpu: Some(SVM), ..job }, "the keyboard controller")?;
+    for with in with_stub {
+        let stub = with.then(|| programs(Path::Vmx)).transpose()?.map(Programs::stub);
+        let job = on(&guest, stub, line);
+        let cpu = (job.machine == MachineName::QemuTcg).then_some(SVM);
+        saw(&Job { cpu, ..job }, by)?;
     }
     Ok(())
 }

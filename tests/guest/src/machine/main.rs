@@ -3,7 +3,7 @@
 //!
 //! Lines that begin with `machine: ` must be the same on both; those with `stub: ` are there under a stub only, those with
 //! `changed: ` are where it changes something on purpose. In the end the machine is reset, and the same program begins anew. With
-//! `reset=keyboard` on its command line it does nothing else, and uses the keyboard controller for it.
+//! `reset=keyboard` or `reset=init` on its command line it does nothing else, and uses the keyboard controller or an INIT for it.
 #![no_std]
 #![no_main]
 

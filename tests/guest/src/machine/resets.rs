@@ -1,9 +1,9 @@
-//! Resets of the machine, by the port of the chip set or by the keyboard controller. That this is the boot after one stands in
+//! Resets of the machine, by the port of the chip set, the keyboard controller or an INIT. That this is the boot after one stands in
 //! the memory of the clock, which a reset keeps.
 #![expect(unsafe_code, reason = "ports that reset the machine")]
 
 use loadphys_boot::power;
-use loadphys_test_guests::ending;
+use loadphys_test_guests::{apic, ending};
 use x86_64::instructions::port::Port;
 
 use crate::seen;
@@ -39,11 +39,15 @@ fn memory(new: Option<u8>) -> u8 {
 pub fn by_port() -> ! {
     memory(Some(RESET));
     seen!("reset by port");
-    // SAFETY: nothing of this boot is needed any more. Bit 1: all of the machine; bit 2: now.
-    unsafe {
-        Port::<u8>::new(0xcf9).write(0b010);
-        Port::<u8>::new(0xcf9).write(0b110);
-    }
+    power::reset();
+    power::halt()
+}
+
+/// The same by an INIT to the boot CPU, which this is.
+pub fn by_init() -> ! {
+    memory(Some(RESET));
+    seen!("reset by an init");
+    apic::init(apic::id());
     power::halt()
 }
 
@@ -51,7 +55,7 @@ pub fn by_port() -> ! {
 pub fn by_keyboard() -> ! {
     memory(Some(RESET));
     seen!("reset by the keyboard controller");
-    // SAFETY: as above.
+    // SAFETY: nothing of this boot is needed any more.
     unsafe { Port::<u8>::new(0x64).write(0xfe) };
     power::halt()
 }

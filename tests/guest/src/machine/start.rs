@@ -13,10 +13,11 @@ pub extern "C" fn start(loader: u32, info: u32) -> ! {
     let handoff = unsafe { Handoff::read(loader, info) }.expect("a good handoff");
     interrupts::prepare();
     resets::end_if_reset();
-    if handoff.command_line.contains("reset=keyboard") {
-        resets::by_keyboard();
+    match handoff.command_line.as_str() {
+        line if line.contains("reset=keyboard") => resets::by_keyboard(),
+        line if line.contains("reset=init") => resets::by_init(),
+        _ => look(),
     }
-    look();
     resets::by_port()
 }
 
