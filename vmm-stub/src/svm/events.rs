@@ -1,4 +1,4 @@
-//! NMIs come, and are delivered to the guest ([`nmi`]).
+//! NMIs come, and are delivered to the guest ([`crate::svm::nmi`]).
 #![expect(unsafe_code, reason = "opens the gate for NMIs")]
 
 use core::arch::asm;
