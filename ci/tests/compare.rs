@@ -470,8 +470,13 @@ fn a_method_is_held_against_itself_on_bare_metal() {
     }
     let document = of(MachineName::Bochs, 2000.0);
     let told = compare::unmeasured_told(&document.unmeasured).join("\n");
+    let wanted = "under the stub, percent: bochs has another CPU for bare \
+                  (--path bare,svm without --machine measures it): recursive on svm (bochs)";
+    assert!(told.contains(wanted), "{told}");
+    let document = usual(good_rows());
+    let told = compare::unmeasured_told(&document.unmeasured).join("\n");
     let wanted = "under the stub, percent: there is no row of bare beside it \
-                  (--path bare,svm --machine bochs measures it): recursive on svm (bochs)";
+                  (--path bare,vmx --machine bochs measures it): recursive on vmx (bochs)";
     assert!(told.contains(wanted), "{told}");
 }
 

@@ -84,9 +84,6 @@ fn usable(path: Path, machine: MachineName, programs: Option<&Programs>) -> Resu
     let packages: Vec<&str> = missing.flat_map(|need| need.packages()).copied().collect();
     match machine {
         MachineName::QemuTcg if path == Path::Vmx => return Err("it has no VMX".into()),
-        MachineName::Bochs if path == Path::Svm => {
-            return Err("the stub has not been tried on its AMD models".into());
-        }
         MachineName::QemuKvm => kvm::usable(path, None)?,
         _ => {}
     }

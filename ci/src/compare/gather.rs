@@ -118,7 +118,7 @@ impl Document {
         });
     }
 
-    /// Once for each machine, however many paths ran on it.
+    /// Once for each machine and model of its CPU, however many paths ran on it.
     pub(super) fn add_machine(
         &mut self,
         machine: MachineName,
@@ -126,13 +126,14 @@ impl Document {
         found: &records::Machine,
     ) {
         let id = machine.name();
-        if self.machines.iter().any(|machine| machine.id == id) {
+        let cpu = found.cpu.trim();
+        if self.machines.iter().any(|machine| (machine.id, &*machine.cpu) == (id, cpu)) {
             return;
         }
         self.machines.push(Machine {
             id,
             version: machines::version(machine),
-            cpu: found.cpu.trim().to_owned(),
+            cpu: cpu.to_owned(),
             tick: machine.tick(),
             cpus: found.cpus,
             memory_mib,

@@ -64,9 +64,16 @@ fn without_bare(document: &Document) -> Vec<Unmeasured> {
     let mut all = Vec::new();
     for alone in under_stub::all(document).iter().filter(|it| it.percent.is_none()) {
         let (path, machine) = (&alone.row.row.path, alone.row.machine);
-        let reason = format!(
-            "there is no row of bare beside it (--path bare,{path} --machine {machine} measures it)"
-        );
+        let reason = match under_stub::has_bare_s_cpu(alone.row) {
+            true => format!(
+                "there is no row of bare beside it (--path bare,{path} --machine {machine} measures it)"
+            ),
+            false => {
+                format!(
+                    "{machine} has another CPU for bare (--path bare,{path} without --machine measures it)"
+                )
+            }
+        };
         note(&mut all, What::UnderStub, &reason, alone.row);
     }
     all

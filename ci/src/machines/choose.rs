@@ -23,9 +23,6 @@ pub fn check(path: Path, asked: Option<MachineName>) -> Result<()> {
         Some(MachineName::QemuTcg) if path == Path::Vmx => Err(bad_input(
             "machine 'qemu-tcg' cannot run path 'vmx': it has no VMX; there is bochs, qemu-kvm",
         )),
-        Some(MachineName::Bochs) if path == Path::Svm => Err(bad_input(
-            "machine 'bochs' cannot run path 'svm': the stub has not been tried on its AMD models; there is qemu-tcg, qemu-kvm",
-        )),
         _ => Ok(()),
     }
 }
