@@ -21,7 +21,7 @@ use loadphys_boot::handoff::Handoff;
 use crate::cpu::Cpu;
 use crate::descriptors::Descriptors;
 use crate::ending::{self, fatal};
-use crate::image::STACK;
+use crate::image::{self, STACK};
 use crate::local_apic::LocalApic;
 use crate::nested::sizes::{Sizes, sizes};
 use crate::say::{self, say};
@@ -80,7 +80,7 @@ fn boot_by<B: BackEnd>(handoff: &Handoff, line: &str) -> Result<Infallible, Prob
     // SAFETY: the entry code's tables are still in use, and nothing of the loader's has been touched.
     let firmware = unsafe { Firmware::read(handoff.rsdp) }?;
     let chosen = B::choose(firmware.cpus())?;
-    let file = guest::find(handoff)?;
+    let file = guest::find(handoff, image::image().all.start)?;
     let abilities = B::abilities(&chosen);
     let sizes = sizes(command_line::nested_page(line), abilities.gib_pages);
     let sizes = sizes.ok_or(Problem::NoGibPages)?;

@@ -1,7 +1,7 @@
 //! What the stub takes from its command line, and which one is the guest's.
 
 use loadphys_abi::discovery::RuleSet;
-use loadphys_boot::handoff::Handoff;
+use loadphys_boot::handoff::{Handoff, Loader};
 use loadphys_plan::command_line::{Exit, NestedPage, Rules};
 
 /// The `exit=` of a line. A word that cannot be used is the guest's to complain about.
@@ -28,9 +28,11 @@ pub fn nested_page(line: &str) -> NestedPage {
     page.unwrap_or(NestedPage::Auto)
 }
 
-/// The guest's command line: what was passed with its module, or else the whole of the stub's own.
+/// The guest's command line: what was passed with its module; the whole of the stub's own where the loader (QEMU) passes none
+/// with modules.
 pub fn guests(handoff: &Handoff) -> &str {
     match handoff.modules.first() {
+        Some(module) if handoff.loader == Loader::Multiboot2 => &module.command_line,
         Some(module) if !module.command_line.trim().is_empty() => &module.command_line,
         _ => &handoff.command_line,
     }

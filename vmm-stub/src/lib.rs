@@ -8,13 +8,13 @@
 //! `boot::back_end::BackEnd` and `vcpu::Vcpu`.
 //!
 //! # From the loader to the guest
-//! 1. The loader (GRUB by multiboot2, QEMU by PVH) leaves the stub at 96 MiB and the guest's ELF file as first
-//!    module, anywhere.
+//! 1. The loader (GRUB by multiboot2, QEMU by PVH) leaves the stub at 96 MiB and the guest's kernel as first
+//!    module, anywhere: one for PVH, for multiboot 1, or Linux ([`guest`]).
 //! 2. The stub takes one range: its image and, behind it, a pool for all whose size depends on the machine. It
 //!    switches to tables of its own, builds the nested tables ([`nested`]), loads the guest, moves further modules
-//!    out of the way, and writes a start info in which its range is reserved ([`guest`]).
+//!    out of the way, and writes what the guest's format asks for, with its own range reserved.
 //! 3. It switches VT-x or SVM on, starts the CPUs that ACPI lists, each of which waits for the guest's SIPI in the guest
-//!    (`vmx::start_up`) or in the stub (`svm::start_up`), and enters the guest at its PVH entry. From then on it runs only at exits, which are those that
+//!    (`vmx::start_up`) or in the stub (`svm::start_up`), and enters the guest at its 32-bit entry. From then on it runs only at exits, which are those that
 //!    are unavoidable, and the guest's calls.
 //!
 //! # What the guest cannot do

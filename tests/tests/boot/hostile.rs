@@ -47,11 +47,15 @@ pub fn cases() -> Vec<Case> {
             || little_memory(Path::Vmx),
             failure("the boot loader says: error: out of memory"),
         ),
-        Case::new("vmx/guest-is-no-elf", no_elf, failure("is no 64-bit ELF file")),
+        Case::new(
+            "vmx/guest-is-no-elf",
+            no_elf,
+            failure("is no kernel: neither PVH or multiboot 1 ELF nor Linux bzImage"),
+        ),
         Case::new(
             "vmx/no-guest",
             no_guest,
-            failure("no guest: the first module has to be the guest's ELF file"),
+            failure("no guest: the first module has to be the guest's kernel"),
         ),
         Case::new("vmx/no-vmx", no_guests, failure("offers no VMX")),
         Case::of_plan(Path::Svm, PlanName::StackOverflow, failure(OVERFLOW)),

@@ -73,12 +73,13 @@ pub fn run<B: BackEnd>(
     let mut own = Own::<B>::take(&mut memory.pool)?;
     B::switch_on(&mut own.parts, &common.back_end)?;
     let cpu = own.into_cpu(0, descriptors, &common)?;
-    cpu.vcpu.begin(guest.entry);
+    cpu.vcpu.begin(guest.start.eip);
     shared.orders[0].run();
     shared.team.begin(0, &mut Caches::of(cpu));
     let cpus = others::start(&mut boot.firmware, memory, guest, &common)?;
     tell::<B>(memory, shared, guest, cpus);
-    let registers = Registers { rbx: guest.start_info, ..Registers::default() };
+    let [rax, rbx, rsi] = [guest.start.eax, guest.start.ebx, guest.start.esi].map(u64::from);
+    let registers = Registers { rax, rbx, rsi, ..Registers::default() };
     // SAFETY: all was made for this guest; the nested tables map nothing of the stub.
     Err(unsafe { B::run(&registers, cpu) })
 }
@@ -179,6 +180,6 @@ fn tell<B: BackEnd>(memory: &Memory, shared: &Shared, guest: &Guest, cpus: usize
     if cpus > 1 {
         say!("{cpus} CPUs, each in {}", B::NAME);
     }
-    say!("guest entered at {:#x}", guest.entry);
+    say!("guest entered at {:#x}", guest.start.eip);
     say::share_with_guest();
 }

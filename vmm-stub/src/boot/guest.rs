@@ -5,13 +5,15 @@ use core::ops::Range;
 use core::slice;
 
 use heapless::Vec;
+use loadphys_abi::FRAME_BYTES;
 use loadphys_boot::handoff::pvh::MemoryEntry;
 use loadphys_boot::handoff::{Handoff, MOST_MODULES, Module};
 
 use super::memory::Memory;
 use super::problem::Problem;
-use crate::guest::handover::{Handover, RSDP_BYTES};
+use crate::guest::handover::{Handover, RSDP_BYTES, Start};
 use crate::guest::image::{Image, MOST_SEGMENTS, Segment};
+use crate::guest::screen::{self, Screen};
 use crate::places::{self, MemoryMap};
 
 /// What is in the way when a place is looked for: the stub, first of all; segments, modules.
@@ -22,6 +24,7 @@ pub struct File {
     image: Image,
     range: Range<u64>,
     rsdp: Option<Vec<u8, RSDP_BYTES>>,
+    screen: Option<Screen>,
 }
 
 impl File {
@@ -38,20 +41,21 @@ impl File {
 
 /// The guest in its place.
 pub struct Guest {
-    /// Where it is entered.
-    pub entry: u32,
-    /// Where its start info is.
-    pub start_info: u64,
+    /// How it is entered.
+    pub start: Start,
     /// Its memory.
     pub memory: MemoryMap,
 }
 
-/// Finds the guest's file, and copies ACPI's root pointer, which may lie in memory that is about to be used.
-pub fn find(handoff: &Handoff) -> Result<File, Problem> {
+/// Finds the guest's file, which goes below the stub if it can, and copies what the firmware left in memory that is about to be
+/// used: ACPI's root pointer, what the screen shows.
+pub fn find(handoff: &Handoff, stub: u64) -> Result<File, Problem> {
     let module = handoff.modules.first().ok_or(Problem::NoModule)?;
     let range = module.start..module.end;
-    let image = Image::read(bytes(&range)).map_err(Problem::Image)?;
-    Ok(File { image, range, rsdp: handoff.rsdp.map(rsdp) })
+    let mut image = Image::read(bytes(&range)).map_err(Problem::Image)?;
+    image.settle(&handoff.memory, stub);
+    let screen = bytes(&screen::BIOS_DATA).first_chunk().and_then(Screen::read);
+    Ok(File { image, range, rsdp: handoff.rsdp.map(rsdp), screen })
 }
 
 /// Memory that the loader filled.
@@ -76,6 +80,7 @@ pub fn load(
     line: &str,
 ) -> Result<Guest, Problem> {
     file.image.check_places(&handoff.memory, &memory.stub).map_err(Problem::Image)?;
+    file.image.check_line(line).map_err(Problem::Image)?;
     let from = match file.bytes_to_copy() {
         0 => bytes(&file.range),
         size => {
@@ -88,12 +93,11 @@ pub fn load(
     let map = places::reserve(&handoff.memory, &memory.stub);
     let map = map.map_err(|_| Problem::NoPlace("the guest's memory map"))?;
     let mut obstacles = obstacles(handoff, &file.image, memory);
-    let modules = move_modules(&handoff.modules[1..], &map, &mut obstacles)?;
+    let modules = move_modules(&handoff.modules[1..], &file.image, &map, &mut obstacles)?;
     for segment in &file.image.segments {
         load_segment(segment, from);
     }
-    let (start_info, memory) = hand_over(&map, line, &modules, file.rsdp.as_deref(), &obstacles)?;
-    Ok(Guest { entry: file.image.entry, start_info, memory })
+    hand_over(&map, line, &modules, &file, &obstacles)
 }
 
 fn obstacles(handoff: &Handoff, image: &Image, memory: &Memory) -> Obstacles {
@@ -102,9 +106,10 @@ fn obstacles(handoff: &Handoff, image: &Image, memory: &Memory) -> Obstacles {
     [memory.stub.clone()].into_iter().chain(segments).chain(modules).collect()
 }
 
-/// Moves the modules that lie where something else goes.
+/// Moves the modules that lie where something else goes, or where the guest does not want them.
 fn move_modules(
     modules: &[Module],
+    image: &Image,
     map: &MemoryMap,
     obstacles: &mut Obstacles,
 ) -> Result<Vec<Module, MOST_MODULES>, Problem> {
@@ -113,8 +118,11 @@ fn move_modules(
         let mut module = module.clone();
         let range = module.start..module.end;
         // Its own old place is one of the obstacles, once.
-        if obstacles.iter().filter(|o| places::overlap(o, &range)).count() > 1 {
-            let place = free_place(map, range.end - range.start, obstacles, "a module")?;
+        let in_the_way = obstacles.iter().filter(|o| places::overlap(o, &range)).count() > 1;
+        let crooked = image.wants_pages() && !range.start.is_multiple_of(FRAME_BYTES);
+        if in_the_way || crooked || range.end > image.modules_end() {
+            let size = range.end - range.start;
+            let place = free_place(map, image.modules_end(), size, obstacles, "a module")?;
             write(&place, bytes(&range));
             module.end = place.start + (range.end - range.start);
             module.start = place.start;
@@ -127,15 +135,16 @@ fn move_modules(
     Ok(moved)
 }
 
-/// The highest place below the stub, or else below 4 GiB.
+/// The highest place below the stub, or else below `end`.
 fn free_place(
     map: &MemoryMap,
+    end: u64,
     bytes: u64,
     obstacles: &Obstacles,
     what: &'static str,
 ) -> Result<Range<u64>, Problem> {
     let below = places::highest_free(map, obstacles[0].start, bytes, obstacles);
-    let anywhere = || places::highest_free(map, 4 << 30, bytes, obstacles);
+    let anywhere = || places::highest_free(map, end, bytes, obstacles);
     below.or_else(anywhere).ok_or(Problem::NoPlace(what))
 }
 
@@ -155,26 +164,27 @@ fn write(range: &Range<u64>, content: &[u8]) {
     tail.fill(0);
 }
 
-/// Writes the start info into a block that is reserved in the guest's memory map, so that the guest may read it when it
-/// likes.
+/// Writes what the guest is handed into a block that is reserved in its memory map, so that it may read that when it likes.
 fn hand_over(
     map: &MemoryMap,
     line: &str,
     modules: &[Module],
-    rsdp: Option<&[u8]>,
+    file: &File,
     obstacles: &Obstacles,
-) -> Result<(u64, MemoryMap), Problem> {
+) -> Result<Guest, Problem> {
     let too_many = |_| Problem::NoPlace("the guest's memory map");
-    let shorter = Handover { memory: map, command_line: line, modules, rsdp };
+    let (rsdp, screen) = (file.rsdp.as_deref(), file.screen);
+    let shorter = Handover { memory: map, command_line: line, modules, rsdp, screen };
     // Reserving the block adds at most two regions to the map.
-    let size = shorter.bytes() + 2 * size_of::<MemoryEntry>();
-    let block = free_place(map, size as u64, obstacles, "the start info")?;
+    let size = shorter.bytes(&file.image) + 2 * size_of::<MemoryEntry>();
+    let block = free_place(map, 4 << 30, size as u64, obstacles, "what the guest is handed")?;
     let memory = places::reserve(map, &block).map_err(too_many)?;
-    let handover = Handover { memory: &memory, command_line: line, modules, rsdp };
+    let handover = Handover { memory: &memory, ..shorter };
     // SAFETY: a free place in the guest's memory, as in `write`.
     let bytes = unsafe {
         slice::from_raw_parts_mut(block.start as *mut u8, (block.end - block.start) as usize)
     };
-    handover.write(bytes, block.start).map_err(|_| Problem::NoPlace("the start info"))?;
-    Ok((block.start, memory))
+    let start = handover.write(&file.image, bytes, block.start);
+    let start = start.map_err(|_| Problem::NoPlace("what the guest is handed"))?;
+    Ok(Guest { start, memory })
 }

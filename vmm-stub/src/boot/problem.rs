@@ -72,9 +72,9 @@ impl fmt::Display for Problem {
                 write!(f, "the guest could start CPU {id} behind the stub's back: no guest is run")
             }
             Self::NoModule => {
-                f.write_str("no guest: the first module has to be the guest's ELF file")
+                f.write_str("no guest: the first module has to be the guest's kernel")
             }
-            Self::Image(error) => write!(f, "{error}"),
+            Self::Image(error) => write!(f, "the guest module {error}"),
             Self::TooSmall(TooSmall(range)) => {
                 let (start, end) = (range.start, range.end);
                 write!(

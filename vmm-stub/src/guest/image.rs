@@ -1,23 +1,18 @@
-//! The guest's ELF file: what goes where, and where it is entered.
+//! The guest's file: which format it has, what goes where, and where it is entered.
 
 use core::fmt;
 use core::ops::Range;
 
-use elf::ElfBytes;
-use elf::abi::{EM_X86_64, ET_DYN, ET_EXEC, PT_LOAD, PT_NOTE};
-use elf::endian::LittleEndian;
-use elf::note::Note;
-use elf::segment::ProgramHeader;
 use heapless::Vec;
 use loadphys_boot::handoff::Region;
 
+use super::linux::{self, Setup};
+use super::multiboot1::{self, Header};
+use super::{elf_file, pvh};
 use crate::places;
 
 /// Most segments that are loaded.
 pub const MOST_SEGMENTS: usize = 16;
-
-/// `XEN_ELFNOTE_PHYS32_ENTRY` ("x86/HVM direct boot ABI").
-const PHYS32_ENTRY: u64 = 18;
 
 /// A part of the file that is to be in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,9 +23,22 @@ pub struct Segment {
     pub memory: Range<u64>,
 }
 
+/// How a guest is entered, and what it is handed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// By PVH.
+    Pvh,
+    /// By multiboot 1.
+    Multiboot1(Header),
+    /// By Linux's 32-bit boot protocol.
+    Linux(Setup),
+}
+
 /// What the file says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
+    /// How it is entered.
+    pub format: Format,
     /// The 32-bit physical entry point.
     pub entry: u32,
     /// What to load.
@@ -40,58 +48,97 @@ pub struct Image {
 /// Why a file cannot be the guest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BadImage {
-    /// No 64-bit little-endian ELF file, or a damaged one.
+    /// None of the formats.
+    Unknown,
+    /// No ELF file, or a damaged one.
     NoElf,
     /// For another CPU; the ELF machine number.
     Machine(u16),
     /// No program; the ELF type.
     Type(u16),
-    /// No PVH note.
+    /// An ELF file without an entry that is known here.
     NoNote,
     /// Nothing to load, or too much.
     Segments(usize),
+    /// Multiboot 1 with flags that are not known here.
+    Multiboot(u32),
+    /// A kernel of Linux's boot protocol that is too old; its version.
+    Linux(u16),
+    /// A header that contradicts itself or the file; which.
+    Header(&'static str),
     /// A segment would lie where there is no memory, or only reserved memory.
     Outside(Range<u64>),
     /// A segment would lie in the stub.
     OverStub(Range<u64>),
+    /// The command line is longer than the kernel takes; how much it does.
+    Line(u32),
 }
 
 impl fmt::Display for BadImage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the guest module ")?;
         match self {
-            Self::NoElf => f.write_str("is no 64-bit ELF file"),
+            Self::Unknown => {
+                f.write_str("is no kernel: neither PVH or multiboot 1 ELF nor Linux bzImage")
+            }
+            Self::NoElf => f.write_str("is a damaged ELF file"),
             Self::Machine(machine) => write!(f, "is not for x86-64 but for ELF machine {machine}"),
             Self::Type(kind) => write!(f, "is no program but of ELF type {kind}"),
-            Self::NoNote => f.write_str("has no PVH entry (note XEN_ELFNOTE_PHYS32_ENTRY)"),
+            Self::NoNote => f.write_str(
+                "has no PVH entry (note XEN_ELFNOTE_PHYS32_ENTRY) and no multiboot 1 header",
+            ),
             Self::Segments(n) => write!(f, "has {n} segments to load; 1 to {MOST_SEGMENTS} can be"),
+            Self::Multiboot(flags) => write!(
+                f,
+                "wants multiboot 1 with flags {flags:#x}; {:#x} are known",
+                multiboot1::KNOWN
+            ),
+            Self::Linux(version) => write!(
+                f,
+                "has Linux's boot protocol {}.{}; 2.10 or later is needed",
+                version >> 8,
+                version & 0xff
+            ),
+            Self::Header(what) => write!(f, "has a damaged {what}"),
             Self::Outside(at) => write!(f, "wants {:#x}..{:#x}: not usable", at.start, at.end),
             Self::OverStub(at) => write!(f, "wants {:#x}..{:#x}: the stub's", at.start, at.end),
+            Self::Line(most) => write!(f, "takes a command line of at most {most} bytes"),
         }
     }
 }
 
-type Elf<'a> = ElfBytes<'a, LittleEndian>;
-
 impl Image {
-    /// Reads a file.
+    /// Reads a file, whose content says which format it has.
     ///
     /// # Errors
     /// [`BadImage`]; where the segments go is judged by [`Image::check_places`].
     pub fn read(file: &[u8]) -> Result<Self, BadImage> {
-        let elf = Elf::minimal_parse(file).map_err(|_| BadImage::NoElf)?;
-        if elf.ehdr.class != elf::file::Class::ELF64 {
-            return Err(BadImage::NoElf);
+        if linux::is(file) {
+            return linux::read(file);
         }
-        if elf.ehdr.e_machine != EM_X86_64 {
-            return Err(BadImage::Machine(elf.ehdr.e_machine));
+        let header = multiboot1::find(file);
+        if !file.starts_with(b"\x7fELF") {
+            return match header {
+                Some((at, header)) => multiboot1::read_plain(file, at, header),
+                None => Err(BadImage::Unknown),
+            };
         }
-        if ![ET_EXEC, ET_DYN].contains(&elf.ehdr.e_type) {
-            return Err(BadImage::Type(elf.ehdr.e_type));
+        let elf = elf_file::read(file)?;
+        let (format, entry) = match (pvh::entry(&elf), header) {
+            (Some(entry), _) => (Format::Pvh, entry),
+            (None, Some((_, header))) => (Format::Multiboot1(header.checked()?), elf_entry(&elf)?),
+            (None, None) => return Err(BadImage::NoNote),
+        };
+        Ok(Self { format, entry, segments: elf_file::segments(&elf, file.len())? })
+    }
+
+    /// Puts a kernel that can be put elsewhere below `below`, if there is no memory where it wants to be.
+    pub fn settle(&mut self, map: &[Region], below: u64) {
+        if let Format::Linux(setup) = &self.format
+            && let Some(place) = setup.place(&self.place(), map, below)
+        {
+            self.entry = place.start as u32;
+            self.segments[0].memory = place;
         }
-        let segments = segments(&elf, file.len())?;
-        let entry = entry(&elf).ok_or(BadImage::NoNote)?;
-        Ok(Self { entry, segments })
     }
 
     /// Whether every segment lies in usable memory and none in the stub.
@@ -110,6 +157,32 @@ impl Image {
         Ok(())
     }
 
+    /// Whether it takes this command line.
+    ///
+    /// # Errors
+    /// [`BadImage::Line`].
+    pub fn check_line(&self, line: &str) -> Result<(), BadImage> {
+        match &self.format {
+            Format::Linux(setup) if line.len() > setup.most_line as usize => {
+                Err(BadImage::Line(setup.most_line))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Below which address its modules must lie.
+    pub const fn modules_end(&self) -> u64 {
+        match &self.format {
+            Format::Linux(setup) => setup.modules_end,
+            _ => 1 << 32,
+        }
+    }
+
+    /// Whether its modules must begin at whole pages.
+    pub const fn wants_pages(&self) -> bool {
+        matches!(&self.format, Format::Multiboot1(header) if header.wants_pages())
+    }
+
     /// From where to where the segments go.
     pub fn place(&self) -> Range<u64> {
         let places = || self.segments.iter().map(|segment| &segment.memory);
@@ -124,46 +197,8 @@ impl Image {
     }
 }
 
-fn segments(elf: &Elf<'_>, size: usize) -> Result<Vec<Segment, MOST_SEGMENTS>, BadImage> {
-    let headers = elf.segments().ok_or(BadImage::NoElf)?;
-    let loaded = || headers.iter().filter(|h| h.p_type == PT_LOAD && h.p_memsz > 0);
-    let count = loaded().count();
-    let mut segments = Vec::new();
-    for header in loaded() {
-        let segment = segment(&header, size).ok_or(BadImage::NoElf)?;
-        segments.push(segment).map_err(|_| BadImage::Segments(count))?;
-    }
-    if segments.is_empty() { Err(BadImage::Segments(0)) } else { Ok(segments) }
-}
-
-/// A segment whose numbers make sense.
-fn segment(header: &ProgramHeader, size: usize) -> Option<Segment> {
-    let start = usize::try_from(header.p_offset).ok()?;
-    let end = start.checked_add(usize::try_from(header.p_filesz).ok()?)?;
-    let memory = header.p_paddr..header.p_paddr.checked_add(header.p_memsz)?;
-    (end <= size && header.p_filesz <= header.p_memsz)
-        .then_some(Segment { file: start..end, memory })
-}
-
-fn entry(elf: &Elf<'_>) -> Option<u32> {
-    let notes = elf.segments()?.iter().filter(|h| h.p_type == PT_NOTE);
-    notes.filter_map(|header| elf.segment_data_as_notes(&header).ok()).flatten().find_map(|note| {
-        match note {
-            Note::Unknown(note) if note.n_type == PHYS32_ENTRY && note.name.starts_with(b"Xen") => {
-                address(note.desc)
-            }
-            _ => None,
-        }
-    })
-}
-
-/// A 32-bit address that may be written with 8 bytes.
-fn address(bytes: &[u8]) -> Option<u32> {
-    match bytes.len() {
-        4 => Some(u32::from_le_bytes(bytes.try_into().ok()?)),
-        8 => u32::try_from(u64::from_le_bytes(bytes.try_into().ok()?)).ok(),
-        _ => None,
-    }
+fn elf_entry(elf: &elf_file::Elf<'_>) -> Result<u32, BadImage> {
+    elf_file::entry(elf).ok_or(BadImage::Header("entry point"))
 }
 
 #[cfg(test)]

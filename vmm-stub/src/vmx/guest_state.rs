@@ -21,14 +21,15 @@ const IA32E_GUEST: u64 = 1 << 9;
 /// CR4.VMXE.
 const VMXE: u64 = 1 << 13;
 
-/// Selector, limit and rights of ES, CS, SS, DS, FS, GS, LDTR and TR.
+/// Selector, limit and rights of ES, CS, SS, DS, FS, GS, LDTR and TR. The selectors are those that Linux asks for (`__BOOT_CS`,
+/// `__BOOT_DS`); to others they are as good as any.
 const SEGMENTS: [(u64, u64, u64); 8] = [
-    (0x10, 0xffff_ffff, DATA),
-    (0x08, 0xffff_ffff, CODE),
-    (0x10, 0xffff_ffff, DATA),
-    (0x10, 0xffff_ffff, DATA),
-    (0x10, 0xffff_ffff, DATA),
-    (0x10, 0xffff_ffff, DATA),
+    (0x18, 0xffff_ffff, DATA),
+    (0x10, 0xffff_ffff, CODE),
+    (0x18, 0xffff_ffff, DATA),
+    (0x18, 0xffff_ffff, DATA),
+    (0x18, 0xffff_ffff, DATA),
+    (0x18, 0xffff_ffff, DATA),
     (0, 0, UNUSABLE),
     (0, 0x67, TASK),
 ];
