@@ -1,6 +1,7 @@
 //! ISO images that GRUB boots, by BIOS and by UEFI.
 
 use std::fs;
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -8,15 +9,36 @@ use anyhow::{Context, Result, bail};
 
 use crate::boot::children;
 
-/// One entry of the menu: a multiboot2 kernel, perhaps with a module.
+/// How GRUB loads a kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// By multiboot2.
+    Multiboot2,
+    /// As Linux.
+    Linux,
+}
+
+impl Protocol {
+    /// GRUB's commands for the kernel and for a module.
+    const fn words(self) -> [&'static str; 2] {
+        match self {
+            Self::Multiboot2 => ["multiboot2", "module2"],
+            Self::Linux => ["linux", "initrd"],
+        }
+    }
+}
+
+/// One entry of the menu: a kernel, perhaps with modules.
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// What people read in the menu.
     pub title: String,
+    /// How the kernel is loaded.
+    pub protocol: Protocol,
     /// The kernel's file and its command line.
     pub kernel: (PathBuf, String),
-    /// The module's file and its command line.
-    pub module: Option<(PathBuf, String)>,
+    /// The modules' files and their command lines.
+    pub modules: Vec<(PathBuf, String)>,
 }
 
 /// What people choose from.
@@ -59,10 +81,12 @@ fn preamble(menu: &Menu<'_>) -> String {
 /// Puts an entry's files into the tree and says how the menu starts them.
 fn place(boot: &Path, number: usize, entry: &Entry, unattended: bool) -> Result<String> {
     let mut lines = format!("menuentry \"{}\" {{\n", entry.title);
-    let files = [("multiboot2", Some(&entry.kernel)), ("module2", entry.module.as_ref())];
-    for (word, file) in files {
-        let Some((file, line)) = file else { continue };
-        let name = format!("{number}-{word}");
+    let [kernel, module] = entry.protocol.words();
+    let modules = entry.modules.iter().map(|file| (module, file));
+    for (place, (word, (file, line))) in
+        iter::once((kernel, &entry.kernel)).chain(modules).enumerate()
+    {
+        let name = format!("{number}-{place}-{word}");
         fs::copy(file, boot.join(&name))
             .with_context(|| format!("cannot read {}", file.display()))?;
         lines.push_str(&format!("  {word} /boot/{name} {line}\n"));

@@ -13,6 +13,7 @@ pub mod kvm;
 
 mod bochs;
 mod bochs_debugger;
+mod disc;
 mod names;
 mod qemu;
 
@@ -23,7 +24,7 @@ pub use names::{MachineName, Path};
 /// The command that runs a job with these disks, with its files in `place` and its console in the file `console`.
 pub fn command(job: &Job, place: &FilePath, console: &FilePath, disks: &[Made]) -> Result<Command> {
     match job.machine {
-        MachineName::QemuTcg | MachineName::QemuKvm => Ok(qemu::command(job, console, disks)),
+        MachineName::QemuTcg | MachineName::QemuKvm => qemu::command(job, place, console, disks),
         MachineName::Bochs => bochs::command(job, place, console, disks),
     }
 }

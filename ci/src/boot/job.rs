@@ -43,6 +43,11 @@ pub struct Job {
     pub line: String,
     /// The stub's guest.
     pub module: Option<Module>,
+    /// What the stub's guest is handed as its first module: an initial RAM disk.
+    pub initrd: Option<PathBuf>,
+    /// Boot by GRUB, from a disc with these files, also where the machine can load them itself: only so there can be an
+    /// initial RAM disk, and a line for the guest that is not the stub's.
+    pub disc: bool,
     /// A disc that is booted instead of these files, by an entry of its menu (Bochs).
     pub image: Option<PathBuf>,
     /// Its disks, in the order in which it finds them.
@@ -80,6 +85,8 @@ impl Job {
             kernel,
             line,
             module,
+            initrd: None,
+            disc: false,
             image: None,
             disks: Vec::new(),
             memory_mib: USUAL_MEMORY_MIB,

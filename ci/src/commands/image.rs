@@ -8,7 +8,7 @@ use loadphys_plan::command_line::Plan;
 
 use super::options::refused;
 use crate::build::Programs;
-use crate::iso::{self, Entry, Menu};
+use crate::iso::{self, Entry, Menu, Protocol};
 use crate::machines::Path;
 use crate::outcome::bad_input;
 use crate::{tools, workspace};
@@ -63,12 +63,17 @@ impl Arguments {
 /// What the image offers: the guest alone, then under the hypervisor.
 pub fn entries(programs: &Programs, line: &str) -> [Entry; 2] {
     let guest = (programs.guest.clone(), line.to_owned());
-    let bare =
-        Entry { title: "loadphys guest on bare metal".into(), kernel: guest.clone(), module: None };
+    let bare = Entry {
+        title: "loadphys guest on bare metal".into(),
+        protocol: Protocol::Multiboot2,
+        kernel: guest.clone(),
+        modules: Vec::new(),
+    };
     let under_stub = Entry {
         title: "loadphys guest under the hypervisor (VT-x or SVM)".into(),
         kernel: (programs.stub().to_owned(), line.to_owned()),
-        module: Some(guest),
+        protocol: Protocol::Multiboot2,
+        modules: vec![guest],
     };
     [bare, under_stub]
 }

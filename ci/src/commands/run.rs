@@ -1,13 +1,12 @@
 //! `cargo xtask run`.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path as FilePath, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use clap::Args;
 use loadphys_plan::command_line::Plan;
+use loadphys_stub::guest::image::Image;
 
 use super::options::{memory, nested_page, nested_page_needs_stub, number, refused};
 use super::swap::SwapOptions;
@@ -32,9 +31,18 @@ pub struct Arguments {
     /// What runs below that: auto, qemu-kvm, qemu-tcg or bochs
     #[arg(long, default_value = "auto")]
     machine: String,
-    /// Boot this kernel under the hypervisor instead of our guest (multiboot2 or PVH)
+    /// Boot this kernel under the hypervisor instead of our guest
+    ///
+    /// Its content says what it is: an ELF file with a PVH entry, a multiboot 1 kernel, or a Linux bzImage (what else takes
+    /// Linux's boot protocol, as memtest86+ does, too). It gets the line of --append as it is.
     #[arg(long, value_name = "FILE")]
     guest: Option<PathBuf>,
+    /// What the kernel of --guest gets as its initial RAM disk, or as its first module
+    #[arg(long, value_name = "FILE")]
+    initrd: Option<PathBuf>,
+    /// CPUs of the machine, with --guest; our own guest's line says how many it has (cpus=N) [default: 1]
+    #[arg(long, value_name = "N")]
+    cpus: Option<String>,
     /// The guest's command line, for example "plan=probe"; without it the guest compares
     ///
     /// Words are key=value: plan (compare, probe, pressure, courses, swap-full, bad-program, bad-calls, attack, stack-overflow,
@@ -82,14 +90,20 @@ impl Arguments {
                     "--guest needs --path vmx or svm: it boots under the hypervisor",
                 ));
             }
-            Some(file) if !file.is_file() => {
-                return Err(bad_input(format!("no kernel file {}", file.display())));
+            Some(file) => {
+                self.cpus()?;
+                check_kernel(file)?;
             }
-            Some(file) if !is_elf(file) => {
-                return Err(bad_input(format!("{} is no ELF file", file.display())));
+            None if self.initrd.is_some() => {
+                return Err(bad_input("--initrd needs --guest: our own guest takes no module"));
             }
-            Some(_) => {}
+            None if self.cpus.is_some() => {
+                return Err(bad_input("--cpus needs --guest: write cpus=N in --append"));
+            }
             None => drop(self.plan()?),
+        }
+        if let Some(file) = self.initrd.as_ref().filter(|file| !file.is_file()) {
+            return Err(bad_input(format!("no initial RAM disk {}", file.display())));
         }
         if self.guest.is_some() {
             self.swap.refuse("--guest")?;
@@ -122,20 +136,32 @@ impl Arguments {
             return Err(bad_input("--gdb works on qemu-tcg and qemu-kvm only"));
         }
         tools::ensure(tools::Need::of(machine))?;
+        if self.guest.is_some() {
+            // GRUB loads it: no other loader gives it a line of its own.
+            tools::ensure(&[tools::Need::Image])?;
+        }
         if let Some(guest) = &self.guest {
             programs.guest = std::path::absolute(guest)?;
         }
         let limit = Duration::from_secs(seconds);
         let mut job = Job::of_guest(path, machine, &programs, self.line(machine)?, limit);
         // The stub reads its own word; a foreign kernel gets its line as it was given.
-        if let (true, Some(_)) = (self.guest.is_some(), &job.module) {
+        if self.guest.is_some() {
             job.line = format!("exit={}", machine.exit());
+            job.disc = true;
+            job.cpus = self.cpus()?;
+            job.initrd = self.initrd.as_ref().map(std::path::absolute).transpose()?;
         }
         if self.guest.is_none() {
             job.disks = self.swap.disks(&self.plan()?, path, machine)?;
         }
         (job.memory_mib, job.debugger) = (memory(&self.memory, &[path])?, self.gdb);
         Ok(job)
+    }
+
+    fn cpus(&self) -> Result<u32> {
+        let cpus = self.cpus.as_deref().unwrap_or("1");
+        number("--cpus", cpus, 1, MOST_CPUS).map(|cpus| cpus as u32)
     }
 
     /// The guest's line: its own words, with the way to end this machine unless one was given.
@@ -151,6 +177,9 @@ impl Arguments {
     }
 }
 
+/// As many as the guest's line can ask for.
+const MOST_CPUS: u64 = 64;
+
 fn conclude(report: &Report, foreign: bool) -> Result<()> {
     let verdict = if foreign { report.verdict_on_foreign() } else { report.verdict() };
     match verdict {
@@ -159,8 +188,13 @@ fn conclude(report: &Report, foreign: bool) -> Result<()> {
     }
 }
 
-fn is_elf(file: &std::path::Path) -> bool {
-    let mut magic = [0; 4];
-    let read = File::open(file).and_then(|mut file| file.read_exact(&mut magic));
-    read.is_ok() && magic == *b"\x7fELF"
+/// Asks the stub's own reader, so that what it would refuse is refused before anything is built.
+fn check_kernel(file: &FilePath) -> Result<()> {
+    let name = file.display();
+    if !file.is_file() {
+        return Err(bad_input(format!("no kernel file {name}")));
+    }
+    let bytes =
+        std::fs::read(file).map_err(|why| bad_input(format!("cannot read {name}: {why}")))?;
+    Image::read(&bytes).map(drop).map_err(|why| bad_input(format!("{name} {why}")))
 }

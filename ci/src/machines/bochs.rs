@@ -1,15 +1,14 @@
 //! Bochs: every argument and every line of configuration that it is ever given.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::Result;
 
 use crate::boot::{Job, children};
 use crate::disks::Made;
-use crate::iso::{self, Entry, Menu};
-use crate::machines::bochs_debugger;
+use crate::machines::{bochs_debugger, disc};
 
 /// The emulator.
 pub const PROGRAM: &str = "bochs";
@@ -33,7 +32,7 @@ pub const CPU_WITH_SVM: &str = "trinity_apu";
 pub fn command(job: &Job, place: &Path, console: &Path, disks: &[Made]) -> Result<Command> {
     let image = match &job.image {
         Some(image) => image.clone(),
-        None => written(job, place.join("boot.iso"))?,
+        None => disc::written(job, place)?,
     };
     let disks: String = disks.iter().enumerate().map(|(at, disk)| disk_line(at, disk)).collect();
     fs::write(place.join("bochsrc"), configuration(job, &image, console) + &disks)?;
@@ -41,19 +40,6 @@ pub fn command(job: &Job, place: &Path, console: &Path, disks: &[Made]) -> Resul
     let mut bochs = children::mortal(PROGRAM);
     bochs.args(["-q", "-f"]).arg(place.join("bochsrc")).arg("-rc").arg(place.join("go"));
     Ok(bochs)
-}
-
-fn written(job: &Job, image: PathBuf) -> Result<PathBuf> {
-    iso::write(&image, &Menu { entries: &[entry(job)], chosen: 0, seconds: 0 })?;
-    Ok(image)
-}
-
-fn entry(job: &Job) -> Entry {
-    Entry {
-        title: job.name.clone(),
-        kernel: (job.kernel.clone(), job.line.clone()),
-        module: job.module.clone().map(|module| (module.file, module.line)),
-    }
 }
 
 fn configuration(job: &Job, image: &Path, console: &Path) -> String {

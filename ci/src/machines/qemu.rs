@@ -5,9 +5,10 @@ mod disks;
 use std::path::Path;
 use std::process::Command;
 
+use anyhow::Result;
 use loadphys_plan::exit_code;
 
-use super::MachineName;
+use super::{MachineName, disc};
 use crate::boot::{Job, children};
 use crate::disks::Made;
 
@@ -17,8 +18,8 @@ pub const PROGRAM: &str = "qemu-system-x86_64";
 /// A model with SVM and nested paging; strings are copied as by the usual one.
 pub const CPU_WITH_SVM: &str = "max,-erms,+svm,+npt";
 
-/// The command that runs a job, with its console in a file.
-pub fn command(job: &Job, console: &Path, disks: &[Made]) -> Command {
+/// The command that runs a job, with its files in `place` and its console in a file.
+pub fn command(job: &Job, place: &Path, console: &Path, disks: &[Made]) -> Result<Command> {
     let mut qemu = children::mortal(PROGRAM);
     qemu.args(["-nodefaults", "-no-user-config", "-no-reboot"]);
     qemu.args(["-display", "none", "-monitor", "none"]);
@@ -28,18 +29,28 @@ pub fn command(job: &Job, console: &Path, disks: &[Made]) -> Command {
     qemu.args(["-cpu", job.cpu.unwrap_or(usual_cpu(job.machine))]);
     qemu.args(["-device", &format!("isa-debug-exit,iobase={:#x},iosize=1", exit_code::PORT)]);
     qemu.arg("-serial").arg(format!("file:{}", console.display()));
-    qemu.arg("-kernel").arg(&job.kernel).args(["-append", &job.line]);
-    if let Some(module) = &job.module {
-        // PVH hands over the file alone: its command line is the kernel's.
-        qemu.arg("-initrd").arg(&module.file);
-    }
+    load(&mut qemu, job, place)?;
     for (at, disk) in disks.iter().enumerate() {
         qemu.args(disks::arguments(at, disk));
     }
     if job.debugger {
         qemu.args(["-s", "-S"]);
     }
-    qemu
+    Ok(qemu)
+}
+
+/// What is booted, and by whom.
+fn load(qemu: &mut Command, job: &Job, place: &Path) -> Result<()> {
+    if job.disc {
+        qemu.arg("-cdrom").arg(disc::written(job, place)?).args(["-boot", "d"]);
+        return Ok(());
+    }
+    qemu.arg("-kernel").arg(&job.kernel).args(["-append", &job.line]);
+    if let Some(module) = &job.module {
+        // PVH hands over the file alone: its command line is the kernel's.
+        qemu.arg("-initrd").arg(&module.file);
+    }
+    Ok(())
 }
 
 /// One instruction is one tick without KVM, so that a run can be repeated exactly.
