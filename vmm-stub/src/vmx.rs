@@ -7,6 +7,8 @@ pub mod cr0;
 pub mod task_switch;
 
 #[cfg(target_os = "none")]
+mod apic_guard;
+#[cfg(target_os = "none")]
 pub(crate) mod boot;
 #[cfg(target_os = "none")]
 pub(crate) mod enter;

@@ -77,6 +77,8 @@ pub fn run<B: BackEnd>(
     shared.orders[0].run();
     shared.team.begin(0, &mut Caches::of(cpu));
     let cpus = others::start(&mut boot.firmware, memory, guest, &common)?;
+    // Nobody waits to see those started that did not come.
+    shared.orders[cpus..].iter().for_each(Order::run);
     tell::<B>(memory, shared, guest, cpus);
     let [rax, rbx, rsi] = [guest.start.eax, guest.start.ebx, guest.start.esi].map(u64::from);
     let registers = Registers { rax, rbx, rsi, ..Registers::default() };

@@ -218,7 +218,7 @@ fn build_views(
     nested: Layout<'_>,
     needs: Needs,
 ) -> Result<Views<'static>, Problem> {
-    let mut nested = Layout { rights: VIEW_RIGHTS, ..nested };
+    let mut nested = Layout { rights: VIEW_RIGHTS, guarded: 0..0, ..nested };
     let alias = take_alias(pool, &mut nested, needs)?;
     let shown = nested.alias.as_ref().map_or(0..0, Window::range);
     let gate = Base { tree: build(pool, &nested)?, alias: shown };

@@ -1,6 +1,8 @@
 //! VT-x is switched on.
 #![expect(unsafe_code, reason = "enters VMX operation, and writes the controls")]
 
+use core::sync::atomic::AtomicU8;
+
 use loadphys_abi::FRAME_BYTES;
 use spin::Once;
 use x86::vmx::vmcs::{control, guest as guest_fields};
@@ -21,7 +23,9 @@ use crate::vmx::controls::{self, Controls};
 use crate::vmx::cr0::NE;
 use crate::vmx::vcpu::{VPID, Vmx};
 use crate::vmx::vmcs::Vmcs;
-use crate::vmx::{Cpu, enter, events, guest_state, host_state, msrs, start_up, support};
+use crate::vmx::{
+    Cpu, apic_guard, enter, events, guest_state, host_state, msrs, start_up, support,
+};
 
 /// CR4.VMXE.
 const VMXE: u64 = 1 << 13;
@@ -50,7 +54,7 @@ pub struct Parts {
 impl BackEnd for Vmx {
     const NAME: &'static str = "VT-x";
     const FORMAT: Format = Format::Ept;
-    const GUARDS_APIC: bool = false;
+    const GUARDS_APIC: bool = true;
     const CPU_FRAMES: usize = 2;
     const SHARED_FRAMES: usize = 1;
 
@@ -77,8 +81,7 @@ impl BackEnd for Vmx {
     }
 
     fn share(chosen: Self::Chosen, machine: Machine, pool: &mut Pool) -> Option<Common> {
-        let bitmap = pool.take::<u8>(FRAME_BYTES as usize)?;
-        msrs::fill(bitmap);
+        let bitmap = msrs::bitmap(pool.take::<AtomicU8>(FRAME_BYTES as usize)?);
         let (capabilities, controls) = chosen;
         let controls = CONTROLS.call_once(|| controls);
         Some(Common { capabilities, machine, controls, bitmap: bitmap.as_ptr() as u64 })
@@ -119,6 +122,7 @@ impl BackEnd for Vmx {
         let mut vmcs = vmcs.map_err(|failure| Problem::Vmx("VMPTRLD", failure))?;
         write_controls(&mut vmcs, shared, common);
         host_state::write(&mut vmcs, descriptors);
+        apic_guard::close(shared);
         Ok(Self { vmcs, controls: common.controls, watches_way_back: false })
     }
 
@@ -131,6 +135,8 @@ impl BackEnd for Vmx {
     }
 
     unsafe fn run(registers: &Registers, cpu: &mut Cpu) -> Problem {
+        // None may be left to wait for.
+        apic_guard::open_when_all_run(cpu.shared);
         // SAFETY: the caller's promise.
         Problem::Vmx("entering the guest", unsafe { enter::run(registers, cpu) })
     }

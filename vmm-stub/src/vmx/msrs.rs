@@ -1,5 +1,10 @@
 //! The MSR bitmap: the guest has the machine's MSRs, except a few.
 
+use core::sync::atomic::AtomicU8;
+use core::sync::atomic::Ordering::{Relaxed, SeqCst};
+
+use spin::Once;
+
 use crate::{apic_base, misc_enable};
 
 /// MSRs that the guest can neither read nor write: #GP, as on a CPU without what they belong to. CPUID hides it too.
@@ -21,9 +26,27 @@ const PART_BYTES: usize = 1024;
 const LOW_READS: usize = 0;
 const LOW_WRITES: usize = 2 * PART_BYTES;
 
+/// The bitmap of all CPUs.
+static BITMAP: Once<&[AtomicU8]> = Once::new();
+
+/// Takes a zeroed bitmap for all CPUs.
+pub fn bitmap(zeroed: &'static [AtomicU8]) -> &'static [AtomicU8] {
+    fill(zeroed);
+    BITMAP.call_once(|| zeroed)
+}
+
+/// From now on writes to a low MSR exit, or do not any more.
+pub fn write_exits(msr: u32, on: bool) {
+    let Some(bitmap) = BITMAP.get() else { return };
+    let (byte, bit) = (&bitmap[LOW_WRITES + msr as usize / 8], 1 << (msr % 8));
+    let _ = if on { byte.fetch_or(bit, SeqCst) } else { byte.fetch_and(!bit, SeqCst) };
+}
+
 /// Sets the bits of what exits in a zeroed bitmap.
-pub fn fill(bitmap: &mut [u8]) {
-    let mut exits = |part: usize, msr: u32| bitmap[part + msr as usize / 8] |= 1 << (msr % 8);
+fn fill(bitmap: &[AtomicU8]) {
+    let exits = |part: usize, msr: u32| {
+        bitmap[part + msr as usize / 8].fetch_or(1 << (msr % 8), Relaxed);
+    };
     for (first, last) in DENIED {
         for msr in first..=last {
             exits(LOW_READS, msr);

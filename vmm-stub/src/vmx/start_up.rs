@@ -4,10 +4,9 @@
 //! here. Every CPU but the boot CPU begins in the activity state wait-for-SIPI, so a SIPI starts it, in real mode, and no
 //! INIT is needed before the first. An INIT to a CPU that runs puts it back there.
 //!
-//! To a CPU that waits an INIT is blocked. Where it is remembered it comes right after the SIPI, before the first
-//! instruction, and takes the CPU back once; the guest's second SIPI starts it. Bochs 2.7 never forgets an INIT that
-//! reached a CPU in the guest, not even when it has made it exit: that CPU cannot be started any more. A guest that
-//! leaves out the INIT under the stub starts everywhere.
+//! To a CPU that waits an INIT is blocked. Bochs 2.7 remembers one, and never forgets an INIT that reached a CPU in the guest,
+//! not even when it has made it exit: that CPU cannot be started any more. So until all CPUs have been started no INIT is let
+//! go to one that waits ([`apic_guard`]). One that a CPU gets later stays in the way there: it cannot be started again.
 
 use core::sync::atomic::Ordering;
 
@@ -21,7 +20,7 @@ use crate::local_apic::LocalApic;
 use crate::registers::Registers;
 use crate::report;
 use crate::vmx::vmcs::GuestField;
-use crate::vmx::{Cpu, guest_state, view};
+use crate::vmx::{Cpu, apic_guard, guest_state, view};
 
 /// Activity states (section "Guest Non-Register State").
 const ACTIVE: u64 = 0;
@@ -61,6 +60,7 @@ pub fn on_sipi(registers: &mut Registers, cpu: &mut Cpu) {
     cpu.life = Life::Runs;
     cpu.shared.orders[cpu.number].run();
     cpu.shared.team.begin(cpu.number, &mut Caches::of(cpu));
+    apic_guard::open_when_all_run(cpu.shared);
 }
 
 /// An INIT that the guest sends to a CPU, where the stub sees it: to one that waits it is blocked.

@@ -11,7 +11,7 @@ use crate::vcpu::{Exception, Vcpu};
 use crate::views::Views;
 use crate::views::answers::{Answer, Violation, is_way_back};
 use crate::vmx::vmcs::Vmcs;
-use crate::vmx::{Cpu, events, touch};
+use crate::vmx::{Cpu, apic_guard, events, touch};
 
 /// Whether the guest is in its usual view.
 pub fn is_usual(cpu: &Cpu) -> bool {
@@ -50,8 +50,8 @@ pub fn on_vmfunc(registers: &Registers, cpu: &mut Cpu) {
 }
 
 /// The guest touched what its view does not show, or not in this way.
-pub fn on_violation(cpu: &mut Cpu) {
-    if touch::settles(cpu) {
+pub fn on_violation(registers: &mut Registers, cpu: &mut Cpu) {
+    if touch::settles(cpu) || apic_guard::on_store(registers, cpu) {
         return;
     }
     let violation = Violation {
