@@ -53,7 +53,7 @@ pub fn wrmsr<V: Vcpu>(registers: &Registers, cpu: &mut Cpu<V>) {
     }
     let allowed = match number {
         apic_base::NUMBER => apic_base::allows(msr(number), value, cpuid!(1).ecx),
-        misc_enable::NUMBER => misc_enable::allows(msr(number), value),
+        misc_enable::NUMBER => misc_enable::allows(msr(number), value, cpuid!(1).edx),
         _ => false,
     };
     if !allowed {
