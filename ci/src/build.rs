@@ -91,8 +91,18 @@ pub fn apps() -> Result<PathBuf> {
 /// Builds the one program of a Linux that is compared with the guest. It needs no C library, and so neither a linker nor a
 /// target other than the guest's.
 pub fn peer_linux() -> Result<PathBuf> {
+    linux_program("loadphys-peer-linux")
+}
+
+/// Builds the one program of a Linux that tries CPUs, memory and a disk.
+pub fn linux_check() -> Result<PathBuf> {
+    linux_program("loadphys-linux-check")
+}
+
+fn linux_program(program: &str) -> Result<PathBuf> {
     tools::rust_target(BARE_METAL)?;
-    executable("loadphys-peer-linux", &[], None)
+    let mut cargo = cargo_build("loadphys-peer-linux", &[]);
+    built(program, cargo.args(["--bin", program]))
 }
 
 /// Builds a program that runs on the host by these words for cargo; `what` is for people.

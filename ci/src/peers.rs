@@ -1,7 +1,7 @@
 //! Other kernels, which do the same work on the same machine.
 
 mod initramfs;
-mod linux;
+pub mod linux;
 
 use std::fmt;
 

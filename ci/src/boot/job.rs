@@ -56,6 +56,9 @@ pub struct Job {
     pub memory_mib: u32,
     /// CPUs of the machine.
     pub cpus: u32,
+    /// One instruction is one tick, on QEMU without KVM, so that runs can be repeated exactly and ticks compared. A CPU that spins
+    /// keeps others waiting then: kernels that spin while a CPU starts never see it come.
+    pub counted: bool,
     /// A CPU model other than the usual one, in the emulator's own words.
     pub cpu: Option<&'static str>,
     /// Wait for a debugger before the first instruction.
@@ -91,6 +94,7 @@ impl Job {
             disks: Vec::new(),
             memory_mib: USUAL_MEMORY_MIB,
             cpus: 1,
+            counted: true,
             cpu: None,
             debugger: false,
             looks: None,

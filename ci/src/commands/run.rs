@@ -12,6 +12,7 @@ use super::options::{memory, nested_page, nested_page_needs_stub, number, refuse
 use super::swap::SwapOptions;
 use crate::boot::{self, Job, Report, USUAL_MEMORY_MIB};
 use crate::build::Programs;
+use crate::foreign::Foreign;
 use crate::machines::choose::{check, choose};
 use crate::machines::kvm::Trial;
 use crate::machines::{MachineName, Path};
@@ -127,8 +128,11 @@ impl Arguments {
 
     fn job(&self, path: Path, asked: Option<MachineName>) -> Result<Job> {
         let seconds = number("--time-limit", &self.time_limit, 1, 1 << 20)?;
-        let mut programs = Programs::build(&[path])?;
-        let cpus = self.plan().map_or(1, |plan| plan.cpus);
+        let programs = Programs::build(&[path])?;
+        let cpus = match self.guest {
+            Some(_) => self.cpus()?,
+            None => self.plan()?.cpus,
+        };
         let choice = choose(path, asked, Trial { programs: &programs, cpus })?;
         let machine = choice.machine;
         eprintln!("{path}: {machine} ({})", choice.reason);
@@ -140,23 +144,23 @@ impl Arguments {
             // GRUB loads it: no other loader gives it a line of its own.
             tools::ensure(&[tools::Need::Image])?;
         }
-        if let Some(guest) = &self.guest {
-            programs.guest = std::path::absolute(guest)?;
-        }
         let limit = Duration::from_secs(seconds);
-        let mut job = Job::of_guest(path, machine, &programs, self.line(machine)?, limit);
-        // The stub reads its own word; a foreign kernel gets its line as it was given.
-        if self.guest.is_some() {
-            job.line = format!("exit={}", machine.exit());
-            job.disc = true;
-            job.cpus = self.cpus()?;
-            job.initrd = self.initrd.as_ref().map(std::path::absolute).transpose()?;
-        }
-        if self.guest.is_none() {
-            job.disks = self.swap.disks(&self.plan()?, path, machine)?;
-        }
-        (job.memory_mib, job.debugger) = (memory(&self.memory, &[path])?, self.gdb);
-        Ok(job)
+        let job = match &self.guest {
+            Some(guest) => self.foreign(guest)?.under(programs.stub(), machine, limit),
+            None => Job::of_guest(path, machine, &programs, self.line(machine)?, limit),
+        };
+        let (disks, cpus) = match self.guest {
+            Some(_) => (Vec::new(), self.cpus()?),
+            None => (self.swap.disks(&self.plan()?, path, machine)?, job.cpus),
+        };
+        let memory_mib = memory(&self.memory, &[path])?;
+        Ok(Job { disks, cpus, memory_mib, debugger: self.gdb, ..job })
+    }
+
+    /// The kernel that is not ours, and what it is handed, as it was given.
+    fn foreign(&self, guest: &FilePath) -> Result<Foreign> {
+        let initrd = self.initrd.as_ref().map(std::path::absolute).transpose()?;
+        Ok(Foreign { image: std::path::absolute(guest)?, line: self.append.clone(), initrd })
     }
 
     fn cpus(&self) -> Result<u32> {
@@ -164,11 +168,8 @@ impl Arguments {
         number("--cpus", cpus, 1, MOST_CPUS).map(|cpus| cpus as u32)
     }
 
-    /// The guest's line: its own words, with the way to end this machine unless one was given.
+    /// Our guest's line: its own words, with the way to end this machine unless one was given.
     fn line(&self, machine: MachineName) -> Result<String> {
-        if self.guest.is_some() {
-            return Ok(self.append.clone());
-        }
         let mut plan = self.plan()?;
         if !self.append.contains("exit=") {
             plan.exit = machine.exit();

@@ -25,7 +25,7 @@ pub fn command(job: &Job, place: &Path, console: &Path, disks: &[Made]) -> Resul
     qemu.args(["-display", "none", "-monitor", "none"]);
     qemu.args(["-machine", "pc", "-m", &format!("{}M", job.memory_mib)]);
     qemu.args(["-smp", &job.cpus.to_string()]);
-    qemu.args(accelerator(job.machine));
+    qemu.args(accelerator(job));
     qemu.args(["-cpu", job.cpu.unwrap_or(usual_cpu(job.machine))]);
     qemu.args(["-device", &format!("isa-debug-exit,iobase={:#x},iosize=1", exit_code::PORT)]);
     qemu.arg("-serial").arg(format!("file:{}", console.display()));
@@ -54,9 +54,10 @@ fn load(qemu: &mut Command, job: &Job, place: &Path) -> Result<()> {
 }
 
 /// One instruction is one tick without KVM, so that a run can be repeated exactly.
-const fn accelerator(machine: MachineName) -> &'static [&'static str] {
-    match machine {
+const fn accelerator(job: &Job) -> &'static [&'static str] {
+    match job.machine {
         MachineName::QemuKvm => &["-accel", "kvm"],
+        _ if !job.counted => &["-accel", "tcg"],
         _ => &["-accel", "tcg", "-icount", "shift=0"],
     }
 }

@@ -1,6 +1,9 @@
 //! Debian's Linux with one program, ours: how both are had and booted.
 
+mod check;
 mod package;
+
+pub use check::check;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -32,14 +35,15 @@ pub fn job(plan: &Plan, machine: MachineName, limit: Duration) -> Result<Job> {
     let directory = directory();
     let kernel = package::kernel(&directory)?;
     let program = build::peer_linux()?;
-    let file = initial_files(&directory, &program, &kernel.module)?;
+    let modules = [kernel.module];
+    let file = initial_files(&directory.join("initramfs.cpio"), &program, &modules)?;
     let module = Some(Module { file, line: String::new() });
     let line = format!("{LINE} {plan}");
     Ok(Job::new(format!("linux on {machine}"), machine, kernel.image, line, module, limit))
 }
 
-/// Writes the file system that Linux starts with: our program, and the module that has RAM disks.
-fn initial_files(directory: &Path, program: &Path, module: &Path) -> Result<PathBuf> {
+/// Writes the file system that Linux starts with: our program, and modules.
+fn initial_files(path: &Path, program: &Path, modules: &[PathBuf]) -> Result<PathBuf> {
     let read = |file: &Path| {
         std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))
     };
@@ -49,14 +53,20 @@ fn initial_files(directory: &Path, program: &Path, module: &Path) -> Result<Path
     }
     archive.console("dev/console");
     archive.program("init", &read(program)?);
-    archive.file("brd.ko", &read(module)?);
-    let path = directory.join("initramfs.cpio");
+    for module in modules {
+        archive.file(&name(module)?, &read(module)?);
+    }
     let write = || -> Result<()> {
-        let file = tempfile::NamedTempFile::new_in(directory)?;
+        let file = tempfile::NamedTempFile::new_in(path.parent().context("it has no directory")?)?;
         std::fs::write(file.path(), archive.finish())?;
-        file.persist(&path).map(drop)?;
+        file.persist(path).map(drop)?;
         Ok(())
     };
     write().with_context(|| format!("cannot write {}", path.display()))?;
-    Ok(path)
+    Ok(path.to_owned())
+}
+
+fn name(module: &Path) -> Result<String> {
+    let name = module.file_name().context("a module has a name")?;
+    Ok(name.to_string_lossy().into_owned())
 }

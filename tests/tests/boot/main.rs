@@ -13,6 +13,7 @@ mod courses;
 mod cpus;
 mod disks;
 mod evacuation;
+mod foreign;
 mod good;
 mod hostile;
 mod hostile_guest;
@@ -40,5 +41,6 @@ fn main() {
     let mut trials: Vec<Trial> = cases.into_iter().flatten().map(case::Case::trial).collect();
     trials.extend(hostile_guest::trials());
     trials.extend(machine::trials());
+    trials.extend(foreign::trials());
     libtest_mimic::run(&arguments, trials).exit();
 }

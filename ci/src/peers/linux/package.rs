@@ -25,6 +25,19 @@ pub struct Kernel {
     pub module: PathBuf,
 }
 
+impl Kernel {
+    /// Another module, by its place below the directory of drivers.
+    ///
+    /// # Errors
+    /// Bad input if the package has none such.
+    pub fn driver(&self, place: &str) -> Result<PathBuf> {
+        let drivers = self.module.ancestors().nth(2);
+        let driver = drivers.map_or_else(PathBuf::new, |drivers| drivers.join(place));
+        let missing = || bad_input(format!("the package of Linux has no {}", driver.display()));
+        plain(driver.clone())?.ok_or_else(missing)
+    }
+}
+
 /// The kernel in a directory; it is fetched if it is not there.
 pub fn kernel(directory: &Path) -> Result<Kernel> {
     let unpacked = directory.join("package");

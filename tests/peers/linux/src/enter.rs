@@ -1,22 +1,32 @@
-//! Where the program begins.
-#![expect(unsafe_code, reason = "the first instructions of a program")]
+//! Where a program begins.
 
-use core::arch::naked_asm;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 /// Where the stack begins.
 static STACK: AtomicUsize = AtomicUsize::new(0);
 
-/// Linux enters here with RSP at the arguments, aligned to 16 (System V ABI for x86-64, section 3.4.1). Nobody needs them.
-#[unsafe(naked)]
-#[unsafe(no_mangle)]
-extern "C" fn _start() -> ! {
-    naked_asm!("xor ebp, ebp", "mov rdi, rsp", "call {begin}", "ud2", begin = sym begin)
+/// Makes this function, which takes nothing and never comes back, the program.
+///
+/// Linux enters with RSP at the arguments, aligned to 16 (System V ABI for x86-64, section 3.4.1). Nobody needs them.
+#[macro_export]
+macro_rules! entry {
+    ($run:path) => {
+        #[unsafe(naked)]
+        #[unsafe(no_mangle)]
+        extern "C" fn _start() -> ! {
+            core::arch::naked_asm!("xor ebp, ebp", "mov rdi, rsp", "call {begin}", "ud2", begin = sym begin)
+        }
+
+        extern "C" fn begin(stack: usize) -> ! {
+            $crate::enter::begin(stack);
+            $run()
+        }
+    };
 }
 
-extern "C" fn begin(stack: usize) -> ! {
+/// Said first of all: where the stack begins.
+pub fn begin(stack: usize) {
     STACK.store(stack, Ordering::Relaxed);
-    crate::run()
 }
 
 /// Where the stack of this program begins, and that of its copies.

@@ -11,6 +11,10 @@ use crate::system::{Call, call};
 pub const READ: usize = 0;
 /// `O_WRONLY`.
 pub const WRITE: usize = 1;
+/// `O_RDWR`.
+pub const READ_WRITE: usize = 2;
+/// `O_NONBLOCK`: an error instead of waiting.
+pub const NO_WAIT: usize = 0o4000;
 /// `O_DIRECT`: past the page cache.
 pub const DIRECT: usize = 0o40000;
 
@@ -46,6 +50,12 @@ impl File {
         let written =
             unsafe { call(Call::Write, [self.0, bytes.as_ptr().addr(), bytes.len()], "write") };
         whole(written?, bytes.len())
+    }
+
+    /// Has the disk keep what was written (`fsync(2)`).
+    pub fn sync(&self) -> Result<(), Failure> {
+        // SAFETY: the call takes no address.
+        unsafe { call(Call::Fsync, [self.0], "fsync") }.map(drop)
     }
 
     /// Writes all of it to a place in the file.

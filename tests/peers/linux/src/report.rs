@@ -1,13 +1,16 @@
 //! Records on the console, one JSON object a line.
+#![expect(unsafe_code, reason = "a system call")]
 
 use core::fmt::Write;
 
-use loadphys_peer_linux::counters::counter;
-use loadphys_plan::records::{End, LINE_BYTES, Machine, Name, Record, Sentence};
+use crate::counters::counter;
+use heapless::Vec;
+use loadphys_plan::records::{Count, End, LINE_BYTES, Machine, Name, Record, Sentence};
 use raw_cpuid::CpuId;
 
 use crate::failure::Failure;
 use crate::files::{File, get};
+use crate::system::{Call, call};
 
 /// Where the kernel has opened the console for the first program.
 const CONSOLE: usize = 1;
@@ -19,6 +22,19 @@ pub fn record(record: &Record) {
         serde_json_core::to_slice(record, &mut room[..LINE_BYTES - 1]).expect("it fits its line");
     room[used] = b'\n';
     write(&room[..=used]);
+}
+
+/// Writes a count.
+pub fn count(name: &str, count: u64) {
+    record(&Record::Count(Count { name: self::name(name), count }));
+}
+
+/// Writes a line that is no record.
+pub fn line(text: &str) {
+    let mut room: Vec<u8, LINE_BYTES> = text.bytes().take(LINE_BYTES - 1).collect();
+    // There is room for one more.
+    let _ = room.push(b'\n');
+    write(&room);
 }
 
 /// In one piece, so that no message of the kernel comes between. There is nowhere to say that it failed.
@@ -36,6 +52,15 @@ pub fn end(failure: Option<Failure>) {
         let _ = write!(reason, "{failure}");
     }
     record(&Record::End(End { ok, reason }));
+    drain();
+}
+
+/// Waits until the console has said all: what it has not when the machine goes off is lost (`tcdrain(3)`).
+fn drain() {
+    const TCSBRK: usize = 0x5409;
+    const WAIT: usize = 1;
+    // SAFETY: the request takes a number. A console that cannot do it has nothing to wait for.
+    let _ = unsafe { call(Call::Ioctl, [CONSOLE, TCSBRK, WAIT], "tcdrain") };
 }
 
 /// Says what Linux runs on.

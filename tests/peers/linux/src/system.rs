@@ -20,8 +20,14 @@ pub enum Call {
     Close = 3,
     /// Maps memory.
     Mmap = 9,
+    /// Waits.
+    Nanosleep = 35,
+    /// Has the disk keep what was written.
+    Fsync = 74,
     /// Unmaps it.
     Munmap = 11,
+    /// Asks a device.
+    Ioctl = 16,
     /// Reads from a place in a file.
     Pread = 17,
     /// Writes to a place in a file.
@@ -48,6 +54,10 @@ pub enum Call {
     Swapon = 167,
     /// Ends the machine.
     Reboot = 169,
+    /// Says on which CPUs this process may run.
+    SchedSetaffinity = 203,
+    /// Says on which it does.
+    Getcpu = 309,
     /// Loads a module.
     FinitModule = 313,
 }
@@ -101,4 +111,37 @@ pub fn stay_in_memory() -> Result<(), Failure> {
     const CURRENT: usize = 1;
     // SAFETY: the call takes no address.
     unsafe { call(Call::Mlockall, [CURRENT], "mlockall") }.map(drop)
+}
+
+/// Waits so many milliseconds (`nanosleep(2)`).
+pub fn sleep(milliseconds: usize) -> Result<(), Failure> {
+    let time = [milliseconds / 1000, milliseconds % 1000 * 1_000_000];
+    // SAFETY: the time is only read; what would be left of it is not asked for.
+    unsafe { call(Call::Nanosleep, [time.as_ptr().addr(), 0], "nanosleep") }.map(drop)
+}
+
+/// Bytes of a set of CPUs.
+const CPU_SET: usize = 8;
+
+/// Lets this process run on this CPU alone, of the first 64 (`sched_setaffinity(2)`), and gives the one on which it does.
+pub fn run_on(cpu: u32) -> Result<u32, Failure> {
+    let (set, mut now) = (1_u64 << cpu, u32::MAX);
+    // SAFETY: the set is only read.
+    unsafe {
+        call(Call::SchedSetaffinity, [0, CPU_SET, (&raw const set).addr()], "sched_setaffinity")
+    }?;
+    // SAFETY: the number is ours to be written.
+    unsafe { call(Call::Getcpu, [(&raw mut now).addr(), 0, 0], "getcpu") }?;
+    Ok(now)
+}
+
+/// Memory of its own for this process, in words (`mmap(2)`); the kernel gives it when it is touched.
+pub fn memory(words: usize) -> Result<&'static mut [u64], Failure> {
+    const READ_WRITE: usize = 3;
+    const PRIVATE_ANONYMOUS: usize = 0x22;
+    let arguments = [0, words * 8, READ_WRITE, PRIVATE_ANONYMOUS, usize::MAX, 0];
+    // SAFETY: the kernel chooses a place where nothing is.
+    let at = unsafe { call(Call::Mmap, arguments, "mmap") }?;
+    // SAFETY: so many bytes of zeros begin there, at a page, and are nobody else's.
+    Ok(unsafe { core::slice::from_raw_parts_mut(at as *mut u64, words) })
 }

@@ -7,9 +7,9 @@ use loadphys_peer_linux::PAGE_BYTES;
 use loadphys_plan::histogram::Histogram;
 
 use crate::clock::Stopwatch;
-use crate::failure::Failure;
-use crate::files::{File, WRITE};
 use crate::region::Region;
+use loadphys_peer_linux::failure::Failure;
+use loadphys_peer_linux::files::{File, WRITE};
 
 /// Pages that nobody shares: by their addresses, a batch a call. Linux leaves those alone that somebody shares.
 pub fn by_address(

@@ -6,19 +6,17 @@
 #![no_main]
 
 mod clock;
-mod enter;
 mod evict;
-mod failure;
-mod files;
 mod region;
-mod report;
 mod row;
 mod setup;
 mod sharers;
-mod system;
 
-use failure::Failure;
+use loadphys_peer_linux::failure::Failure;
+use loadphys_peer_linux::{report, system};
 use loadphys_plan::command_line::Plan;
+
+loadphys_peer_linux::entry!(run);
 
 /// Does all that was asked, says how that went, and turns the machine off.
 fn run() -> ! {

@@ -8,11 +8,11 @@ use heapless::{String, Vec};
 use loadphys_peer_linux::PAGE_BYTES;
 use loadphys_plan::work::MOST_SHARERS;
 
-use crate::enter;
-use crate::failure::Failure;
-use crate::files::File;
 use crate::region::Region;
-use crate::system::{Call, call, exit};
+use loadphys_peer_linux::enter;
+use loadphys_peer_linux::failure::Failure;
+use loadphys_peer_linux::files::File;
+use loadphys_peer_linux::system::{Call, call, exit};
 
 /// Processes that wait until they are told to check the pages.
 #[derive(Debug)]

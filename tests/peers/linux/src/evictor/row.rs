@@ -7,11 +7,11 @@ use loadphys_plan::records::{Peer, Record};
 
 use crate::clock::Stopwatch;
 use crate::evict;
-use crate::failure::Failure;
-use crate::files::get;
 use crate::region::Region;
-use crate::report::{name, release};
 use crate::sharers::Sharers;
+use loadphys_peer_linux::failure::Failure;
+use loadphys_peer_linux::files::get;
+use loadphys_peer_linux::report::{name, release};
 
 /// What has been found so far.
 struct Found {

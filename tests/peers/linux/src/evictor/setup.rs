@@ -8,10 +8,12 @@ use loadphys_peer_linux::counters::words_for_init;
 use loadphys_peer_linux::{PAGE_BYTES, swap_area};
 use loadphys_plan::command_line::Plan;
 
-use crate::failure::Failure;
-use crate::files::{DIRECT, File, WRITE, get, load_module, make_directory, mount, put, swap_on};
 use crate::row::region_pages;
-use crate::system::stay_in_memory;
+use loadphys_peer_linux::failure::Failure;
+use loadphys_peer_linux::files::{
+    DIRECT, File, WRITE, get, load_module, make_directory, mount, put, swap_on,
+};
+use loadphys_peer_linux::system::stay_in_memory;
 
 /// The RAM disk.
 const DISK: &CStr = c"/dev/ram0";

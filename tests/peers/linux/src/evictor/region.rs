@@ -10,9 +10,9 @@ use core::ops::Range;
 use loadphys_apps::pattern::{Pattern, SHARED_SEGMENT, WORDS};
 use loadphys_peer_linux::{PAGE_BYTES, page_map};
 
-use crate::failure::Failure;
-use crate::files::{File, READ};
-use crate::system::{Call, call};
+use loadphys_peer_linux::failure::Failure;
+use loadphys_peer_linux::files::{File, READ};
+use loadphys_peer_linux::system::{Call, call};
 
 /// Private memory of its own, unmapped when this is dropped.
 #[derive(Debug)]
