@@ -1,7 +1,6 @@
 //! From the loader to the guest.
 #![expect(unsafe_code, reason = "switches stacks and reads what the loader left")]
 
-pub(crate) mod back_end;
 mod cpus;
 mod devices;
 mod firmware;
@@ -9,7 +8,6 @@ mod guest;
 mod low_page;
 mod memory;
 mod others;
-pub(crate) mod problem;
 mod rules;
 
 use core::arch::naked_asm;
@@ -18,21 +16,21 @@ use core::convert::Infallible;
 use loadphys_abi::discovery::RuleSet;
 use loadphys_boot::handoff::Handoff;
 
+use crate::back_end::{Abilities, BackEnd};
 use crate::cpu::Cpu;
 use crate::descriptors::Descriptors;
 use crate::ending::{self, fatal};
 use crate::image::{self, STACK};
 use crate::local_apic::LocalApic;
 use crate::nested::sizes::{Sizes, sizes};
+use crate::problem::Problem;
 use crate::say::{self, say};
 use crate::svm::vcpu::Svm;
 use crate::vmx::vcpu::Vmx;
 use crate::{command_line, descriptors, machine, svm, vmx};
-use back_end::{Abilities, BackEnd};
 use cpus::Boot;
 use firmware::Firmware;
 use memory::Wanted;
-use problem::Problem;
 
 /// Where [`loadphys_boot::entry!`] goes: leaves the boot stack for one with a guard.
 #[unsafe(naked)]

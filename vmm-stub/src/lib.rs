@@ -5,7 +5,7 @@
 //! tables map ([`nested::layout`]), what the guest reads by CPUID ([`cpuid`]). CPUs recorded in files try it
 //! (`fixtures`, on hosts only). What acts is built for the machine only, beginning with `boot`. What is done for the
 //! guest is written once, over what VT-x ([`vmx`]) and SVM ([`svm`]) each do in their own way: the traits
-//! `boot::back_end::BackEnd` and `vcpu::Vcpu`.
+//! `back_end::BackEnd` and `vcpu::Vcpu`.
 //!
 //! # From the loader to the guest
 //! 1. The loader (GRUB by multiboot2, QEMU by PVH) leaves the stub at 96 MiB and the guest's kernel as first
@@ -23,7 +23,10 @@
 //! own ([`loadphys_rules`]). In views that it enters by VMFUNC it can execute one frame that nobody can write to, the gate, and
 //! nothing else ([`views`]). VT-x, SVM, processor trace and the debug store are hidden from it.
 //!
-//! SVM has no views, and no typed rules: a walk of the guest's tables counts as writing to them, so they cannot be read-only.
+//! SVM has no views, and no typed rules: a walk of the guest's tables counts as writing to them, so they cannot be read-only
+//! (but with 'read-only guest page tables', which the stub does not use).
+//!
+//! No emulator at hand runs its redirection of INIT, its x2APIC mode, and XSETBV of ring 3.
 //!
 //! Under the rules `typed` and `typed-preset` it cannot write to a table but by calls, which check what is stored: frames that
 //! are tables are read-only, and all memory is mapped by pages of 4 KiB so that this takes one store ([`rules`]). There are no views
@@ -33,7 +36,7 @@
 //! # What it still can do
 //! - Devices write to memory as their drivers tell them, the stub's included: no IOMMU is set up.
 //! - A CPU that ACPI does not list, or that did not answer the stub, is not under the stub; should the guest make it run,
-//!   then outside of the stub. Under SVM an INIT that a device sends ends the machine; on
+//!   then outside of the stub. Under SVM an INIT of a device's that reaches the stub itself ends the machine; on
 //!   CPUs without VM_CR.R_INIT, as QEMU's, it resets a CPU out of the stub.
 //! - The chipset's own registers say where memory is; those that are MSRs are kept from the guest, those in PCI configuration
 //!   space are not.
@@ -83,6 +86,8 @@ pub mod fixtures;
 #[cfg(target_os = "none")]
 mod apic_page;
 #[cfg(target_os = "none")]
+mod back_end;
+#[cfg(target_os = "none")]
 pub mod boot;
 #[cfg(target_os = "none")]
 mod calls;
@@ -108,6 +113,8 @@ mod machine;
 mod physical;
 #[cfg(target_os = "none")]
 mod pool;
+#[cfg(target_os = "none")]
+mod problem;
 #[cfg(target_os = "none")]
 mod registers;
 #[cfg(target_os = "none")]

@@ -126,6 +126,15 @@ impl<'a> Tree<'a> {
         })
     }
 
+    /// The level of the entry that maps the page at an address as a whole, as far as entries do that.
+    pub fn level_at(&self, at: u64) -> u8 {
+        /// Bit 7: a page, not a table, in all formats.
+        const LARGE: u64 = 1 << 7;
+        let is_page =
+            |level| self.table(at, level).is_some_and(|t| t.get(index(at, level)) & LARGE != 0);
+        (2..ROOT_LEVEL).rev().find(|level| is_page(*level)).unwrap_or(1)
+    }
+
     /// The entry of this level on the way to an address, if the way leads so far within the tree.
     pub fn entry(&self, at: u64, level: u8) -> Option<&'a AtomicU64> {
         self.table(at, level).map(|table| &table.0[index(at, level)])

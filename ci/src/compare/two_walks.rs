@@ -1,8 +1,6 @@
 //! What remains of the stub on hardware while nobody calls it: a walk of two kinds of tables at each TLB miss (Bhargava, Serebrin,
 //! Spadini, Manne, "Accelerating Two-Dimensional Page Walks for Virtualized Systems", ASPLOS 2008).
 
-use loadphys_plan::command_line::NestedPage;
-
 use super::document::Document;
 use crate::machines::MachineName;
 
@@ -15,28 +13,18 @@ const fn references(nested_levels: u32) -> u32 {
     (LEVELS + 1) * (nested_levels + 1) - 1
 }
 
-/// Nested levels that a page of this size takes.
-const fn levels(page: NestedPage) -> u32 {
-    match page {
-        NestedPage::Auto | NestedPage::OneGib => LEVELS - 2,
-        NestedPage::TwoMib => LEVELS - 1,
-        NestedPage::FourKib => LEVELS,
-    }
-}
-
 /// A line or more for people; none if nothing ran under the stub.
 pub fn two_walks_told(document: &Document) -> Vec<String> {
     let mut under_stub = document.rows.iter().filter_map(|row| row.nested_page);
     let Some(asked) = under_stub.next() else { return Vec::new() };
-    let of = |page: NestedPage| references(levels(page));
     let mut lines = vec![format!(
         "nested pages: {asked} (--nested-page auto, 4k, 2m, 1g). On hardware a TLB miss under the stub makes up to {} references to memory with \
          pages of 4 KiB, {} with 2 MiB and {} with 1 GiB, and {LEVELS} without a stub: ({LEVELS} levels of the guest + 1) x (nested levels + 1) - 1 \
          (Bhargava and others, ASPLOS 2008). \
          Emulated ticks are instructions and show nothing of it",
-        of(NestedPage::FourKib),
-        of(NestedPage::TwoMib),
-        of(NestedPage::OneGib),
+        references(LEVELS),
+        references(LEVELS - 1),
+        references(LEVELS - 2),
     )];
     let kvm = MachineName::QemuKvm.name();
     if document.rows.iter().any(|it| it.machine == kvm && it.nested_page.is_some()) {

@@ -65,7 +65,9 @@ fn nested(module: &str) -> Result<(), String> {
     let setting = fs::read_to_string(&file).map_err(|error| format!("{file}: {error}"))?;
     match setting.trim() {
         "Y" | "1" => Ok(()),
-        other => Err(format!("{file} is {other}: guests have no guests of their own")),
+        other => Err(format!(
+            "{file} is {other}: nested virtualisation is off (modprobe {module} nested=1 switches it on)"
+        )),
     }
 }
 

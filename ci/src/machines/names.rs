@@ -23,7 +23,7 @@ const NO_VMFUNC: &str = "AMD's CPUs have no VMFUNC: views cannot be switched wit
 
 /// Typed rules keep tables read-only for the guest.
 const NO_READ_ONLY_TABLES: &str = "AMD's walker reads guest tables as if it wrote to them (AMD APM vol. 2, section \
-    15.25.5), so read-only tables cannot be walked";
+    15.25.5), so read-only tables cannot be walked, but with 'read-only guest page tables', which the stub does not use";
 
 impl Path {
     /// Every path.

@@ -11,13 +11,12 @@ use loadphys_abi::discovery::{ABI_VERSION, Features, RuleSet};
 use raw_cpuid::cpuid;
 use spin::{Mutex, Once};
 
-use super::back_end::BackEnd;
 use super::firmware::Firmware;
 use super::guest::Guest;
 use super::memory::Memory;
 use super::others;
-use super::problem::Problem;
 use super::rules;
+use crate::back_end::BackEnd;
 use crate::counts::Counts;
 use crate::cpu::{Cpu, NOBODY, Shared};
 use crate::cpuid::Bit;
@@ -28,10 +27,12 @@ use crate::machine::Machine;
 use crate::madt::MOST_CPUS;
 use crate::order::Order;
 use crate::pool::Pool;
+use crate::problem::Problem;
 use crate::registers::Registers;
 use crate::rules::Rules;
 use crate::say::{self, say};
 use crate::stale::{Member, Team};
+use crate::tree::page_bytes;
 use crate::views::Views;
 
 static SHARED: Once<Shared> = Once::new();
@@ -173,6 +174,7 @@ fn shared(
 fn tell<B: BackEnd>(memory: &Memory, shared: &Shared, guest: &Guest, cpus: usize) {
     let (start, end) = (memory.stub.start, memory.stub.end);
     say!("its memory is {start:#x}..{end:#x}, {} KiB", (end - start) >> 10);
+    say!("nested pages of up to {}", ["4 KiB", "2 MiB", "1 GiB"][largest(memory) - 1]);
     if let Some(base) = shared.features.alias_base() {
         say!("alias at {base:#x}");
     }
@@ -184,4 +186,10 @@ fn tell<B: BackEnd>(memory: &Memory, shared: &Shared, guest: &Guest, cpus: usize
     }
     say!("guest entered at {:#x}", guest.start.eip);
     say::share_with_guest();
+}
+
+/// The level of the largest page by which memory is mapped for the guest.
+fn largest(memory: &Memory) -> usize {
+    let places = (0..memory.top).step_by(page_bytes(2) as usize);
+    places.map(|at| memory.usual.level_at(at).into()).max().unwrap_or(1)
 }

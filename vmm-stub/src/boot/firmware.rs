@@ -8,8 +8,8 @@ use acpi::madt::Madt;
 use acpi::{AcpiHandler, AcpiTables, PhysicalMapping};
 use loadphys_boot::IDENTITY_BYTES;
 
-use super::problem::Problem;
 use crate::madt::{self, ApicIds};
+use crate::problem::Problem;
 use crate::say::say;
 
 /// The CPUs of the machine, and the table that lists them.

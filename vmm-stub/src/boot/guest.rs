@@ -10,11 +10,11 @@ use loadphys_boot::handoff::pvh::MemoryEntry;
 use loadphys_boot::handoff::{Handoff, MOST_MODULES, Module};
 
 use super::memory::Memory;
-use super::problem::Problem;
 use crate::guest::handover::{Handover, RSDP_BYTES, Start};
 use crate::guest::image::{Image, MOST_SEGMENTS, Segment};
 use crate::guest::screen::{self, Screen};
 use crate::places::{self, MemoryMap};
+use crate::problem::Problem;
 
 /// What is in the way when a place is looked for: the stub, first of all; segments, modules.
 type Obstacles = Vec<Range<u64>, { MOST_SEGMENTS + 2 * MOST_MODULES + 2 }>;

@@ -7,8 +7,8 @@ use core::slice;
 use loadphys_abi::FRAME_BYTES;
 use loadphys_boot::trampoline;
 
-use super::problem::Problem;
 use crate::places::{self, MemoryMap};
+use crate::problem::Problem;
 
 /// Where real mode's memory ends; above are devices and firmware.
 const REAL_MODE_END: u64 = 0xa_0000;

@@ -15,7 +15,6 @@ use x86_64::structures::paging::PhysFrame;
 
 use super::devices;
 use super::guest::File;
-use super::problem::Problem;
 use crate::counts::Counts;
 use crate::image::{self, Stacks};
 use crate::machine::{Machine, msr};
@@ -28,6 +27,7 @@ use crate::nested::root_view::Base;
 use crate::paging::OwnMemory;
 use crate::places;
 use crate::pool::Pool;
+use crate::problem::Problem;
 use crate::say::say;
 use crate::tree::{ENTRIES, Shape, Table, Tree, page_bytes, tables_needed};
 use crate::views::{self, Trees, Views};
@@ -55,6 +55,8 @@ pub enum Frames {
 pub struct Memory {
     /// All that is the stub's.
     pub stub: Range<u64>,
+    /// Where memory ends.
+    pub top: u64,
     /// What is left of the pool.
     pub pool: Pool,
     /// The root of the stub's own tables.
@@ -187,7 +189,8 @@ fn fill(taken: Taken, mut nested: Layout<'_>, needs: Needs) -> Result<Memory, Pr
         None => None,
     };
     let alias = alias.zip(window);
-    Ok(Memory { stub, pool, root, stacks, frames, alias, apic_page, usual, views })
+    let top = needs.top;
+    Ok(Memory { stub, top, pool, root, stacks, frames, alias, apic_page, usual, views })
 }
 
 fn take_frames(pool: &mut Pool, needs: Needs) -> Result<Frames, Problem> {

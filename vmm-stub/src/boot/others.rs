@@ -14,18 +14,18 @@ use spin::Mutex;
 use x86_64::instructions::hlt;
 use x86_64::instructions::port::Port;
 
-use super::back_end::BackEnd;
 use super::cpus::{Common, NO_FRAME, Own};
 use super::firmware::Firmware;
 use super::guest::Guest;
 use super::low_page::Page;
 use super::memory::{self, Memory};
-use super::problem::Problem;
+use crate::back_end::BackEnd;
 use crate::cpu::Cpu;
 use crate::descriptors::{self, Descriptors, Tops};
 use crate::ending::fatal;
 use crate::image::Stacks;
 use crate::local_apic::LocalApic;
+use crate::problem::Problem;
 use crate::registers::Registers;
 use crate::say::say;
 

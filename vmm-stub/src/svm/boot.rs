@@ -6,18 +6,18 @@ use core::arch::asm;
 use loadphys_abi::FRAME_BYTES;
 use spin::Once;
 
-use crate::boot::back_end::{Abilities, BackEnd};
-use crate::boot::problem::Problem;
+use crate::back_end::{Abilities, BackEnd};
 use crate::cpu::{Life, Shared};
 use crate::cpuid;
 use crate::descriptors::Descriptors;
 use crate::machine::{Machine, msr};
 use crate::nested::format::Format;
 use crate::pool::Pool;
+use crate::problem::Problem;
 use crate::registers::Registers;
 use crate::say::say;
 use crate::svm::nmi::Blocking;
-use crate::svm::offer::{self, Missing, Offer, Setup};
+use crate::svm::offer::{self, Offer, Setup};
 use crate::svm::vcpu::Svm;
 use crate::svm::vmcb::{Vmcb, intercept};
 use crate::svm::{Cpu, enter, guest_state, msrs, start_up, support};
@@ -63,7 +63,7 @@ pub struct Common {
 
 /// The frames of a CPU: the guest's control block, where VMRUN keeps the stub's state, and where VMSAVE puts the rest of that.
 pub struct Parts {
-    guest: &'static mut [Vmcb],
+    guest: &'static mut Vmcb,
     saved: &'static mut [u8],
     host: &'static mut [u8],
 }
@@ -112,7 +112,7 @@ impl BackEnd for Svm {
     }
 
     fn take(pool: &mut Pool) -> Option<Parts> {
-        let guest = pool.take::<Vmcb>(1)?;
+        let guest = pool.take::<Vmcb>(1)?.first_mut()?;
         let mut frame = || pool.take::<u8>(FRAME_BYTES as usize);
         Some(Parts { guest, saved: frame()?, host: frame()? })
     }
@@ -137,7 +137,7 @@ impl BackEnd for Svm {
         let host = parts.host.as_mut_ptr() as u64;
         // SAFETY: SVM is on; the frame is from the pool, mapped at its own address.
         unsafe { asm!("vmsave rax", in("rax") host, options(nostack)) };
-        let vmcb = parts.guest.first_mut().ok_or(Problem::Svm(Missing::Svm))?;
+        let vmcb = parts.guest;
         for exits in EXITING {
             vmcb.intercept(exits, true);
         }

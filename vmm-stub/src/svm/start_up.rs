@@ -13,7 +13,6 @@ use crate::cpu::Life;
 use crate::flush::Caches;
 use crate::local_apic::LocalApic;
 use crate::registers::Registers;
-use crate::reset;
 use crate::svm::nmi::Blocking;
 use crate::svm::vmcb::intercept;
 use crate::svm::{Cpu, guest_state, step};
@@ -95,7 +94,6 @@ fn become_reset(cpu: &mut Cpu, page: u8) {
             options(nomem, nostack, preserves_flags),
         );
     }
-    debug_assert!(cpu.vcpu.vmcb.save.dr6 == reset::DR6);
 }
 
 unsafe extern "C" {

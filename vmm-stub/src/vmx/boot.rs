@@ -7,14 +7,14 @@ use loadphys_abi::FRAME_BYTES;
 use spin::Once;
 use x86::vmx::vmcs::{control, guest as guest_fields};
 
-use crate::boot::back_end::{Abilities, BackEnd};
-use crate::boot::problem::Problem;
+use crate::back_end::{Abilities, BackEnd};
 use crate::cpu::Shared;
 use crate::descriptors::Descriptors;
 use crate::machine::{Machine, msr};
 use crate::nested::ept;
 use crate::nested::format::Format;
 use crate::pool::Pool;
+use crate::problem::Problem;
 use crate::registers::Registers;
 use crate::say::say;
 use crate::views::Views;

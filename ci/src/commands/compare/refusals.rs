@@ -5,6 +5,7 @@ use anyhow::Result;
 use loadphys_plan::command_line::{MethodName, Rules};
 
 use crate::compare::{Asked, Request};
+use crate::machines::Path;
 use crate::outcome::bad_input;
 
 /// Refuses a method that no path in question has.
@@ -16,7 +17,10 @@ pub fn impossible(request: &Request) -> Result<()> {
             let paths = paths.join(",");
             let why = request.paths.iter().rev().find_map(|path| path.lacks_method(method));
             let why = why.unwrap_or_default();
-            Err(bad_input(format!("--methods {method} needs path vmx, not {paths}: {why}")))
+            let having = Path::ALL.iter().filter(|path| path.may_have(method));
+            let having: Vec<&str> = having.map(|path| path.name()).collect();
+            let having = having.join(" or ");
+            Err(bad_input(format!("--methods {method} needs path {having}, not {paths}: {why}")))
         }
     }
 }
@@ -154,7 +158,7 @@ mod tests {
             impossible(&request(paths, method)).expect_err("no path has it").to_string()
         };
         let bare = refused(&[Path::Bare], MethodName::Alias);
-        assert_eq!(bare, "--methods alias needs path vmx, not bare: the stub has it");
+        assert_eq!(bare, "--methods alias needs path vmx or svm, not bare: the stub has it");
         let views = refused(&[Path::Bare, Path::Svm], MethodName::Gate);
         assert_eq!(
             views,

@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "puts registers back as they were")]
 
 use core::arch::asm;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use loadphys_test_guests::say;
 use raw_cpuid::cpuid;
@@ -118,9 +119,11 @@ fn small_ones() {
     // SAFETY: sets and clears CR0.TS.
     unsafe { asm!("smsw {0:r}", "or {0:r}, 8", "lmsw {0:x}", "smsw {0:r}", "clts", out(reg) word) };
     seen!("lmsw {word:x} clts {:x}", Cr0::read_raw());
-    // SAFETY: memory stays as it is where caches are emulated, and where a stub writes them back.
-    unsafe { asm!("wbinvd", "invd") };
-    seen!("invd done");
+    let stored = AtomicU64::new(1);
+    // SAFETY: all was written back; what is stored then is in memory where caches are emulated, and where a stub writes them back.
+    unsafe { asm!("wbinvd", "mov qword ptr [{}], 2", "invd", in(reg) stored.as_ptr()) };
+    seen!("invd done, stored {}", stored.load(Ordering::SeqCst));
+    assert_eq!(stored.load(Ordering::SeqCst), 2, "INVD lost a store");
 }
 
 fn efer() {

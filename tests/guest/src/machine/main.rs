@@ -1,7 +1,7 @@
 //! A guest that looks at the machine it runs on, and says what it saw: the same with a stub below and without one, but for what
 //! the stub says otherwise.
 //!
-//! Lines that begin with `machine: ` must be the same on both; those with `stub: ` are there under a stub only, those with
+//! Lines that begin with `machine: ` must be the same on both; those with `exits: ` and `below: ` are there under a stub only, those with
 //! `changed: ` are where it changes something on purpose. In the end the machine is reset, and the same program begins anew. With
 //! `reset=keyboard` or `reset=init` on its command line it does nothing else, and uses the keyboard controller or an INIT for it.
 #![no_std]

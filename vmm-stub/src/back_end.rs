@@ -1,14 +1,15 @@
 //! What the boot needs of VT-x and of SVM.
+#![expect(unsafe_code, reason = "entering a guest has a contract")]
 
 use heapless::Vec;
 
-use super::problem::Problem;
 use crate::cpu::{Cpu, Shared};
 use crate::cpuid::Bit;
 use crate::descriptors::Descriptors;
 use crate::machine::Machine;
 use crate::nested::format::Format;
 use crate::pool::Pool;
+use crate::problem::Problem;
 use crate::registers::Registers;
 use crate::vcpu::Vcpu;
 
