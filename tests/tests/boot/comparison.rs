@@ -92,6 +92,19 @@ pub fn comparison_on(
     Case::new(format!("{path}/{name}"), job, Expected::good(check))
 }
 
+/// The stub says by what pages it maps memory, looked up in its tables: of memory below 1 GiB, which the stub's own cuts, none
+/// can be larger than 2 MiB.
+pub fn nested_pages(name: &str, request: fn(Path) -> Request, largest: &'static str) -> Case {
+    let (path, machine) = (Path::Svm, emulator(Path::Svm));
+    let job = move || of_plan(path, machine, plan_of(&request(path), path, machine));
+    let check = move |report: &Report| {
+        let says = format!("nested pages of up to {largest}");
+        ensure!(report.lines.iter().any(|line| line.contains(&says)), "it does not say '{says}'");
+        nothing_wrong(path, machine, &request(path), report)
+    };
+    Case::new(format!("{path}/{name}"), job, Expected::good(check))
+}
+
 pub fn nothing_wrong(
     path: Path,
     machine: MachineName,

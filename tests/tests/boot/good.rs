@@ -11,8 +11,8 @@ use xtask::machines::{MachineName, Path};
 
 use crate::case::{Case, Expected, LIMIT, of_plan};
 use crate::comparison::{
-    all, comparison, comparison_on, many_spaces, several, several_typed, several_usual,
-    small_nested_pages, typed, typed_preset, usual,
+    all, comparison, comparison_on, many_spaces, nested_pages, several, several_typed,
+    several_usual, small_nested_pages, typed, typed_preset, usual,
 };
 use crate::conformance::{
     FAR_UP_ON_VMX, conforms, conforms_blindly, conforms_blindly_far_up, conforms_far_up, everything,
@@ -172,17 +172,4 @@ const REFUSED: u64 = 22;
 fn bad_calls(report: &Report) -> Result<()> {
     exactly(report, counts::REFUSED_CALLS, REFUSED)?;
     exactly(report, counts::WRONG_ANSWERS, 0)
-}
-
-/// The stub says by what pages it maps memory, looked up in its tables: of memory below 1 GiB, which the stub's own cuts, none
-/// can be larger than 2 MiB.
-fn nested_pages(name: &str, request: fn(Path) -> Request, largest: &'static str) -> Case {
-    let (path, machine) = (Path::Svm, emulator(Path::Svm));
-    let job = move || of_plan(path, machine, plan_of(&request(path), path, machine));
-    let check = move |report: &Report| {
-        let says = format!("nested pages of up to {largest}");
-        ensure!(report.lines.iter().any(|line| line.contains(&says)), "it does not say '{says}'");
-        nothing_wrong(path, machine, &request(path), report)
-    };
-    Case::new(format!("{path}/{name}"), job, Expected::good(check))
 }
