@@ -161,7 +161,10 @@ impl BackEnd for Svm {
 
     unsafe fn run(registers: &Registers, cpu: &mut Cpu) -> Problem {
         let started = (cpu.life == Life::WaitsForSipi).then(|| start_up::first(cpu));
+        let registers = started.as_ref().unwrap_or(registers);
+        // VMRUN loads RAX from the VMCB, not from the CPU (APM volume 2, section 15.5.1, "Basic Operation").
+        cpu.vcpu.vmcb.save.rax = registers.rax;
         // SAFETY: the caller's promise.
-        unsafe { enter::run(started.as_ref().unwrap_or(registers), cpu) }
+        unsafe { enter::run(registers, cpu) }
     }
 }
