@@ -76,6 +76,11 @@ pub fn machine_guest() -> Result<PathBuf> {
     test_guest("loadphys-machine")
 }
 
+/// Builds the kernel of the tests that is entered by multiboot 1.
+pub fn multiboot1_kernel() -> Result<PathBuf> {
+    test_guest("loadphys-multiboot1")
+}
+
 fn test_guest(program: &str) -> Result<PathBuf> {
     tools::rust_target(BARE_METAL)?;
     let mut cargo = cargo_build("loadphys-test-guests", &[]);

@@ -1,5 +1,7 @@
 //! Kernels that know nothing of ours, under the stub and without it: both must come to the same.
 
+mod multiboot1;
+
 use std::thread;
 use std::time::Duration;
 
@@ -23,7 +25,12 @@ pub fn trials() -> Vec<Trial> {
     let trial = |name: &str, test: fn() -> Result<()>| {
         Trial::test(name, move || test().map_err(|error| Failed::from(format!("{error:#}"))))
     };
-    vec![trial("vmx/linux", || linux_on(Path::Vmx)), trial("svm/linux", || linux_on(Path::Svm))]
+    vec![
+        trial("vmx/linux", || linux_on(Path::Vmx)),
+        trial("svm/linux", || linux_on(Path::Svm)),
+        trial("vmx/multiboot1", || multiboot1::on(Path::Vmx)),
+        trial("svm/multiboot1", || multiboot1::on(Path::Svm)),
+    ]
 }
 
 /// Debian's Linux tries two CPUs, memory and a disk.

@@ -42,6 +42,12 @@ pub fn machine() -> Result<PathBuf> {
     build::machine_guest()
 }
 
+/// The kernel that is entered by multiboot 1.
+pub fn multiboot1() -> Result<PathBuf> {
+    let _one_at_a_time = BUILDING.lock();
+    build::multiboot1_kernel()
+}
+
 /// The guest that does everything wrong on purpose, and the stub.
 pub fn hostile() -> Result<&'static Hostile> {
     static HOSTILE: LazyLock<Result<Hostile, String>> = LazyLock::new(|| {
