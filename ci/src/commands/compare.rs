@@ -112,6 +112,13 @@ pub struct Arguments {
     /// is one of the machine's own clock, the power-management timer; an emulator's second is not the host's.
     #[arg(long)]
     exits: bool,
+    /// Print what the rows would cost on hardware: a projection from published costs, not measured
+    ///
+    /// Cycles a page are its instructions, by an assumed number of instructions per cycle, and each exit, VMFUNC, write of CR3 and INVLPG as many
+    /// times as is published of a processor. One of which a cost is not published has no projection for rows that need it. Where ticks are cycles
+    /// the measured mean stands beside, with the error. compare.json (projected) and report.html always have it, apart from what was measured.
+    #[arg(long)]
+    costs: bool,
     /// Where patterns and the order of victims begin
     #[arg(long, value_name = "N", default_value = "1")]
     seed: String,
@@ -162,6 +169,9 @@ impl Arguments {
         let watched = self.watched(&request, &jobs)?;
         document.add_activities(&watched);
         show(&document);
+        if self.costs && !document.rows.is_empty() {
+            show_costs(&document);
+        }
         write(&document, &out)?;
         conclude(&document, &[boots, attacked, watched].concat(), peer.as_ref())
     }
@@ -335,6 +345,13 @@ fn show(document: &Document) {
     compare::conformance_told(document).iter().for_each(|line| println!("{line}"));
     compare::attacks_told(&document.attacks).iter().for_each(|line| println!("{line}"));
     show_skipped(document);
+}
+
+fn show_costs(document: &Document) {
+    let told = compare::costs_told(&compare::costs(document));
+    println!("{}", told.title);
+    println!("{}", compare::costs_table(&told));
+    told.notes.iter().for_each(|note| println!("projected: {note}"));
 }
 
 /// What must be known of ticks while a disk works.

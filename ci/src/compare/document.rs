@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::activity::MeasuredActivity;
 use super::attacks::MeasuredAttack;
+use super::costs::{Costs, costs};
 use super::flips::Flip;
 use super::peers::PeerRow;
 use super::targets::Target;
@@ -60,12 +61,13 @@ pub struct Document {
     pub wrong: Vec<String>,
 }
 
-/// The document as it is written: one list has the rows of all kernels.
+/// The document as it is written: one list has the rows of all kernels; what is projected from them stands apart.
 #[derive(Debug, Serialize)]
 pub struct File<'d> {
     #[serde(flatten)]
     document: &'d Document,
     rows: Vec<AnyRow<'d>>,
+    projected: Costs,
 }
 
 /// A row of our kernel, or of another one.
@@ -80,7 +82,7 @@ impl<'d> From<&'d Document> for File<'d> {
     fn from(document: &'d Document) -> Self {
         let (ours, peers) = (document.rows.iter(), document.peers.iter());
         let rows = ours.map(AnyRow::Ours).chain(peers.map(AnyRow::Peer)).collect();
-        Self { document, rows }
+        Self { document, rows, projected: costs(document) }
     }
 }
 

@@ -5,6 +5,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::activity::activities_told;
 use super::attacks::{KEY, Matrix, TITLE, headings as attack_headings};
 use super::conformance::conformance_told;
+use super::costs::{costs, costs_told};
 use super::document::Document;
 use super::flips::flips_told;
 use super::pictures::Picture;
@@ -38,6 +39,7 @@ pub fn html(document: &Document, pictures: &[Picture]) -> String {
                 (properties(document))
                 (attacks(document))
                 (skipped(document))
+                (projected(document))
             }
         }
     };
@@ -163,5 +165,21 @@ fn skipped(document: &Document) -> Markup {
                 }
             }
         }
+    }
+}
+
+/// Last, away from what was measured.
+fn projected(document: &Document) -> Markup {
+    let told = costs_told(&costs(document));
+    html! {
+        h2 { "Projection: what this would cost on hardware" }
+        p { strong { "None of this was measured." } " Cells are " (told.title) "." }
+        table {
+            tr { @for heading in &told.headings { th { (heading) } } }
+            @for line in &told.lines {
+                tr { @for (column, text) in line.iter().enumerate() { td.figure[column >= NAMES.len()] { (text) } } }
+            }
+        }
+        ul { @for note in &told.notes { li { (note) } } }
     }
 }

@@ -4,6 +4,7 @@ use comfy_table::presets::ASCII_MARKDOWN;
 use comfy_table::{Cell, CellAlignment, Table};
 use loadphys_plan::records::NO_RULES;
 
+use super::costs::Told;
 use super::document::{Document, MeasuredRow};
 use super::peers::PeerRow;
 
@@ -27,6 +28,19 @@ pub fn table(document: &Document) -> Table {
         let cell =
             |(column, text)| if column < NAMES.len() { Cell::new(text) } else { right(text) };
         table.add_row(line.into_iter().enumerate().map(cell));
+    }
+    table
+}
+
+/// Projections of all rows.
+pub fn costs_table(told: &Told) -> Table {
+    let mut table = empty();
+    table.set_header(&told.headings);
+    for line in &told.lines {
+        let cell = |(column, text): (usize, &String)| {
+            if column < NAMES.len() { Cell::new(text) } else { right(text.clone()) }
+        };
+        table.add_row(line.iter().enumerate().map(cell));
     }
     table
 }
