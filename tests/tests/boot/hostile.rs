@@ -132,7 +132,8 @@ fn unknown_word(path: Path) -> Result<Job> {
 /// Enough for firmware and boot loader, not for what they load.
 fn little_memory(path: Path) -> Result<Job> {
     let memory_mib = match path {
-        Path::Bare => 4,
+        // The kernel's image ends at 5.5 MiB; in less it has no place to say so.
+        Path::Bare => 6,
         Path::Vmx | Path::Svm => 32,
     };
     Ok(Job { memory_mib, ..probe(path)? })
