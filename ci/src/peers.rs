@@ -2,6 +2,7 @@
 
 mod initramfs;
 pub mod linux;
+pub mod memtest;
 
 use std::fmt;
 

@@ -6,7 +6,7 @@ mod rust;
 
 use anyhow::Result;
 
-pub use debian::{depends, download, fetchable};
+pub use debian::{depends, fetchable, unpack};
 pub use needs::Need;
 pub use rust::{component, has_target, miri, target as rust_target};
 

@@ -26,6 +26,19 @@ impl Console {
         }
     }
 
+    /// Whether these texts come behind one another in the line that is not finished.
+    pub fn has(&self, texts: &[&str]) -> bool {
+        let line = plain(&self.unfinished);
+        let mut rest = line.as_str();
+        texts.iter().all(|text| match rest.split_once(text) {
+            Some((_, behind)) => {
+                rest = behind;
+                true
+            }
+            None => false,
+        })
+    }
+
     /// Hands over the rest, a last line without an end among it.
     pub fn finish(mut self, mut line: impl FnMut(String)) {
         self.read(&mut line);
@@ -70,6 +83,18 @@ mod tests {
     #[test]
     fn escape_sequences_are_left_out() {
         assert_eq!(plain(b"\x1b[H\x1b[J\x1b[1;1Hhello\r\n"), "hello");
+    }
+
+    #[test]
+    fn texts_are_found_in_their_order_in_the_unfinished_line() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let mut console = Console::new(file.path());
+        file.write_all(b"one\nt\x1b[1;2Hwo three").unwrap();
+        console.read(|_| ());
+        assert!(console.has(&["two", "three"]));
+        for absent in [&["three", "two"][..], &["one"], &["three", "three"]] {
+            assert!(!console.has(absent), "{absent:?}");
+        }
     }
 
     #[test]

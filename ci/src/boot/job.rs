@@ -65,6 +65,8 @@ pub struct Job {
     pub debugger: bool,
     /// Memory that is looked at from outside while it runs (Bochs).
     pub looks: Option<Looks>,
+    /// It ends well when these texts have come behind one another in the console's last line: for what never ends by itself.
+    pub until: &'static [&'static str],
     /// When it is ended by force.
     pub time_limit: Duration,
 }
@@ -98,6 +100,7 @@ impl Job {
             cpu: None,
             debugger: false,
             looks: None,
+            until: &[],
             time_limit,
         }
     }

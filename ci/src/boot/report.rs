@@ -12,6 +12,8 @@ pub enum Ending {
     ByItself(Option<i32>),
     /// We ended it, after the guest had said that it was done.
     AfterVerdict,
+    /// We ended it, since it had said what was waited for.
+    Reached,
     /// We ended it, since its time was over.
     OverTime(Duration),
 }

@@ -34,6 +34,7 @@ pub fn boot(job: &Job, observer: impl FnMut(&str, Option<&Record>)) -> Result<Re
         console.read(|line| heard.line(line));
         match ending(&running, started, job.time_limit, heard.verdict)? {
             Some(ending) => break ending,
+            None if !job.until.is_empty() && console.has(job.until) => break Ending::Reached,
             None => thread::sleep(children::POLL),
         }
     };

@@ -5,7 +5,7 @@ use anyhow::Result;
 use super::step::{Step, Tally};
 use crate::boot::children;
 use crate::build;
-use crate::peers::Peer;
+use crate::peers::{Peer, memtest};
 use crate::workspace;
 
 /// Builds the boot tests and says how they are run. Where Linux cannot be had, its boots are left out.
@@ -22,6 +22,10 @@ pub fn step(tally: &mut Tally) -> Result<Step> {
             Peer::Linux
         ));
         command.args(["--skip", "linux/", "--skip", "/linux"]);
+    }
+    if let Err(why) = memtest::fetch() {
+        tally.skip(&format!("boots of memtest86+ under the stub: {why:#}"));
+        command.args(["--skip", "/memtest"]);
     }
     Ok(Step { name: "boots", command, live: true })
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use super::Need;
 use crate::boot::children;
@@ -81,8 +81,22 @@ fn first_dependency(text: &str) -> Option<String> {
     (!name.starts_with('<')).then(|| name.to_owned())
 }
 
-/// Fetches a package and unpacks it into a directory; it is not installed, and nothing of it is run.
-pub fn download(package: &str, directory: &Path) -> Result<()> {
+/// Fetches a package and unpacks it, after saying so; `unpacked` lies in `directory`, and is complete or not there at all. The
+/// package is not installed, and nothing of it is run.
+pub fn unpack(package: &str, directory: &Path, unpacked: &Path) -> Result<()> {
+    eprintln!(
+        "xtask: fetching the package {package} by apt-get, to unpack it in {}",
+        unpacked.display()
+    );
+    eprintln!("xtask: nothing of it is installed");
+    let cannot = || format!("cannot write to {}", directory.display());
+    std::fs::create_dir_all(directory).with_context(cannot)?;
+    let place = tempfile::tempdir_in(directory).with_context(cannot)?;
+    download(package, place.path())?;
+    std::fs::rename(place.keep(), unpacked).with_context(cannot)
+}
+
+fn download(package: &str, directory: &Path) -> Result<()> {
     let place = tempfile::tempdir_in(directory)?;
     let mut fetch = Command::new("apt-get");
     fetch.args(["download", "--", package]).current_dir(place.path());

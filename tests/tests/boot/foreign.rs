@@ -1,5 +1,6 @@
 //! Kernels that know nothing of ours, under the stub and without it: both must come to the same.
 
+mod memtest;
 mod multiboot1;
 
 use std::thread;
@@ -30,6 +31,7 @@ pub fn trials() -> Vec<Trial> {
         trial("svm/linux", || linux_on(Path::Svm)),
         trial("vmx/multiboot1", || multiboot1::on(Path::Vmx)),
         trial("svm/multiboot1", || multiboot1::on(Path::Svm)),
+        trial("svm/memtest", || memtest::on(Path::Svm)),
     ]
 }
 

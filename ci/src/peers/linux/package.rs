@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::boot::children;
 use crate::outcome::bad_input;
@@ -54,25 +54,19 @@ pub fn kernel(directory: &Path) -> Result<Kernel> {
 }
 
 fn fetch(directory: &Path, unpacked: &Path) -> Result<()> {
-    tools::fetchable().map_err(|why| {
-        bad_input(format!("--peer linux: {why}, to fetch Debian's package {PACKAGE}"))
-    })?;
+    fetchable()?;
     let Some(package) = tools::depends(PACKAGE)? else {
         return Err(bad_input(format!(
             "--peer linux: apt knows no package {PACKAGE}; Debian has it"
         )));
     };
-    eprintln!(
-        "xtask: fetching the package {package} by apt-get, to unpack it in {}",
-        unpacked.display()
-    );
-    eprintln!("xtask: nothing of it is installed");
-    let cannot = || format!("cannot write to {}", directory.display());
-    fs::create_dir_all(directory).with_context(cannot)?;
-    let place = tempfile::tempdir_in(directory).with_context(cannot)?;
-    tools::download(&package, place.path())?;
-    // Complete or not there at all.
-    fs::rename(place.keep(), unpacked).with_context(cannot)
+    tools::unpack(&package, directory, unpacked)
+}
+
+fn fetchable() -> Result<()> {
+    tools::fetchable().map_err(|why| {
+        bad_input(format!("--peer linux: {why}, to fetch Debian's package {PACKAGE}"))
+    })
 }
 
 /// The kernel in an unpacked package, with its module as Linux takes it.
