@@ -3,6 +3,7 @@
 
 use core::ffi::CStr;
 use core::fmt::Write;
+use core::hint::black_box;
 
 use heapless::{String, Vec};
 use loadphys_peer_linux::PAGE_BYTES;
@@ -89,8 +90,9 @@ fn serve(ready: &File, wait: &File, region: &Region, generation: u64) -> ! {
 
 /// Keeps a sharer's stack in memory: its pages are not among those that are measured.
 fn keep_stack() -> Result<(), Failure> {
-    let here = 0_u8;
-    let lowest = (&raw const here).addr() / PAGE_BYTES * PAGE_BYTES - PAGE_BYTES;
+    // Written, so that the kernel has let the stack grow so far: what is not mapped cannot be kept.
+    let here = [0_u8; PAGE_BYTES];
+    let lowest = black_box(&here).as_ptr().addr() / PAGE_BYTES * PAGE_BYTES;
     let place = [lowest, enter::stack() - lowest];
     // SAFETY: contents stay as they are.
     unsafe { call(Call::Mlock, place, "mlock") }.map(drop)
