@@ -14,8 +14,8 @@ use crate::icr::{self, Kind};
 use crate::local_apic::LocalApic;
 use crate::registers::Registers;
 use crate::store::{Source, Store};
-use crate::vcpu::Vcpu;
-use crate::{calls, store};
+use crate::vcpu::{Exception, Vcpu};
+use crate::{calls, emulate, store};
 
 /// Registers lie so far apart, each at its start.
 const REGISTER_STEP: u64 = 16;
@@ -51,6 +51,19 @@ pub fn store<V: Vcpu>(registers: &mut Registers, cpu: &mut Cpu<V>, offset: u64) 
     }
     cpu.vcpu.skip(store.bytes.into());
     true
+}
+
+/// The guest wrote to [`icr::MSR`]. In x2APIC mode it is a command, and what the register refuses is refused; in the other mode
+/// there is no such MSR.
+pub fn command_by_msr<V: Vcpu>(registers: &Registers, cpu: &mut Cpu<V>) {
+    let command = emulate::operand(registers);
+    let (low, number) = (command as u32, (command >> 32) as u32);
+    let apic = LocalApic::of_this_cpu().filter(|_| icr::is_good(low));
+    let Some(apic @ LocalApic::Registers) = apic else {
+        return cpu.vcpu.raise(Exception::GeneralProtection);
+    };
+    self::command(low, number, apic, cpu);
+    cpu.vcpu.next_instruction();
 }
 
 /// Carries out a command of the guest's on this CPU to the CPU with this number.

@@ -10,6 +10,9 @@ const ASSERT: u32 = 1 << 14;
 const LEVEL_TRIGGERED: u32 = 1 << 15;
 const SHORTHAND: u32 = 0b11 << 18;
 
+/// In x2APIC mode it is one MSR, with the target in the upper half.
+pub const MSR: u32 = 0x830;
+
 /// The number that stands for all CPUs. (Where numbers have 8 bits it is 0xff.)
 pub const EVERYBODY: u32 = u32::MAX;
 

@@ -7,7 +7,7 @@ use core::hint::spin_loop;
 use x86_64::registers::model_specific::Msr;
 
 use crate::apic_base::{self, ENABLED, X2APIC};
-use crate::icr::EVERYBODY;
+use crate::icr::{self, EVERYBODY};
 use crate::machine::msr;
 
 /// Offsets of registers, in bytes; in x2APIC mode register `r` is MSR 0x800 + r / 16.
@@ -17,9 +17,6 @@ const SPURIOUS_VECTOR: u64 = 0xf0;
 const COMMAND: u64 = 0x300;
 const COMMAND_HIGH: u64 = 0x310;
 const TIMER_INITIAL: u64 = 0x380;
-
-/// The interrupt-command register in x2APIC mode.
-pub const COMMAND_MSR: u32 = 0x800 + (COMMAND >> 4) as u32;
 
 /// Interrupt-command register (section 12.6.1): delivery modes, with the level that all but INIT want asserted.
 const NMI: u32 = 0b100 << 8 | ASSERT;
@@ -144,7 +141,7 @@ impl LocalApic {
             Self::Registers => {
                 let both = u64::from(to) << 32 | u64::from(command);
                 // SAFETY: interrupts a CPU, which is what the caller asks for; all CPUs expect it.
-                unsafe { Msr::new(0x800 + (COMMAND >> 4) as u32).write(both) };
+                unsafe { Msr::new(icr::MSR).write(both) };
             }
         }
     }

@@ -11,7 +11,7 @@ use loadphys_plan::command_line::{Exit, Plan, PlanName};
 use xtask::boot::{self, Ending, Job, Module, Report};
 use xtask::build::Programs;
 use xtask::disks::{Bus, Contents, Disk};
-use xtask::machines::{MachineName, Path};
+use xtask::machines::{self, MachineName, Path};
 
 use crate::case::LIMIT;
 use crate::programs::{self, programs};
@@ -36,7 +36,7 @@ const BY_SVM: [&str; 2] =
     ["cpuid hypervisor=1 vmx=0 svm=0", "apic base reserved=[false, false, false]"];
 
 /// CPU models: QEMU's with SVM, and one of Bochs that maps no pages of 1 GiB.
-const SVM: &str = "max,-erms,+svm,+npt";
+const SVM: Option<&str> = machines::cpu(Path::Svm, MachineName::QemuTcg);
 const NO_GIB_PAGES: &str = "corei7_ivy_bridge_3770k";
 
 /// More memory than there are addresses below 4 GiB.
@@ -50,14 +50,14 @@ pub fn trials() -> Vec<Trial> {
     vec![
         trial("vmx/machine", || compare(on_bochs, None, &BY_VMX)),
         trial("vmx/machine-no-1-gib-pages", || compare(on_bochs, Some(NO_GIB_PAGES), &BY_VMX)),
-        trial("svm/machine", || compare(on_qemu, Some(SVM), &BY_SVM)),
+        trial("svm/machine", || compare(on_qemu, SVM, &BY_SVM)),
         trial("svm/keyboard-reset", || {
             reset(on_qemu, "reset=keyboard", "the keyboard controller", &[false, true])
         }),
         trial("svm/init-reset", || reset(on_qemu, "reset=init", "an init", &[false, true])),
         trial("vmx/init-reset", || reset(on_bochs, "reset=init", "an init", &[true])),
         trial("vmx/power-off", || power_off(on_bochs, None)),
-        trial("svm/power-off", || power_off(on_qemu, Some(SVM))),
+        trial("svm/power-off", || power_off(on_qemu, SVM)),
     ]
 }
 
@@ -157,7 +157,7 @@ fn reset(on: On, line: &str, by: &str, with_stub: &[bool]) -> Result<()> {
     for with in with_stub {
         let stub = with.then(|| programs(Path::Vmx)).transpose()?.map(Programs::stub);
         let job = on(&guest, stub, line);
-        let cpu = (job.machine == MachineName::QemuTcg).then_some(SVM);
+        let cpu = SVM.filter(|_| job.machine == MachineName::QemuTcg);
         saw(&Job { cpu, ..job }, by)?;
     }
     Ok(())

@@ -1,6 +1,5 @@
 //! What is done at each exit.
 
-use crate::local_apic::{COMMAND_MSR, LocalApic};
 use crate::registers::Registers;
 use crate::svm::{Cpu, code, efer, events, fault, start_up, support};
 use crate::vcpu::{Exception, Vcpu};
@@ -68,23 +67,10 @@ fn on_msr(registers: &mut Registers, cpu: &mut Cpu) {
     match (registers.rcx as u32, writes) {
         (efer::NUMBER, false) => read_efer(registers, cpu),
         (efer::NUMBER, true) => write_efer(registers, cpu),
-        (COMMAND_MSR, true) => on_command(registers, cpu),
+        (icr::MSR, true) => apic_page::command_by_msr(registers, cpu),
         (_, true) => emulate::wrmsr(registers, cpu),
         (_, false) => cpu.vcpu.raise(Exception::GeneralProtection),
     }
-}
-
-/// In x2APIC mode; in the other the MSR does not exist.
-fn on_command(registers: &Registers, cpu: &mut Cpu) {
-    let command = emulate::operand(registers);
-    let Some(apic @ LocalApic::Registers) = LocalApic::of_this_cpu() else {
-        return cpu.vcpu.raise(Exception::GeneralProtection);
-    };
-    if !icr::is_good(command as u32) {
-        return cpu.vcpu.raise(Exception::GeneralProtection);
-    }
-    apic_page::command(command as u32, (command >> 32) as u32, apic, cpu);
-    cpu.vcpu.next_instruction();
 }
 
 fn read_efer(registers: &mut Registers, cpu: &mut Cpu) {

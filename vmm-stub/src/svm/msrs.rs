@@ -1,7 +1,7 @@
 //! The MSR permissions map: the guest has the machine's MSRs, except a few (APM volume 2, section 15.11 "MSR Intercepts").
 
-use crate::apic_base;
 use crate::svm::efer;
+use crate::{apic_base, icr};
 
 /// Its size.
 pub const BYTES: usize = 2 * 4096;
@@ -12,14 +12,11 @@ const DENIED: [(u32, u32); 2] = [
     (0xc001_0130, 0xc001_0131), // GHCB, SEV_STATUS
 ];
 
-/// The interrupt-command register of the local APIC in x2APIC mode.
-const COMMAND: u32 = 0x830;
-
 /// MSRs whose writes exit. Some are done, in part: IA32_APIC_BASE as far as [`apic_base`] allows, EFER ([`efer`]), commands to
 /// other CPUs ([`crate::apic_page`]), and of a microcode update nothing. The others are refused: they say what is memory, behind
 /// all tables, where SMM is, and what CPUID says.
 const WRITES_EXIT: [(u32, u32); 13] = [
-    (COMMAND, COMMAND),
+    (icr::MSR, icr::MSR),
     (apic_base::NUMBER, apic_base::NUMBER),
     (efer::NUMBER, efer::NUMBER),
     (0xc001_0010, 0xc001_0010), // SYSCFG

@@ -10,18 +10,13 @@ use loadphys_abi::FRAME_BYTES;
 use x86::vmx::vmcs::ro;
 
 use crate::cpu::Shared;
-use crate::local_apic::LocalApic;
 use crate::nested::ept::WRITE;
 use crate::registers::Registers;
 use crate::say::say;
-use crate::vcpu::{Exception, Vcpu};
+use crate::vcpu::Vcpu;
 use crate::views::answers::is_walk;
 use crate::vmx::{Cpu, events, msrs, view};
-use crate::{apic_page, emulate};
-
-/// The MSR of commands in x2APIC mode, and the bits of it that must be 0.
-pub const COMMAND_MSR: u32 = 0x830;
-const RESERVED: u64 = 0xfff3_3000;
+use crate::{apic_page, icr};
 
 /// The access that was stopped may be a store to the page; says whether it is done, or can be tried again.
 pub fn on_store(registers: &mut Registers, cpu: &mut Cpu) -> bool {
@@ -44,21 +39,10 @@ pub fn on_store(registers: &mut Registers, cpu: &mut Cpu) -> bool {
     true
 }
 
-/// The guest wrote to [`COMMAND_MSR`]. In x2APIC mode it is a command; in the other it does not exist.
-pub fn on_command(registers: &Registers, cpu: &mut Cpu) {
-    let command = emulate::operand(registers);
-    let apic = LocalApic::of_this_cpu().filter(|_| command & RESERVED == 0);
-    let Some(apic @ LocalApic::Registers) = apic else {
-        return cpu.vcpu.raise(Exception::GeneralProtection);
-    };
-    apic_page::command(command as u32, (command >> 32) as u32, apic, cpu);
-    cpu.vcpu.next_instruction();
-}
-
 /// Begins.
 pub fn close(shared: &Shared) {
     if shared.apic_page.is_some() {
-        msrs::write_exits(COMMAND_MSR, true);
+        msrs::write_exits(icr::MSR, true);
     }
 }
 
@@ -71,7 +55,7 @@ pub fn open_when_all_run(shared: &Shared) {
 
 /// A CPU that remembers the page as read-only finds out when it stores.
 fn open(shared: &Shared) {
-    msrs::write_exits(COMMAND_MSR, false);
+    msrs::write_exits(icr::MSR, false);
     if let Some(entry) = shared.apic_page.and_then(|page| shared.usual.entry(page, 1)) {
         entry.fetch_or(WRITE, Ordering::SeqCst);
     }

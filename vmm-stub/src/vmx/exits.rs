@@ -5,10 +5,9 @@ use x86::vmx::vmcs::ro;
 use crate::guest_walk::can_be_loaded;
 use crate::registers::Registers;
 use crate::vcpu::{Exception, Vcpu};
-use crate::vmx::apic_guard::COMMAND_MSR;
 use crate::vmx::vmcs::GuestField;
-use crate::vmx::{Cpu, apic_guard, cr0, events, start_up, support, task, view};
-use crate::{calls, emulate, report};
+use crate::vmx::{Cpu, cr0, events, start_up, support, task, view};
+use crate::{apic_page, calls, emulate, icr, report};
 
 /// Basic exit reasons.
 mod reason {
@@ -67,8 +66,8 @@ fn dispatch(reason: u64, registers: &mut Registers, cpu: &mut Cpu) {
         reason::EXCEPTION_OR_NMI => events::on_event(cpu),
         // Delivered by `on_exit`.
         reason::NMI_WINDOW => cpu.vcpu.vmcs.nmi_window(false),
-        reason::WRMSR if registers.rcx as u32 == COMMAND_MSR => {
-            apic_guard::on_command(registers, cpu);
+        reason::WRMSR if registers.rcx as u32 == icr::MSR => {
+            apic_page::command_by_msr(registers, cpu);
         }
         reason::WRMSR => emulate::wrmsr(registers, cpu),
         reason::TASK_SWITCH => task::switch(registers, cpu),
