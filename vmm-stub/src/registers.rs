@@ -56,3 +56,49 @@ impl Registers {
         })
     }
 }
+
+/// Loads all of them but RAX from where RSP points. The assembly names their places: `rcx` and so on, `r8` for the eight.
+macro_rules! load_all_but_rax {
+    () => {
+        concat!(
+            "mov rcx, [rsp + {rcx}]\n",
+            "mov rdx, [rsp + {rdx}]\n",
+            "mov rbx, [rsp + {rbx}]\n",
+            "mov rbp, [rsp + {rbp}]\n",
+            "mov rsi, [rsp + {rsi}]\n",
+            "mov rdi, [rsp + {rdi}]\n",
+            "mov r8, [rsp + {r8}]\n",
+            "mov r9, [rsp + {r8} + 8]\n",
+            "mov r10, [rsp + {r8} + 16]\n",
+            "mov r11, [rsp + {r8} + 24]\n",
+            "mov r12, [rsp + {r8} + 32]\n",
+            "mov r13, [rsp + {r8} + 40]\n",
+            "mov r14, [rsp + {r8} + 48]\n",
+            "mov r15, [rsp + {r8} + 56]\n"
+        )
+    };
+}
+pub(crate) use load_all_but_rax;
+
+/// Stores them there.
+macro_rules! store_all_but_rax {
+    () => {
+        concat!(
+            "mov [rsp + {rcx}], rcx\n",
+            "mov [rsp + {rdx}], rdx\n",
+            "mov [rsp + {rbx}], rbx\n",
+            "mov [rsp + {rbp}], rbp\n",
+            "mov [rsp + {rsi}], rsi\n",
+            "mov [rsp + {rdi}], rdi\n",
+            "mov [rsp + {r8}], r8\n",
+            "mov [rsp + {r8} + 8], r9\n",
+            "mov [rsp + {r8} + 16], r10\n",
+            "mov [rsp + {r8} + 24], r11\n",
+            "mov [rsp + {r8} + 32], r12\n",
+            "mov [rsp + {r8} + 40], r13\n",
+            "mov [rsp + {r8} + 48], r14\n",
+            "mov [rsp + {r8} + 56], r15\n"
+        )
+    };
+}
+pub(crate) use store_all_but_rax;

@@ -13,7 +13,7 @@ use core::arch::global_asm;
 use core::ffi::c_void;
 use core::mem::offset_of;
 
-use crate::registers::Registers;
+use crate::registers::{Registers, load_all_but_rax, store_all_but_rax};
 use crate::svm::{Cpu, exits};
 
 const SIZE: usize = size_of::<Registers>();
@@ -49,39 +49,13 @@ global_asm!(
     "mov ecx, {size} / 8",
     "rep movsq",
     "2:",
-    "mov rcx, [rsp + {rcx}]",
-    "mov rdx, [rsp + {rdx}]",
-    "mov rbx, [rsp + {rbx}]",
-    "mov rbp, [rsp + {rbp}]",
-    "mov rsi, [rsp + {rsi}]",
-    "mov rdi, [rsp + {rdi}]",
-    "mov r8, [rsp + {r8}]",
-    "mov r9, [rsp + {r8} + 8]",
-    "mov r10, [rsp + {r8} + 16]",
-    "mov r11, [rsp + {r8} + 24]",
-    "mov r12, [rsp + {r8} + 32]",
-    "mov r13, [rsp + {r8} + 40]",
-    "mov r14, [rsp + {r8} + 48]",
-    "mov r15, [rsp + {r8} + 56]",
+    load_all_but_rax!(),
     // RAX is in the control block, and so are FS, GS, TR, LDTR and the MSRs of system calls.
     "mov rax, [rsp + {size} + 8]",
     "vmload rax",
     "vmrun rax",
     "vmsave rax",
-    "mov [rsp + {rcx}], rcx",
-    "mov [rsp + {rdx}], rdx",
-    "mov [rsp + {rbx}], rbx",
-    "mov [rsp + {rbp}], rbp",
-    "mov [rsp + {rsi}], rsi",
-    "mov [rsp + {rdi}], rdi",
-    "mov [rsp + {r8}], r8",
-    "mov [rsp + {r8} + 8], r9",
-    "mov [rsp + {r8} + 16], r10",
-    "mov [rsp + {r8} + 24], r11",
-    "mov [rsp + {r8} + 32], r12",
-    "mov [rsp + {r8} + 40], r13",
-    "mov [rsp + {r8} + 48], r14",
-    "mov [rsp + {r8} + 56], r15",
+    store_all_but_rax!(),
     "mov rax, [rsp + {size} + 16]",
     "vmload rax",
     "mov rdi, rsp",

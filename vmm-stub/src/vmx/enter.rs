@@ -18,7 +18,7 @@ use core::mem::offset_of;
 
 use x86::vmx::vmcs::host;
 
-use crate::registers::Registers;
+use crate::registers::{Registers, load_all_but_rax, store_all_but_rax};
 use crate::vmx::instructions::{Failure, outcome};
 use crate::vmx::{Cpu, events, exits};
 
@@ -56,20 +56,7 @@ pub unsafe fn run(registers: &Registers, cpu: &mut Cpu) -> Failure {
 global_asm!(
     ".macro STUB_LOAD_GUEST",
     "mov rax, [rsp + {rax}]",
-    "mov rcx, [rsp + {rcx}]",
-    "mov rdx, [rsp + {rdx}]",
-    "mov rbx, [rsp + {rbx}]",
-    "mov rbp, [rsp + {rbp}]",
-    "mov rsi, [rsp + {rsi}]",
-    "mov rdi, [rsp + {rdi}]",
-    "mov r8, [rsp + {r8}]",
-    "mov r9, [rsp + {r8} + 8]",
-    "mov r10, [rsp + {r8} + 16]",
-    "mov r11, [rsp + {r8} + 24]",
-    "mov r12, [rsp + {r8} + 32]",
-    "mov r13, [rsp + {r8} + 40]",
-    "mov r14, [rsp + {r8} + 48]",
-    "mov r15, [rsp + {r8} + 56]",
+    load_all_but_rax!(),
     ".endm",
     ".globl stub_run, stub_exit, stub_look_for_nmi, stub_entered",
     "stub_run:",
@@ -94,20 +81,7 @@ global_asm!(
     "stub_exit:",
     "sub rsp, {size}",
     "mov [rsp + {rax}], rax",
-    "mov [rsp + {rcx}], rcx",
-    "mov [rsp + {rdx}], rdx",
-    "mov [rsp + {rbx}], rbx",
-    "mov [rsp + {rbp}], rbp",
-    "mov [rsp + {rsi}], rsi",
-    "mov [rsp + {rdi}], rdi",
-    "mov [rsp + {r8}], r8",
-    "mov [rsp + {r8} + 8], r9",
-    "mov [rsp + {r8} + 16], r10",
-    "mov [rsp + {r8} + 24], r11",
-    "mov [rsp + {r8} + 32], r12",
-    "mov [rsp + {r8} + 40], r13",
-    "mov [rsp + {r8} + 48], r14",
-    "mov [rsp + {r8} + 56], r15",
+    store_all_but_rax!(),
     "mov rdi, rsp",
     "mov rsi, [rsp + {size}]",
     "call {on_exit}",
