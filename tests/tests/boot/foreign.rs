@@ -32,6 +32,7 @@ pub fn trials() -> Vec<Trial> {
         trial("vmx/multiboot1", || multiboot1::on(Path::Vmx)),
         trial("svm/multiboot1", || multiboot1::on(Path::Svm)),
         trial("svm/memtest", || memtest::on(Path::Svm)),
+        trial("vmx/memtest", || memtest::on(Path::Vmx)),
     ]
 }
 
