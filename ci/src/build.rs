@@ -84,7 +84,7 @@ pub fn multiboot1_kernel() -> Result<PathBuf> {
 fn test_guest(program: &str) -> Result<PathBuf> {
     tools::rust_target(BARE_METAL)?;
     let mut cargo = cargo_build("loadphys-test-guests", &[]);
-    built(program, cargo.args(["--bin", program]))
+    built(program, program, cargo.args(["--bin", program]))
 }
 
 /// Builds the ring-3 programs, which the build of the guest needs.
@@ -107,15 +107,15 @@ pub fn linux_check() -> Result<PathBuf> {
 fn linux_program(program: &str) -> Result<PathBuf> {
     tools::rust_target(BARE_METAL)?;
     let mut cargo = cargo_build("loadphys-peer-linux", &[]);
-    built(program, cargo.args(["--bin", program]))
+    built(program, program, cargo.args(["--bin", program]))
 }
 
-/// Builds a program that runs on the host by these words for cargo; `what` is for people.
-pub fn host_executable(what: &str, words: &[&str]) -> Result<PathBuf> {
+/// Builds a program that runs on the host, cargo's `target`, by these words for cargo; `what` is for people.
+pub fn host_executable(what: &str, target: &str, words: &[&str]) -> Result<PathBuf> {
     let mut cargo = Command::new("cargo");
     cargo.current_dir(workspace::root()).args(words).stdin(Stdio::null());
     cargo.args(["--message-format", "json-render-diagnostics"]);
-    built(what, &mut cargo)
+    built(what, target, &mut cargo)
 }
 
 /// The SHA-256 of a file, in hexadecimal.
@@ -129,11 +129,11 @@ fn executable(package: &str, features: &[&str], apps: Option<&Path>) -> Result<P
     if let Some(apps) = apps {
         cargo.env("LOADPHYS_APPS", apps);
     }
-    built(package, &mut cargo)
+    built(package, package, &mut cargo)
 }
 
 /// Runs cargo; gives back the executable that it names.
-pub(crate) fn built(what: &str, cargo: &mut Command) -> Result<PathBuf> {
+pub(crate) fn built(what: &str, target: &str, cargo: &mut Command) -> Result<PathBuf> {
     let progress = Progress::start(format!("build {what}"), 0);
     let output = children::output(cargo)?;
     if !output.status.success() {
@@ -143,7 +143,7 @@ pub(crate) fn built(what: &str, cargo: &mut Command) -> Result<PathBuf> {
     }
     progress.finish("done");
     let messages = String::from_utf8_lossy(&output.stdout);
-    executable_in(&messages).with_context(|| format!("cargo named no executable of {what}"))
+    executable_in(&messages, target).with_context(|| format!("cargo named no executable of {what}"))
 }
 
 fn cargo_build(package: &str, features: &[&str]) -> Command {
@@ -163,11 +163,42 @@ fn cargo_build(package: &str, features: &[&str]) -> Command {
 
 #[derive(Deserialize)]
 struct Message {
+    target: Target,
     executable: Option<PathBuf>,
 }
 
-/// The last executable that cargo's messages name.
-fn executable_in(messages: &str) -> Option<PathBuf> {
-    let read = |line: &str| serde_json::from_str::<Message>(line).ok()?.executable;
-    messages.lines().filter_map(read).next_back()
+#[derive(Deserialize)]
+struct Target {
+    name: String,
+}
+
+/// The executable of this target in cargo's messages. A test of a package has the package's programs built too, and cargo names
+/// all of them in no certain order.
+fn executable_in(messages: &str, target: &str) -> Option<PathBuf> {
+    let read = |line: &str| serde_json::from_str::<Message>(line).ok();
+    let mut named = messages.lines().filter_map(read).filter(|it| it.target.name == target);
+    named.find_map(|message| message.executable)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::executable_in;
+
+    #[test]
+    fn a_test_is_told_from_the_programs_that_it_has_built() {
+        let message = |name: &str| {
+            format!(
+                r#"{{"reason":"compiler-artifact","target":{{"name":"{name}"}},"executable":"/x/{name}"}}"#
+            )
+        };
+        let library = r#"{"target":{"name":"boot"},"executable":null}"#.to_owned();
+        let other = r#"{"reason":"build-finished","success":true}"#.to_owned();
+        let all = [message("hit_rates"), library, message("boot"), message("random_work"), other];
+        let found = |target| executable_in(&all.join("\n"), target);
+        assert_eq!(found("boot").as_deref(), Some(Path::new("/x/boot")));
+        assert_eq!(found("random_work").as_deref(), Some(Path::new("/x/random_work")));
+        assert_eq!(found("nothing"), None);
+    }
 }

@@ -75,7 +75,7 @@ fn program() -> Result<PathBuf> {
     cargo.args(["--bin", "fuzz_calls", "--target", &target]).arg("--target-dir").arg(place);
     cargo.args(["--message-format", "json-render-diagnostics"]);
     cargo.env("RUSTFLAGS", FLAGS).env_remove("CARGO_ENCODED_RUSTFLAGS");
-    build::built("fuzz target", &mut cargo)
+    build::built("fuzz target", "fuzz_calls", &mut cargo)
 }
 
 /// The host's own target.

@@ -12,7 +12,7 @@ use crate::workspace;
 pub fn step(tally: &mut Tally) -> Result<Step> {
     let words =
         ["test", "--no-run", "-p", "loadphys-tests", "--features", "boots", "--test", "boot"];
-    let program = build::host_executable("boot tests", &words)?;
+    let program = build::host_executable("boot tests", "boot", &words)?;
     // Run by us and not by cargo: if we are ended, the emulators end with it.
     let mut command = children::mortal(&program.to_string_lossy());
     command.current_dir(workspace::root());

@@ -67,7 +67,7 @@ impl Arguments {
 /// Work at random on the model.
 fn work(steps: u64, seed: u64, methods: &[MethodName]) -> Result<()> {
     let words = ["build", "--release", "-p", "loadphys-tests", "--bin", "random_work"];
-    let program = build::host_executable("random work", &words)?;
+    let program = build::host_executable("random work", "random_work", &words)?;
     let mut command = children::mortal(&program.to_string_lossy());
     command.current_dir(workspace::root()).args([seed.to_string(), steps.to_string()]);
     command.args(methods.iter().map(|method| method.name()));
